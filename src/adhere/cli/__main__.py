@@ -1,0 +1,5 @@
+"""`python -m adhere.cli` is `adhere`."""
+
+from adhere.cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""The table of commands, grouped as the house is: measure, explain, enforce, pocket."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from adhere import __version__
+
+app = typer.Typer(
+    name="adhere",
+    help="Does a language model do what it was told, what does that cost, where inside does it happen, "
+    "and how do you make it hold?",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+MEASURE, EXPLAIN, ENFORCE, POCKET = "measure", "explain", "enforce", "pocket"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"adhere {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version
