@@ -13,12 +13,8 @@ Json = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(
-        "--out", metavar="DIR", help="Folder of the run: logs, arrays, findings, report.", show_default=False
-    ),
+    typer.Option("--out", metavar="DIR", help="Folder of the run: logs, arrays, findings, report.", show_default=False),
 ]
-Limit = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Take only the first N items.", show_default=False)
-]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first N items.", show_default=False)]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
 Charter = Annotated[Path, typer.Option("--charter", metavar="DIR", help="Folder of the charter.")]

@@ -1,0 +1,116 @@
+"""Length: how many words, characters, lines and paragraphs (sentences have their own file)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar, Self
+
+from adhere.constraints import counters
+from adhere.constraints.bounds import BOUND, Bounded, CountMonitor, bound
+from adhere.constraints.constraint import Monitor
+from adhere.constraints.registry import register
+
+
+def natural_bounds(count: int) -> Iterator[dict[str, int]]:
+    """Bounds that a text with `count` units meets and that a person might ask for: round, and not too wide."""
+    if count == 0:
+        return
+    step = 1 if count < 10 else 5 if count < 50 else 10 if count < 200 else 50
+    above = -(-(count + 1) // step) * step
+    below = (count - 1) // step * step
+    yield {"at_most": above}
+    if below > 0:
+        yield {"at_least": below}
+
+
+@register
+class Words(Bounded):
+    """How many words the answer has."""
+
+    kind: ClassVar[str] = "length.words"
+    skill: ClassVar[str | None] = "word_count"
+    decides_early: ClassVar[bool] = True
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} words?\b", re.I),)
+
+    def describe(self) -> str:
+        return f"Use {self.bounds('word')}."
+
+    def monitor(self) -> Monitor:
+        return CountMonitor(self, counters.Words(), "word")
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(at_most=50), cls(at_least=3), cls(at_least=2, at_most=4), cls(at_least=3, at_most=3)
+
+    @classmethod
+    def induce(cls, text: str) -> Iterator[Self]:
+        counter = counters.Words()
+        if text and counter.read(text):
+            yield from (cls(**bounds) for bounds in natural_bounds(counter.count))
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        bounds = bound(match)
+        return cls(**bounds) if bounds else None
+
+
+@register
+class Characters(Bounded):
+    """How many characters the answer has, counted as a reader sees them."""
+
+    kind: ClassVar[str] = "length.characters"
+    skill: ClassVar[str | None] = "character_count"
+    decides_early: ClassVar[bool] = True
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} characters?\b", re.I),)
+
+    def describe(self) -> str:
+        return f"Use {self.bounds('character')}."
+
+    def monitor(self) -> Monitor:
+        return CountMonitor(self, counters.Characters(), "character")
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(at_most=280), cls(at_least=4), cls(at_least=2, at_most=5), cls(at_least=3, at_most=3)
+
+    @classmethod
+    def induce(cls, text: str) -> Iterator[Self]:
+        counter = counters.Characters()
+        if text and counter.read(text):
+            yield from (cls(**bounds) for bounds in natural_bounds(counter.count))
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        bounds = bound(match)
+        return cls(**bounds) if bounds else None
+
+
+@register
+class Lines(Bounded):
+    """How many lines the answer has, blank ones not counted."""
+
+    kind: ClassVar[str] = "length.lines"
+    decides_early: ClassVar[bool] = True
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} lines?\b(?! breaks?)", re.I),)
+
+    def describe(self) -> str:
+        return f"Write {self.bounds('line')}."
+
+    def monitor(self) -> Monitor:
+        return CountMonitor(self, counters.Lines(), "line")
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(at_most=4), cls(at_least=2), cls(at_least=2, at_most=2)
+
+    @classmethod
+    def induce(cls, text: str) -> Iterator[Self]:
+        counter = counters.Lines()
+        if text and counter.read(text) > 1:
+            yield cls(at_least=counter.count, at_most=counter.count)
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        bounds = bound(match)
+        return cls(**bounds) if bounds else None

@@ -1,0 +1,104 @@
+"""Finding terms in a text that arrives in chunks.
+
+Rules:
+
+- A term is found where it stands as a whole: no letter, digit or mark directly before it or after it, unless the
+  term itself begins or ends with something else ("cat" is not in "concatenate"; "C++" is in "C++."). Han, Hiragana
+  and Katakana have no spaces between words: there a term is found wherever it stands.
+- Case does not count (Unicode case folding, one character to one). White space in a term matches any white space.
+- An occurrence is certain once the character after it is known, or the text has ended: "cat" at the end of a
+  prefix may still become "catalogue". Occurrences of one term do not overlap.
+- The tail kept between chunks is no longer than the longest term (with its white space), so reading costs O(1) per
+  character for a given set of terms.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Sequence
+from typing import Self
+
+import regex
+
+_EDGE = r"[[\w\p{M}]--[\p{Han}\p{Hiragana}\p{Katakana}]]"
+_WORD_CHARACTER = regex.compile(_EDGE, regex.V1)
+_SPACE = re.compile(r"\s+")
+
+LONGEST_SPACE = 32
+"""White space between the words of a term, at the most: without a bound a tail could grow without end."""
+
+
+def term_pattern(term: str) -> str:
+    """A pattern that finds `term` as a whole word or phrase."""
+    words = [regex.escape(word, special_only=True) for word in _SPACE.split(term.strip())]
+    body = rf"\s{{1,{LONGEST_SPACE}}}+".join(words)
+    stripped = term.strip()
+    before = f"(?<!{_EDGE})" if _WORD_CHARACTER.match(stripped[0]) else ""
+    after = f"(?!{_EDGE})" if _WORD_CHARACTER.match(stripped[-1]) else ""
+    return f"{before}{body}{after}"
+
+
+class Terms:
+    """Counts whole occurrences of each of several terms.
+
+    `counts[i]` is the number of certain occurrences of term i.
+    """
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        self.terms = tuple(terms)
+        self.counts: tuple[int, ...] = (0,) * len(self.terms)
+        self._patterns = tuple(_compiled(term) for term in self.terms)
+        self._reach = max((_reach(term) for term in self.terms), default=1)
+        self._tail = ""
+        self._done = (0,) * len(self.terms)
+        """Where in the tail each term may next be found: what lies before was counted already."""
+
+    def fork(self) -> Self:
+        return copy.copy(self)
+
+    def read(self, chunk: str, *, last: bool = False) -> list[tuple[int, int, int]]:
+        """New certain occurrences, as (term, start, end) with offsets relative to `chunk` (a start may be negative).
+
+        With `last`, the text ends with this chunk, and what stands at its very end is certain too.
+        """
+        tail = self._tail
+        text = tail + chunk
+        certain = len(text) if last else len(text) - 1
+        found: list[tuple[int, int, int]] = []
+        counts, done = list(self.counts), list(self._done)
+        shift = len(tail)
+        for i, pattern in enumerate(self._patterns):
+            for match in pattern.finditer(text, done[i]):
+                if match.end() > certain:
+                    break
+                counts[i] += 1
+                done[i] = match.end()
+                found.append((i, match.start() - shift, match.end() - shift))
+        keep = min(len(text), self._reach)
+        drop = len(text) - keep
+        self._tail = text[drop:]
+        self._done = tuple(max(0, at - drop) for at in done)
+        self.counts = tuple(counts)
+        if len(found) > 1:
+            found.sort(key=lambda item: item[2])
+        return found
+
+
+_cache: dict[str, regex.Pattern[str]] = {}
+
+
+def _compiled(term: str) -> regex.Pattern[str]:
+    pattern = _cache.get(term)
+    if pattern is None:
+        if len(_cache) > 10_000:
+            _cache.clear()
+        pattern = _cache[term] = regex.compile(term_pattern(term), regex.IGNORECASE | regex.V1)
+    return pattern
+
+
+def _reach(term: str) -> int:
+    """Characters that may lie between the start of an occurrence and the character that makes it certain, plus one
+    before it, which tells whether it begins a word."""
+    words = _SPACE.split(term.strip())
+    return sum(len(word) for word in words) + LONGEST_SPACE * (len(words) - 1) + 2
