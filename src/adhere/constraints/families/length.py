@@ -47,12 +47,12 @@ class Words(Bounded):
     def induce(cls, text: str) -> Iterator[Self]:
         counter = counters.Words()
         if text and counter.read(text):
-            yield from (cls(**bounds) for bounds in natural_bounds(counter.count))
+            yield from (cls.model_validate(bounds) for bounds in natural_bounds(counter.count))
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
         bounds = bound(match)
-        return cls(**bounds) if bounds else None
+        return cls.model_validate(bounds) if bounds else None
 
 
 @register
@@ -78,12 +78,12 @@ class Characters(Bounded):
     def induce(cls, text: str) -> Iterator[Self]:
         counter = counters.Characters()
         if text and counter.read(text):
-            yield from (cls(**bounds) for bounds in natural_bounds(counter.count))
+            yield from (cls.model_validate(bounds) for bounds in natural_bounds(counter.count))
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
         bounds = bound(match)
-        return cls(**bounds) if bounds else None
+        return cls.model_validate(bounds) if bounds else None
 
 
 @register
@@ -113,4 +113,4 @@ class Lines(Bounded):
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
         bounds = bound(match)
-        return cls(**bounds) if bounds else None
+        return cls.model_validate(bounds) if bounds else None

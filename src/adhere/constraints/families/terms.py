@@ -243,7 +243,7 @@ class Frequency(Bounded):
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
         bounds = bound(match)
-        return cls(term=match["term"], **bounds) if bounds else None
+        return cls.model_validate({"term": match["term"], **bounds}) if bounds else None
 
 
 class _FrequencyMonitor(_TermMonitor):
