@@ -28,7 +28,7 @@ floors: $(STAMP)
 	$(BIN)/lint-imports
 
 docs: $(STAMP)
-	$(BIN)/zensical build --strict
+	$(BIN)/zensical build --strict --clean
 
 unit: $(STAMP)
 	$(BIN)/pytest

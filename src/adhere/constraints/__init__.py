@@ -1,1 +1,42 @@
-""""""
+"""Constraints: what an instruction asks of a text, as objects with four uses (see `constraint.py`).
+
+    from adhere.constraints import Words, parse, induce
+
+    Words(at_most=50).check(text).met
+    parse("Answer in at most 50 words, all lowercase.")
+    list(induce(text))
+
+Families are found by the registry; the nine skills of arXiv 2604.06015 are exported here by name.
+"""
+
+from adhere.constraints.conflicts import Conflict, conflicts, contradict
+from adhere.constraints.constraint import Check, Constraint, Monitor, Profile, Span, Verdict
+from adhere.constraints.families.length import Characters, Words
+from adhere.constraints.families.terms import Exclude, Frequency, Include
+from adhere.constraints.induce import induce
+from adhere.constraints.parse import find, parse
+from adhere.constraints.registry import families, family, from_json, register
+
+__all__ = [
+    "Characters",
+    "Check",
+    "Conflict",
+    "Constraint",
+    "Exclude",
+    "Frequency",
+    "Include",
+    "Monitor",
+    "Profile",
+    "Span",
+    "Verdict",
+    "Words",
+    "conflicts",
+    "contradict",
+    "families",
+    "family",
+    "find",
+    "from_json",
+    "induce",
+    "parse",
+    "register",
+]
