@@ -15,7 +15,7 @@ from adhere.constraints.families.length import Characters, Words
 from adhere.constraints.families.terms import Exclude, Frequency, Include
 from adhere.constraints.induce import induce
 from adhere.constraints.parse import find, parse
-from adhere.constraints.registry import families, family, from_json, register
+from adhere.constraints.registry import family, from_json, register
 
 __all__ = [
     "Characters",
@@ -32,7 +32,6 @@ __all__ = [
     "Words",
     "conflicts",
     "contradict",
-    "families",
     "family",
     "find",
     "from_json",

@@ -42,10 +42,9 @@ def register(family: Family) -> Family:
 
 @cache
 def _load() -> None:
-    from adhere.constraints import families
-
-    for module in pkgutil.iter_modules(families.__path__):
-        importlib.import_module(f"{families.__name__}.{module.name}")
+    package = importlib.import_module("adhere.constraints.families")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
     for point in entry_points(group=ENTRY_POINT):
         try:
             loaded = point.load()
