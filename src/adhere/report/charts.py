@@ -1,0 +1,356 @@
+"""The few kinds of figure that the report has, each a function from numbers to a `Chart`.
+
+A chart shows its uncertainty or says that it has none, is readable at the width of a telephone, in grey, and aloud: the
+numbers it draws stand beside it in a table that opens on demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from adhere.report.svg import GRID, INK, PAPER, SERIES, SOFT, figure, style, to_svg
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure for the page: title, drawing, what it shows in a sentence, its numbers, how to recompute it."""
+
+    title: str
+    svg: str
+    caption: str = ""
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    recompute: str = ""
+
+
+@dataclass(frozen=True)
+class Point:
+    """An estimate with its interval, in a row named `label`; `series` tells which of several colours it takes."""
+
+    label: str
+    estimate: float | None
+    interval: Interval | None = None
+    series: str = ""
+    n: int | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A curve, with a band where `low` and `high` are given; `reference` lines are dashed and grey."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A matrix of numbers with names for rows and columns; None where there is no number."""
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    marks: frozenset[tuple[int, int]] = field(default_factory=frozenset)
+    """Cells to underline: what is significant, say."""
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def _short(label: str, most: int) -> str:
+    return label if len(label) <= most else label[: most - 1] + "…"
+
+
+def _bare(axes: Axes, grid: str = "x") -> None:
+    axes.grid(visible=True, axis=grid)  # type: ignore[arg-type]
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+
+
+def points(
+    title: str,
+    rows: Sequence[Point],
+    *,
+    caption: str = "",
+    unit: str = "",
+    limits: tuple[float, float] | None = (0.0, 1.0),
+    reference: float | None = None,
+    recompute: str = "",
+) -> Chart:
+    """Dots with whiskers, one row for each label, one colour for each series."""
+    labels = list(dict.fromkeys(point.label for point in rows))
+    series = list(dict.fromkeys(point.series for point in rows))
+    step = 0.24 if len(series) < 3 else 0.12 * len(series)
+    with style():
+        drawn = figure(0.55 + step * len(labels) + (0.2 if len(series) > 1 else 0))
+        axes = drawn.subplots()
+        for k, name in enumerate(series):
+            shift = 0.0 if len(series) == 1 else (k / (len(series) - 1) - 0.5) * 0.5
+            mine = [point for point in rows if point.series == name and point.estimate is not None]
+            for point in mine:
+                y = labels.index(point.label) + shift
+                if point.interval:
+                    axes.plot(point.interval, (y, y), color=SERIES[k % len(SERIES)], linewidth=1.6, zorder=2)
+            axes.plot(
+                [point.estimate or 0.0 for point in mine],
+                [labels.index(point.label) + shift for point in mine],
+                "o",
+                color=SERIES[k % len(SERIES)],
+                markersize=4.5,
+                label=name,
+                zorder=3,
+            )
+        axes.set_yticks(range(len(labels)), [_short(label, 30) for label in labels])
+        axes.set_ylim(len(labels) - 0.4, -0.6)
+        if limits:
+            axes.set_xlim(*limits)
+        if reference is not None:
+            axes.axvline(reference, color=SOFT, linewidth=1, linestyle=(0, (3, 3)))
+        if unit:
+            axes.set_xlabel(unit)
+        if len(series) > 1:
+            drawn.legend(loc="outside upper left", ncols=min(3, len(series)), handletextpad=0.2, columnspacing=1.0)
+        _bare(axes)
+        svg = to_svg(drawn, title)
+    table = tuple(
+        (
+            *((point.label, point.series) if len(series) > 1 else (point.label,)),
+            number(point.estimate),
+            f"{number(point.interval[0])} to {number(point.interval[1])}" if point.interval else "–",
+            "" if point.n is None else str(point.n),
+        )
+        for point in rows
+    )
+    header = ("", "", "estimate", "95 % interval", "n") if len(series) > 1 else ("", "estimate", "95 % interval", "n")
+    return Chart(title, svg, caption, header, table, recompute)
+
+
+def heat(
+    title: str,
+    grid: Grid,
+    *,
+    caption: str = "",
+    limits: tuple[float, float] = (0.0, 1.0),
+    diverging: bool = False,
+    digits: int = 2,
+    recompute: str = "",
+) -> Chart:
+    """A heat map with its numbers in the cells. `diverging` takes two colours from the middle of `limits`."""
+    n_rows, n_columns = len(grid.rows), len(grid.columns)
+    low, high = limits
+    longest = max((len(name) for name in grid.columns), default=1)
+    tall = longest > 4
+    with style():
+        drawn = figure(0.3 + 0.2 * n_rows + (0.075 * min(longest, 22) if tall else 0.2))
+        axes = drawn.subplots()
+        for i, row in enumerate(grid.values):
+            for j, value in enumerate(row):
+                if value is None or value != value:
+                    continue
+                if diverging:
+                    share = 2 * (value - low) / (high - low) - 1
+                    colour, alpha = SERIES[0 if share >= 0 else 1], min(1.0, abs(share))
+                else:
+                    colour, alpha = SERIES[0], min(1.0, max(0.0, (value - low) / (high - low)))
+                axes.add_patch(
+                    Rectangle((j - 0.48, i - 0.46), 0.96, 0.92, facecolor=colour, alpha=0.75 * alpha, linewidth=0)
+                )
+                if n_columns <= 14:
+                    text = f"{value:.{digits}f}"
+                    text = text.replace("0.", ".", 1) if abs(value) < 1 else text
+                    axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=INK)
+                if (i, j) in grid.marks:
+                    axes.plot((j - 0.3, j + 0.3), (i + 0.36, i + 0.36), color=INK, linewidth=1)
+        axes.set_xlim(-0.5, n_columns - 0.5)
+        axes.set_ylim(n_rows - 0.5, -0.5)
+        axes.xaxis.tick_top()
+        axes.set_xticks(range(n_columns), [_short(name, 24) for name in grid.columns], rotation=90 if tall else 0)
+        axes.set_yticks(range(n_rows), [_short(name, 28) for name in grid.rows])
+        axes.tick_params(labelsize=7)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        svg = to_svg(drawn, title)
+    table = tuple((name, *(number(v, digits) for v in row)) for name, row in zip(grid.rows, grid.values, strict=True))
+    return Chart(title, svg, caption, ("", *grid.columns), table, recompute)
+
+
+def lines(
+    title: str,
+    curves: Sequence[Line],
+    *,
+    caption: str = "",
+    x: str = "",
+    y: str = "",
+    limits: tuple[float, float] | None = None,
+    logarithmic: bool = False,
+    ticks: Sequence[float] = (),
+    recompute: str = "",
+) -> Chart:
+    """Curves with bands."""
+    with style():
+        drawn = figure(2.5)
+        axes = drawn.subplots()
+        for k, curve in enumerate(curve for curve in curves if not curve.reference):
+            colour = SERIES[k % len(SERIES)]
+            marker = "o" if len(curve.x) <= 20 else ""
+            axes.plot(curve.x, curve.y, color=colour, label=curve.label, marker=marker, markersize=3.5)
+            if curve.low:
+                axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
+        for curve in curves:
+            if curve.reference:
+                axes.plot(curve.x, curve.y, color=SOFT, linestyle=(0, (3, 3)), linewidth=1.1, label=curve.label)
+        if logarithmic:
+            axes.set_xscale("log")
+            axes.minorticks_off()
+        if ticks:
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        if limits:
+            axes.set_ylim(*limits)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        _bare(axes, "y")
+        if len(curves) > 1 or curves[0].label:
+            drawn.legend(loc="outside upper left", ncols=2, handlelength=1.4, columnspacing=1.0)
+        svg = to_svg(drawn, title)
+    table = tuple(
+        (
+            curve.label,
+            f"{at:g}",
+            number(value),
+            f"{number(curve.low[i])} to {number(curve.high[i])}" if curve.low else "–",
+        )
+        for curve in curves
+        if len(curve.x) <= 60
+        for i, (at, value) in enumerate(zip(curve.x, curve.y, strict=True))
+    )
+    return Chart(title, svg, caption, ("", x, y, "95 % interval"), table, recompute)
+
+
+def bars(
+    title: str,
+    parts: Mapping[str, Mapping[str, float]],
+    *,
+    caption: str = "",
+    unit: str = "",
+    recompute: str = "",
+) -> Chart:
+    """Stacked bars: one bar for each key of `parts`, made of its named shares or counts."""
+    names = list(dict.fromkeys(name for shares in parts.values() for name in shares))
+    with style():
+        drawn = figure(0.65 + 0.28 * len(parts) + 0.16 * -(-len(names) // 2))
+        axes = drawn.subplots()
+        left = np.zeros(len(parts))
+        for k, name in enumerate(names):
+            widths = np.array([shares.get(name, 0.0) for shares in parts.values()])
+            axes.barh(
+                range(len(parts)),
+                widths,
+                left=left,
+                height=0.62,
+                color=SERIES[k % len(SERIES)],
+                edgecolor=PAPER,
+                label=name,
+            )
+            left += widths
+        axes.set_yticks(range(len(parts)), [_short(name, 30) for name in parts])
+        axes.set_ylim(len(parts) - 0.5, -0.5)
+        axes.set_xlabel(unit)
+        _bare(axes)
+        if len(names) > 1:
+            drawn.legend(loc="outside upper left", ncols=2, handlelength=1.0, columnspacing=1.0)
+        svg = to_svg(drawn, title)
+    table = tuple((bar, name, number(value)) for bar, shares in parts.items() for name, value in shares.items())
+    return Chart(title, svg, caption, ("", "", unit or "value"), table, recompute)
+
+
+def scatter(
+    title: str,
+    dots: Sequence[tuple[str, float, float]],
+    *,
+    caption: str = "",
+    x: str = "",
+    y: str = "",
+    limits: tuple[Interval, Interval] | None = None,
+    named: bool = True,
+    recompute: str = "",
+) -> Chart:
+    """Dots in the plane, named where there is room."""
+    with style():
+        drawn = figure(3.0)
+        axes = drawn.subplots()
+        axes.plot([dot[1] for dot in dots], [dot[2] for dot in dots], "o", color=SERIES[0], markersize=4.5, alpha=0.9)
+        if named:
+            for name, across, up in dots:
+                axes.annotate(
+                    _short(name, 20), (across, up), (3, 3), textcoords="offset points", fontsize=6.5, color=SOFT
+                )
+        if limits:
+            axes.set_xlim(*limits[0])
+            axes.set_ylim(*limits[1])
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        _bare(axes, "both")
+        svg = to_svg(drawn, title)
+    table = tuple((name, number(across), number(up)) for name, across, up in dots)
+    return Chart(title, svg, caption, ("", x, y), table, recompute)
+
+
+def histogram(
+    title: str,
+    values: Mapping[str, Sequence[float]],
+    *,
+    bins: int = 20,
+    span: tuple[float, float] = (0.0, 1.0),
+    caption: str = "",
+    x: str = "",
+    recompute: str = "",
+) -> Chart:
+    """How values of several series are spread, as shares of each series, small panels one above the other."""
+    edges = np.linspace(*span, bins + 1)
+    with style():
+        drawn = figure(0.5 + 0.62 * len(values))
+        panels = np.atleast_1d(drawn.subplots(len(values), 1, sharex=True))
+        rows: list[tuple[str, ...]] = []
+        for k, (name, series) in enumerate(values.items()):
+            axes = panels[k]
+            counts, _ = np.histogram(np.asarray(series, dtype=float), bins=edges)
+            shares = counts / max(1, counts.sum())
+            axes.bar(edges[:-1], shares, width=np.diff(edges) * 0.9, align="edge", color=SERIES[k % len(SERIES)])
+            axes.set_yticks([])
+            axes.set_ylabel(_short(name, 18), rotation=0, ha="right", va="center")
+            axes.spines["left"].set_visible(False)
+            axes.spines["bottom"].set_color(GRID)
+            rows += [(name, f"{edges[i]:.2f} to {edges[i + 1]:.2f}", str(int(c))) for i, c in enumerate(counts) if c]
+        panels[-1].set_xlabel(x)
+        svg = to_svg(drawn, title)
+    return Chart(title, svg, caption, ("", x, "count"), tuple(rows), recompute)
+
+
+def dendrogram(title: str, names: Sequence[str], linkage: np.ndarray, *, caption: str = "", x: str = "") -> Chart:
+    """A tree of clusters from a scipy linkage matrix, leaves on the left."""
+    from scipy.cluster.hierarchy import dendrogram as layout
+
+    tree = layout(linkage, no_plot=True, labels=[_short(name, 28) for name in names])
+    with style():
+        drawn = figure(0.5 + 0.17 * len(names))
+        axes = drawn.subplots()
+        for across, up in zip(tree["dcoord"], tree["icoord"], strict=True):
+            axes.plot(across, up, color=SERIES[0], linewidth=1.1)
+        axes.set_yticks([5 + 10 * i for i in range(len(names))], tree["ivl"])
+        axes.tick_params(axis="y", labelsize=7)
+        axes.set_xlabel(x)
+        axes.set_xlim(left=0)
+        _bare(axes)
+        svg = to_svg(drawn, title)
+    return Chart(title, svg, caption)

@@ -1,0 +1,144 @@
+"""The page: sections of prose, charts, tables and examples in one HTML file that fetches nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from adhere import __version__
+from adhere.errors import UserError
+from adhere.report.charts import Chart
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LARGEST = 3_000_000
+"""Bytes that a page may have. A report that a mail program refuses is no report."""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number worth its own place at the head of a section."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; cells that are numbers are set right."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+    recompute: str = ""
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A piece of text with marked stretches, as (text, marked) in order."""
+
+    pieces: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One case to look at: what was asked, what came, what was found."""
+
+    title: str
+    asked: str
+    excerpt: Excerpt
+    verdict: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Examples:
+    title: str
+    examples: tuple[Example, ...]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Charts:
+    """Charts that stand side by side where there is room."""
+
+    charts: tuple[Chart, ...]
+
+
+Block = Prose | Facts | Table | Charts | Examples
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page with an anchor of its own."""
+
+    anchor: str
+    title: str
+    lead: str
+    blocks: tuple[Block, ...]
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("adhere.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["numeric"] = _numeric
+    return environment
+
+
+def _numeric(cell: str) -> bool:
+    return bool(cell) and (cell[0].isdigit() or cell[0] in "+-−–±.<>≤≥")
+
+
+def render(title: str, lead: str, sections: Sequence[Section], *, command: str = "") -> str:
+    """The whole page as HTML."""
+    blocks = [(section, [(type(block).__name__.lower(), block) for block in section.blocks]) for section in sections]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(title=title, lead=lead, sections=blocks, command=command, version=__version__)
+    )
+
+
+def write(path: str | os.PathLike[str], html: str) -> None:
+    """Write the page whole or not at all.
+
+    Raises:
+        UserError: it cannot be written, or is larger than `LARGEST`.
+    """
+    data = html.encode("utf-8", "replace")
+    if len(data) > LARGEST:
+        raise UserError(f"the report would have {len(data) / 1e6:.1f} MB; score fewer models at once")
+    target = Path(path)
+    scratch = target.with_name(target.name + ".part")
+    try:
+        scratch.write_bytes(data)
+        scratch.replace(target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror}") from error

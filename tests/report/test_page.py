@@ -1,0 +1,90 @@
+"""The page opens offline, in light and dark, and shows what it is given."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from adhere.errors import UserError
+from adhere.report import page
+from adhere.report.charts import Grid, Line, Point, bars, heat, histogram, lines, points, scatter
+
+CHARTS = (
+    points("By model", [Point("a", 0.5, (0.4, 0.6), n=10), Point("b <script>", None)]),
+    heat("By family", Grid(("r",), ("c", "d"), ((0.25, None),))),
+    lines("Cost", [Line("x", [1, 2], [0.5, 0.4], [0.4, 0.3], [0.6, 0.5])], x="k", y="share"),
+    bars("Why", {"math": {"wrong": 3, "loop": 1}}),
+    scatter("Both", [("one", 0.1, 0.2)]),
+    histogram("Where", {"a": [0.1, 0.2, 0.9]}),
+)
+
+
+def _page(*blocks: page.Block) -> str:
+    return page.render("Title & more", "Lead.", [page.Section("s", "Section", "Lead.", blocks)], command="adhere x")
+
+
+class _Balance(HTMLParser):
+    void = frozenset({"meta", "br", "link", "img", "use", "path", "rect"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        del attrs
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.void:
+            assert self.open.pop() == tag
+
+
+def test_nothing_is_fetched() -> None:
+    html = _page(page.Charts(CHARTS))
+    fetched = re.findall(r'(?:src|href)="([^"#][^"]*)"|@import|url\((?!#)[^)]*\)', html)
+    assert fetched == []
+
+
+def test_every_element_is_closed() -> None:
+    parser = _Balance()
+    parser.feed(_page(page.Charts(CHARTS), page.Prose("p"), page.Facts((page.Fact("n", "1"),))))
+    assert parser.open == []
+
+
+def test_text_from_models_is_never_markup() -> None:
+    evil = "<script>alert(1)</script><img src=x onerror=y>"
+    example = page.Example(evil, evil, page.Excerpt(((evil, True),)), evil, evil)
+    chart = points(evil, [Point(evil, 0.5, series=evil), Point("x", 0.1, series="other")], caption=evil, recompute=evil)
+    html = _page(page.Examples(evil, (example,)), page.Charts((chart,)), page.Table(evil, (evil,), ((evil,),)))
+    assert "<script" not in html
+    assert "<img" not in html
+
+
+def test_colours_come_from_the_page_so_that_dark_works() -> None:
+    for chart in CHARTS:
+        assert "#0102" not in chart.svg
+        assert "var(--" in chart.svg
+
+
+def test_ids_of_several_figures_do_not_clash() -> None:
+    ids = re.findall(r'id="([^"]+)"', "".join(chart.svg for chart in CHARTS))
+    assert len(ids) == len(set(ids))
+
+
+def test_the_same_numbers_give_the_same_bytes() -> None:
+    again = points("By model", [Point("a", 0.5, (0.4, 0.6), n=10), Point("b <script>", None)])
+    assert again.svg == CHARTS[0].svg
+
+
+def test_a_page_too_large_is_refused_in_one_line(tmp_path) -> None:
+    with pytest.raises(UserError, match="MB"):
+        page.write(tmp_path / "r.html", "x" * (page.LARGEST + 1))
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path) -> None:
+    with pytest.raises(UserError, match="nowhere"):
+        page.write(tmp_path / "nowhere" / "r.html", "x")
