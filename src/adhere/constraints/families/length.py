@@ -114,3 +114,38 @@ class Lines(Bounded):
     def read(cls, match: re.Match[str]) -> Self | None:
         bounds = bound(match)
         return cls.model_validate(bounds) if bounds else None
+
+
+@register
+class Paragraphs(Bounded):
+    """How many paragraphs the answer has: what stands between blank lines, a fenced block being one piece.
+
+    IFEval's two paragraph types, with their own separators, are in `paragraphs.py`.
+    """
+
+    kind: ClassVar[str] = "length.paragraphs"
+    decides_early: ClassVar[bool] = True
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
+        re.compile(rf"\b{BOUND} (?:(?:short|long|complete) )?paragraphs?\b", re.I),
+    )
+
+    def describe(self) -> str:
+        return f"Write {self.bounds('paragraph')}."
+
+    def monitor(self) -> Monitor:
+        return CountMonitor(self, counters.Paragraphs(), "paragraph")
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(at_least=3, at_most=3), cls(at_most=2), cls(at_least=2)
+
+    @classmethod
+    def induce(cls, text: str) -> Iterator[Self]:
+        counter = counters.Paragraphs()
+        if text and counter.read(text):
+            yield cls(at_least=counter.count, at_most=counter.count)
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        bounds = bound(match)
+        return cls.model_validate(bounds) if bounds else None
