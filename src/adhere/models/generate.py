@@ -1,0 +1,301 @@
+"""Generating answers in batches: one prefill, one token for every row at a time, rows that are done leave the batch.
+
+Rules:
+
+- A row's answer depends on its own request: prompt, sampling and seed. Its random numbers come from a generator of its
+  own, so that neither the batch it happened to be in nor the order of requests changes them (beyond rounding).
+- Prompts are padded on the left and positions counted from each row's first token.
+- A request may bring a `Guide`: it says which tokens may come next and when to stop. A `Watcher` reads the residual
+  stream of one layer at every new token of every row, and may stop a row: this is how saved probes work at run time.
+- Running out of memory halves the batch and goes on; only a single row that does not fit is an error.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+from adhere.errors import UserError
+from adhere.models.blocks import blocks
+
+if TYPE_CHECKING:
+    from adhere.models.load import OpenModel
+
+Reason = Literal["end", "length", "stop", "guide", "watcher"]
+"""Why an answer ended: the model's end token, the limit, a stop string, the guide, a watcher."""
+
+
+class Guide(Protocol):
+    """Steers one answer from outside: constrained generation."""
+
+    def allowed(self, tokens: Sequence[int]) -> torch.Tensor | None:
+        """Which tokens may follow the answer's `tokens`, as a bool tensor [vocabulary]; None for all of them."""
+
+    def done(self, tokens: Sequence[int]) -> bool:
+        """Whether the answer is to end here."""
+
+
+class Watcher(Protocol):
+    """Reads the residual stream while answers are written."""
+
+    layer: int
+    """The block after which it reads; 0 is before the first."""
+
+    def read(self, states: torch.Tensor, rows: Sequence[int]) -> Sequence[int]:
+        """`states` [rows, width] at the newest token of each row (numbered as the requests); the rows to stop."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to choose tokens. Temperature 0 takes the likeliest."""
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int | None = None
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    """How many alternatives to report beside each token chosen; None reports nothing."""
+
+
+@dataclass(frozen=True)
+class Request:
+    tokens: tuple[int, ...]
+    sampling: Sampling = Sampling()
+    guide: Guide | None = None
+
+
+@dataclass(frozen=True)
+class TokenLogprob:
+    token: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Generation:
+    """An answer. `tokens` holds the end token if one was written; `text` does not, nor the stop string."""
+
+    tokens: tuple[int, ...]
+    text: str
+    reason: Reason
+    prompt_tokens: int
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass
+class _Row:
+    index: int
+    request: Request
+    limit: int
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    reason: Reason | None = None
+    cut: int | None = None
+    """Characters of the text to keep, where a stop string cut it."""
+    random: np.random.Generator | None = None
+
+    def uniform(self) -> float:
+        if self.random is None:
+            self.random = np.random.Generator(np.random.Philox(key=self.request.sampling.seed % 2**64))
+        return float(self.random.random())
+
+
+def generate(
+    opened: OpenModel,
+    requests: Sequence[Request],
+    *,
+    batch: int = 64,
+    watchers: Sequence[Watcher] = (),
+    progress: Callable[[int], None] | None = None,
+) -> list[Generation]:
+    """Answers to `requests`, in their order.
+
+    Args:
+        opened: the model.
+        requests: any number; they are sorted by length and taken `batch` at a time.
+        batch: rows at once.
+        watchers: readers of the residual stream, over all requests.
+        progress: called with the number of answers finished, as they finish.
+
+    Raises:
+        UserError: a prompt leaves no room for an answer, or one row alone runs out of memory.
+    """
+    for number, request in enumerate(requests):
+        if len(request.tokens) >= opened.context:
+            raise UserError(
+                f"prompt {number + 1} has {len(request.tokens)} tokens and {opened.name} reads {opened.context} at most"
+            )
+    order = sorted(range(len(requests)), key=lambda i: len(requests[i].tokens))
+    answers: dict[int, Generation] = {}
+    waiting = [order[start : start + batch] for start in range(0, len(order), batch)]
+    while waiting:
+        group = waiting.pop(0)
+        try:
+            done = _run(opened, [(i, requests[i]) for i in group], watchers)
+        except torch.OutOfMemoryError:
+            if len(group) == 1:
+                raise UserError(f"{opened.name} runs out of memory on a single prompt; shorten it") from None
+            half = len(group) // 2
+            batch = max(1, half)
+            warnings.warn(f"out of memory with {len(group)} rows: going on with {half}", stacklevel=2)
+            waiting[:0] = [group[:half], group[half:]]
+            continue
+        answers.update(done)
+        if progress:
+            progress(len(done))
+    return [answers[i] for i in range(len(requests))]
+
+
+@torch.inference_mode()
+def _run(opened: OpenModel, requests: list[tuple[int, Request]], watchers: Sequence[Watcher]) -> dict[int, Generation]:
+    model, device = opened.model, opened.device
+    rows = [
+        _Row(i, request, min(request.sampling.max_tokens, opened.context - len(request.tokens)))
+        for i, request in requests
+    ]
+    width = max(len(row.request.tokens) for row in rows)
+    pad = opened.tokenizer.pad_token_id or 0
+    ids = torch.tensor([[pad] * (width - len(r.request.tokens)) + list(r.request.tokens) for r in rows], device=device)
+    mask = torch.tensor(
+        [[0] * (width - len(r.request.tokens)) + [1] * len(r.request.tokens) for r in rows], device=device
+    )
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    cache = DynamicCache(config=model.config)
+    alive = list(range(len(rows)))
+    with _Taps(model, watchers) as taps:
+        while True:
+            output = model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            logits = output.logits[:, -1].float()
+            here = [rows[i] for i in alive]
+            for row in taps.stopped(here):
+                row.reason = "watcher"
+            chosen = _choose(logits, here)
+            for row, token in zip(here, chosen, strict=True):
+                if row.reason is None:
+                    _append(opened, row, token)
+            stay = [k for k, row in enumerate(here) if row.reason is None]
+            if not stay:
+                break
+            if len(stay) < len(here):
+                keep = torch.tensor(stay, device=device)
+                cache.batch_select_indices(keep)
+                mask, positions = mask[keep], positions[keep]
+                alive = [alive[k] for k in stay]
+            ids = torch.tensor([[rows[i].tokens[-1]] for i in alive], device=device)
+            mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+    return {row.index: _finish(opened, row) for row in rows}
+
+
+def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:
+    """The next token of each row, by its own sampling."""
+    for k, row in enumerate(rows):
+        if row.request.guide is not None:
+            allowed = row.request.guide.allowed(row.tokens)
+            if allowed is not None:
+                logits[k, ~allowed.to(logits.device)] = -torch.inf
+    chosen: list[int] = logits.argmax(dim=-1).tolist()
+    sampled = [k for k, row in enumerate(rows) if row.request.sampling.temperature > 0]
+    if sampled:
+        part = logits[sampled]
+        heat = torch.tensor([rows[k].request.sampling.temperature for k in sampled], device=part.device)
+        ordered, order = torch.sort(part / heat[:, None], dim=-1, descending=True)
+        shares = ordered.softmax(dim=-1)
+        for j, k in enumerate(sampled):
+            if (most := rows[k].request.sampling.top_k) is not None:
+                shares[j, most:] = 0
+        before = shares.cumsum(dim=-1) - shares
+        kept = torch.tensor([rows[k].request.sampling.top_p for k in sampled], device=part.device)
+        shares = shares.masked_fill(before > kept[:, None], 0)
+        cumulative = shares.double().cumsum(dim=-1)
+        draws = torch.tensor([rows[k].uniform() for k in sampled], device=part.device, dtype=torch.float64)
+        at = torch.searchsorted(cumulative, (draws * cumulative[:, -1])[:, None], right=True)
+        at = at.clamp(max=part.shape[1] - 1)
+        for k, token in zip(sampled, order.gather(1, at)[:, 0].tolist(), strict=True):
+            chosen[k] = token
+    if any(row.request.sampling.logprobs is not None for row in rows):
+        logs = logits.log_softmax(dim=-1)
+        for k, row in enumerate(rows):
+            if (most := row.request.sampling.logprobs) is not None and row.reason is None:
+                best = logs[k].topk(most) if most else None
+                top = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True)) if best else ()
+                row.logprobs.append(TokenLogprob(chosen[k], float(logs[k, chosen[k]]), top))
+    return chosen
+
+
+def _append(opened: OpenModel, row: _Row, token: int) -> None:
+    row.tokens.append(token)
+    if token in opened.end_ids:
+        row.reason = "end"
+        return
+    if row.request.sampling.stop:
+        text = _decode(opened, row.tokens)
+        found = [at for stop in row.request.sampling.stop if (at := text.find(stop)) >= 0]
+        if found:
+            row.reason, row.cut = "stop", min(found)
+            return
+    if row.request.guide is not None and row.request.guide.done(row.tokens):
+        row.reason = "guide"
+    elif len(row.tokens) >= row.limit:
+        row.reason = "length"
+
+
+def _decode(opened: OpenModel, tokens: Sequence[int]) -> str:
+    return str(opened.tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def _finish(opened: OpenModel, row: _Row) -> Generation:
+    text = _decode(opened, row.tokens)
+    return Generation(
+        tokens=tuple(row.tokens),
+        text=text if row.cut is None else text[: row.cut],
+        reason=row.reason or "length",
+        prompt_tokens=len(row.request.tokens),
+        logprobs=tuple(row.logprobs),
+    )
+
+
+class _Taps:
+    """Hooks that keep the residual stream at the newest token for the watchers."""
+
+    def __init__(self, model: torch.nn.Module, watchers: Sequence[Watcher]) -> None:
+        self._watchers = watchers
+        self._model = model
+        self._states: dict[int, torch.Tensor] = {}
+        self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    def __enter__(self) -> _Taps:
+        if self._watchers:
+            stack = blocks(self._model)
+            for layer in {watcher.layer for watcher in self._watchers}:
+                self._handles.append(stack.tap(layer, lambda state, layer=layer: self._keep(layer, state)))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _keep(self, layer: int, state: torch.Tensor) -> None:
+        self._states[layer] = state[:, -1]
+
+    def stopped(self, rows: Sequence[_Row]) -> list[_Row]:
+        """The rows that a watcher stops, now that the newest token has been read."""
+        halted: set[int] = set()
+        for watcher in self._watchers:
+            halted.update(watcher.read(self._states[watcher.layer], [row.index for row in rows]))
+        return [row for row in rows if row.index in halted]

@@ -1,0 +1,162 @@
+"""Opening an open-weight model by name: `pocket`, a folder, or a hub id that is already on this machine.
+
+A model is usable here if transformers can load it as a causal language model and its tokenizer can render a chat. A
+base model has no chat template: it is opened as such, and its prompts are plain text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+POCKET = {"pocket": "instruct", "pocket-base": "base"}
+"""Names of the models that ship with the project, and their folders."""
+
+Message = dict[str, str]
+"""A chat message: `role` (system, user or assistant) and `content`."""
+
+
+@dataclass
+class OpenModel:
+    """A loaded model with its tokenizer: what generating, capturing and intervening start from."""
+
+    name: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    folder: Path | None
+    """Where its files lie, if they are known to lie in one folder."""
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def context(self) -> int:
+        """Most tokens that prompt and answer may have together."""
+        return int(getattr(self.model.config, "max_position_embeddings", 0) or 2**20)
+
+    @cached_property
+    def end_ids(self) -> frozenset[int]:
+        """Tokens that end an answer."""
+        ids: set[int] = set()
+        generation = getattr(self.model, "generation_config", None)
+        for source in (getattr(generation, "eos_token_id", None), self.tokenizer.eos_token_id):
+            if isinstance(source, int):
+                ids.add(source)
+            elif source:
+                ids.update(int(one) for one in source)
+        return frozenset(ids)
+
+    @property
+    def chats(self) -> bool:
+        """Whether it has a chat template; without one a prompt is the messages' text alone."""
+        return bool(self.tokenizer.chat_template)
+
+    def render(self, messages: list[Message], *, answer: bool = True) -> str:
+        """The messages as the text that the model reads; with `answer`, ready for its answer. A last message of
+        the assistant is left open, to be continued."""
+        if not self.chats:
+            return "\n".join(message["content"] for message in messages)
+        prefill = messages[-1]["role"] == "assistant"
+        options: dict[str, Any] = {"continue_final_message": True} if prefill else {"add_generation_prompt": answer}
+        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, **options))
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of rendered text; a template writes its own special tokens, so none are added to it."""
+        return list(self.tokenizer(text, add_special_tokens=not self.chats)["input_ids"])
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over the weights, in the order of their names: tells one checkpoint from another."""
+        total = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            total.update(name.encode())
+            flat = tensor.detach().contiguous().cpu()
+            total.update(flat.view(-1).view(dtype=_bytes()).numpy().tobytes())
+        return total.hexdigest()
+
+
+def _bytes() -> torch.dtype:
+    import torch
+
+    return torch.uint8
+
+
+def open_model(name: str, *, device: str | None = None, dtype: str | None = None) -> OpenModel:
+    """Load the model called `name`, ready to answer.
+
+    Args:
+        name: `pocket`, `pocket-base`, a folder, or a hub id whose files are in the local cache or reachable.
+        device: where to put it; a GPU if there is one, else the CPU.
+        dtype: a torch dtype's name; as stored on a GPU, float32 on a CPU (where bfloat16 is often emulated).
+
+    Raises:
+        UserError: there is no such model, or it lacks something that is needed.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    folder = _folder(name)
+    source = str(folder) if folder else name
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = dtype or ("float32" if target.type == "cpu" else "auto")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except Exception as error:
+        raise UserError(_why(name, folder, "tokenizer", error)) from error
+    try:
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=kind)
+        torch.nn.Module.to(model, target)
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"{name} does not fit into the memory of {target}; try --device cpu or a smaller model"
+        ) from None
+    except Exception as error:
+        raise UserError(_why(name, folder, "model", error)) from error
+    torch.nn.Module.eval(model)
+    model.requires_grad_(False)
+    return OpenModel(name, model, tokenizer, folder)
+
+
+def _folder(name: str) -> Path | None:
+    if name in POCKET:
+        from adhere.models import pocket
+
+        return pocket.path(POCKET[name])
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(f"there is no folder {name}")
+    return None
+
+
+def _why(name: str, folder: Path | None, part: str, error: Exception) -> str:
+    if folder is not None:
+        files = {entry.name for entry in folder.iterdir()}
+        if "config.json" not in files:
+            return f"{folder} holds no model: config.json is missing"
+        if part == "tokenizer" and not files & {"tokenizer.json", "tokenizer.model", "vocab.json"}:
+            return f"{folder} has no tokenizer: put tokenizer.json beside config.json"
+        return f"{folder}: the {part} does not load ({_line(error)})"
+    return (
+        f"no model {name!r} on this machine and none could be fetched ({_line(error)}); "
+        f"give a folder, or fetch it first where there is a network"
+    )
+
+
+def _line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:160]

@@ -1,0 +1,156 @@
+"""Batched generation gives what each request alone would give, and ends for the reason it says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny import FAMILIES, tiny
+
+from adhere.errors import UserError
+from adhere.models.generate import Request, Sampling, generate
+
+PROMPTS = ("Hi", "What is the sea?", "One two three four five six seven", "a", "The river runs to the north.")
+
+
+def _requests(model, sampling: Sampling = Sampling(max_tokens=12)) -> list[Request]:  # noqa: B008
+    return [Request(tuple(model.encode(text)), sampling) for text in PROMPTS]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_of_mixed_lengths_gives_what_transformers_gives_one_by_one(family: str) -> None:
+    model = tiny(family)
+    for request, answer in zip(_requests(model), generate(model, _requests(model)), strict=True):
+        ids = torch.tensor([request.tokens])
+        alone = model.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
+        assert list(answer.tokens) == alone[0, ids.shape[1] :].tolist()
+
+
+def test_a_sampled_answer_does_not_depend_on_its_batch() -> None:
+    model = tiny()
+    hot = [
+        Request(tuple(model.encode(text)), Sampling(max_tokens=20, temperature=1.0, seed=k))
+        for k, text in enumerate(PROMPTS)
+    ]
+    together = generate(model, hot)
+    alone = [generate(model, [request])[0] for request in reversed(hot)][::-1]
+    assert [a.tokens for a in together] == [a.tokens for a in alone]
+    assert len({a.tokens for a in together}) == len(hot)
+
+
+def test_sampling_follows_the_models_distribution() -> None:
+    model = tiny()
+    prompt = tuple(model.encode("Hi"))
+    wanted = model.model(torch.tensor([prompt])).logits[0, -1].softmax(-1)
+    draws = generate(
+        model,
+        [Request(prompt, Sampling(max_tokens=1, temperature=1.0, seed=s)) for s in range(3000)],
+        batch=1000,
+    )
+    counts = torch.bincount(torch.tensor([d.tokens[0] for d in draws]), minlength=len(wanted)) / len(draws)
+    assert (counts - wanted).abs().sum() < 0.35  # expected about 0.21 for 258 options and 3,000 draws
+    best = int(wanted.argmax())
+    assert abs(counts[best] - wanted[best]) < 4 * (wanted[best] / len(draws)) ** 0.5
+
+
+def test_top_p_keeps_only_the_head_of_the_distribution() -> None:
+    model = tiny()
+    prompt = tuple(model.encode("Hi"))
+    shares = model.model(torch.tensor([prompt])).logits[0, -1].softmax(-1)
+    ordered, order = shares.sort(descending=True)
+    head = set(order[: int((ordered.cumsum(0) < 0.3).sum()) + 1].tolist())
+    sampling = [Sampling(max_tokens=1, temperature=1.0, top_p=0.3, seed=s) for s in range(200)]
+    assert {a.tokens[0] for a in generate(model, [Request(prompt, s) for s in sampling])} <= head
+
+
+def test_the_end_the_limit_and_a_stop_string_are_told_apart() -> None:
+    model = tiny()
+    prompt = tuple(model.encode("Hi"))
+    free = generate(model, [Request(prompt, Sampling(max_tokens=12))])[0]
+    assert free.reason in ("length", "end")
+    stop = free.text[3:5]
+    cut = generate(model, [Request(prompt, Sampling(max_tokens=12, stop=(stop,)))])[0]
+    assert cut.reason == "stop"
+    assert cut.text == free.text[: free.text.index(stop)]
+
+
+def test_a_guide_decides_what_may_be_written() -> None:
+    model = tiny()
+    letter = model.encode("x")[0]
+
+    class OnlyX:
+        def allowed(self, tokens: Sequence[int]) -> torch.Tensor:
+            allowed = torch.zeros(258, dtype=torch.bool)
+            allowed[letter] = True
+            return allowed
+
+        def done(self, tokens: Sequence[int]) -> bool:
+            return len(tokens) == 4
+
+    requests = [
+        Request(tuple(model.encode(t)), Sampling(max_tokens=9), OnlyX() if k % 2 else None)
+        for k, t in enumerate(PROMPTS)
+    ]
+    answers = generate(model, requests)
+    assert [a.text for a in answers[1::2]] == ["xxxx", "xxxx"]
+    assert answers[1].reason == "guide"
+    assert answers[0].text != "xxxx"
+
+
+def test_a_watcher_sees_what_the_model_computes_and_stops_its_row() -> None:
+    model = tiny()
+    seen: dict[int, list[torch.Tensor]] = {}
+
+    class Watch:
+        layer = 2
+
+        def read(self, states: torch.Tensor, rows: Sequence[int]) -> list[int]:
+            for state, row in zip(states, rows, strict=True):
+                seen.setdefault(row, []).append(state.clone())
+            return [row for row in rows if row == 1 and len(seen[row]) == 4]
+
+    requests = _requests(model)
+    answers = generate(model, requests, watchers=[Watch()])
+    assert answers[1].reason == "watcher"
+    assert len(answers[1].tokens) == 3
+    whole = torch.tensor([requests[2].tokens + answers[2].tokens[:-1]])
+    states = model.model(whole, output_hidden_states=True).hidden_states[2][0]
+    start = len(requests[2].tokens) - 1
+    for k, state in enumerate(seen[2]):
+        assert torch.allclose(state, states[start + k], atol=1e-4)
+
+
+def test_log_probabilities_are_those_of_the_model() -> None:
+    model = tiny()
+    prompt = tuple(model.encode("Hi"))
+    answer = generate(model, [Request(prompt, Sampling(max_tokens=3, logprobs=2))])[0]
+    logs = model.model(torch.tensor([prompt])).logits[0, -1].log_softmax(-1)
+    assert answer.logprobs[0].logprob == pytest.approx(float(logs.max()), abs=1e-4)
+    assert answer.logprobs[0].top[0][0] == answer.tokens[0]
+
+
+def test_running_out_of_memory_halves_the_batch_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny()
+    expected = [a.tokens for a in generate(model, _requests(model))]
+    forward = model.model.forward
+
+    def small(*args, input_ids: torch.Tensor, **kwargs):
+        if input_ids.shape[0] > 2:
+            raise torch.OutOfMemoryError("no room")
+        return forward(*args, input_ids=input_ids, **kwargs)
+
+    monkeypatch.setattr(model.model, "forward", small)
+    with pytest.warns(UserWarning, match="out of memory"):
+        answers = generate(model, _requests(model))
+    assert [a.tokens for a in answers] == expected
+
+
+def test_a_prompt_that_leaves_no_room_is_one_clear_line() -> None:
+    model = tiny()
+    with pytest.raises(UserError, match="reads 256 at most"):
+        generate(model, [Request(tuple([5] * 256))])
