@@ -85,6 +85,7 @@ def test_a_guide_decides_what_may_be_written() -> None:
 
     class OnlyX:
         def allowed(self, tokens: Sequence[int]) -> torch.Tensor:
+            del tokens
             allowed = torch.zeros(258, dtype=torch.bool)
             allowed[letter] = True
             return allowed

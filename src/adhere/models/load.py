@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 POCKET = {"pocket": "instruct", "pocket-base": "base"}
 """Names of the models that ship with the project, and their folders."""
 
-Message = dict[str, str]
-"""A chat message: `role` (system, user or assistant) and `content`."""
+Message = dict[str, Any]
+"""A chat message as templates take it: `role` (system, user, assistant, tool), `content`, perhaps `tool_calls`."""
 
 
 @dataclass
@@ -61,14 +61,14 @@ class OpenModel:
         """Whether it has a chat template; without one a prompt is the messages' text alone."""
         return bool(self.tokenizer.chat_template)
 
-    def render(self, messages: list[Message], *, answer: bool = True) -> str:
-        """The messages as the text that the model reads; with `answer`, ready for its answer. A last message of
-        the assistant is left open, to be continued."""
+    def render(self, messages: list[Message], *, tools: list[dict[str, Any]] | None = None) -> str:
+        """The messages as the text that the model reads, ready for its answer; a last message of the assistant is
+        left open, to be continued. `tools` are JSON schemas, for templates that know tools."""
         if not self.chats:
             return "\n".join(message["content"] for message in messages)
         prefill = messages[-1]["role"] == "assistant"
-        options: dict[str, Any] = {"continue_final_message": True} if prefill else {"add_generation_prompt": answer}
-        return str(self.tokenizer.apply_chat_template(messages, tokenize=False, **options))
+        options: dict[str, Any] = {"continue_final_message": True} if prefill else {"add_generation_prompt": True}
+        return str(self.tokenizer.apply_chat_template(messages, tools=tools or None, tokenize=False, **options))
 
     def encode(self, text: str) -> list[int]:
         """Tokens of rendered text; a template writes its own special tokens, so none are added to it."""

@@ -1,0 +1,201 @@
+"""The Inspect model provider `adhere`: `adhere/pocket`, and `adhere/<folder or hub id>` for transformers checkpoints.
+
+    inspect eval adhere/adherence --model adhere/pocket
+    inspect eval adhere/adherence --model adhere/./checkpoint -M device=cuda -M batch=128
+
+Concurrent requests become batches (`batching`); token counts are those of the answer itself; temperature, top_p, top_k,
+seed, stop, max_tokens and logprobs are honoured. Where Inspect gives no temperature the answer is greedy; where it
+gives a temperature and no seed, every answer is drawn afresh, so that epochs differ.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from typing import Any
+
+from inspect_ai.model import (
+    ChatCompletionChoice,
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageTool,
+    GenerateConfig,
+    Logprob,
+    Logprobs,
+    ModelAPI,
+    ModelOutput,
+    ModelUsage,
+    StopReason,
+    TopLogprob,
+    modelapi,
+)
+from inspect_ai.tool import ToolCall, ToolChoice, ToolInfo
+
+from adhere.models.batching import Batcher
+from adhere.models.generate import Generation, Reason, Request, Sampling
+from adhere.models.load import Message, OpenModel, open_model
+
+BATCH = 64
+DEFAULT_MAX_TOKENS = 512
+
+_STOP: dict[Reason, StopReason] = {
+    "end": "stop",
+    "stop": "stop",
+    "guide": "stop",
+    "watcher": "stop",
+    "length": "max_tokens",
+}
+_TOOL_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.S)
+
+
+class AdhereAPI(ModelAPI):
+    """An open-weight model on this machine.
+
+    Args:
+        model_name: `pocket`, `pocket-base`, a folder, or a hub id.
+        device, dtype: as `open_model` takes them.
+        batch: rows answered at once, and so the number of connections that Inspect keeps open.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        config: GenerateConfig = GenerateConfig(),  # noqa: B008  (Inspect's own signature)
+        **model_args: Any,
+    ) -> None:
+        super().__init__(model_name, base_url, api_key, [], config)
+        self._batch = int(model_args.pop("batch", BATCH))
+        self.opened: OpenModel = model_args.pop("opened", None) or open_model(model_name, **model_args)
+        self._batcher = Batcher(self.opened, self._batch)
+
+    async def generate(
+        self,
+        input: list[ChatMessage],
+        tools: list[ToolInfo],
+        tool_choice: ToolChoice,
+        config: GenerateConfig,
+    ) -> ModelOutput:
+        del tool_choice
+        start = time.monotonic()
+        text = self.opened.render([_message(one) for one in input], tools=[_schema(tool) for tool in tools])
+        request = Request(tuple(self.opened.encode(text)), _sampling(config, self.opened))
+        if len(request.tokens) >= self.opened.context:
+            return ModelOutput.from_content(self.model_name, "", "model_length")
+        answer = await self._batcher.answer(request)
+        return ModelOutput(
+            model=self.model_name,
+            choices=[self._choice(answer, tools)],
+            usage=_usage(answer),
+            time=time.monotonic() - start,
+        )
+
+    def _choice(self, answer: Generation, tools: list[ToolInfo]) -> ChatCompletionChoice:
+        text, calls = _tool_calls(answer.text) if tools else (answer.text, [])
+        return ChatCompletionChoice(
+            message=ChatMessageAssistant(
+                content=text, tool_calls=calls or None, model=self.model_name, source="generate"
+            ),
+            stop_reason="tool_calls" if calls else _STOP[answer.reason],
+            logprobs=self._logprobs(answer),
+        )
+
+    def _logprobs(self, answer: Generation) -> Logprobs | None:
+        if not answer.logprobs:
+            return None
+        name = self.opened.tokenizer.decode
+        return Logprobs(
+            content=[
+                Logprob(
+                    token=str(name([one.token])),
+                    logprob=one.logprob,
+                    top_logprobs=[TopLogprob(token=str(name([t])), logprob=value) for t, value in one.top] or None,
+                )
+                for one in answer.logprobs
+            ]
+        )
+
+    def max_tokens(self) -> int | None:
+        return DEFAULT_MAX_TOKENS
+
+    def max_connections(self) -> int:
+        return self._batch
+
+    def collapse_user_messages(self) -> bool:
+        return True
+
+    def canonical_name(self) -> str:
+        return self.model_name
+
+    def close(self) -> None:
+        self._batcher.close()
+
+
+@modelapi(name="adhere")
+def adhere() -> type[ModelAPI]:
+    """Register the provider."""
+    return AdhereAPI
+
+
+def _sampling(config: GenerateConfig, opened: OpenModel) -> Sampling:
+    wants = config.logprobs or bool(config.top_logprobs)
+    return Sampling(
+        max_tokens=min(config.max_tokens or DEFAULT_MAX_TOKENS, opened.context),
+        temperature=config.temperature or 0.0,
+        top_p=1.0 if config.top_p is None else config.top_p,
+        top_k=config.top_k,
+        seed=secrets.randbits(63) if config.seed is None else config.seed,
+        stop=tuple(config.stop_seqs or ()),
+        logprobs=(config.top_logprobs or 0) if wants else None,
+    )
+
+
+def _usage(answer: Generation) -> ModelUsage:
+    return ModelUsage(
+        input_tokens=answer.prompt_tokens,
+        output_tokens=len(answer.tokens),
+        total_tokens=answer.prompt_tokens + len(answer.tokens),
+    )
+
+
+def _message(message: ChatMessage) -> Message:
+    made: Message = {"role": message.role, "content": message.text}
+    if isinstance(message, ChatMessageAssistant) and message.tool_calls:
+        made["tool_calls"] = [
+            {"type": "function", "id": call.id, "function": {"name": call.function, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if isinstance(message, ChatMessageTool):
+        made["name"] = message.function or ""
+        made["tool_call_id"] = message.tool_call_id or ""
+    return made
+
+
+def _schema(tool: ToolInfo) -> dict[str, Any]:
+    parameters = tool.parameters.model_dump(exclude_none=True)
+    return {
+        "type": "function",
+        "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
+    }
+
+
+def _tool_calls(text: str) -> tuple[str, list[ToolCall]]:
+    """The calls in an answer, in the form of Hermes and Qwen (`<tool_call>{...}</tool_call>`) or of Llama 3 (the answer
+    is one JSON object with a name), and the text without them. What does not parse stays text: it is no call."""
+    found = [match[1] for match in _TOOL_CALL.finditer(text)]
+    rest = _TOOL_CALL.sub("", text).strip() if found else ""
+    if not found and text.lstrip().startswith("{"):
+        found = [text.strip()]
+    calls: list[ToolCall] = []
+    for number, record in enumerate(found):
+        try:
+            call = json.loads(record)
+            arguments = call.get("arguments", call.get("parameters", {}))
+            if isinstance(call["name"], str) and isinstance(arguments, dict):
+                calls.append(ToolCall(id=f"call_{number}", function=call["name"], arguments=arguments, type="function"))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return text, []
+    return (rest, calls) if calls else (text, [])
