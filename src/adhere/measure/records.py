@@ -1,0 +1,148 @@
+"""The record of one scored response: what `scoring` yields, the journal keeps, and the report is drawn from.
+
+    Record                     one response of one model to one prompt
+      .instructions            one Instruction per constraint the prompt asks for, in the prompt's order
+        .constraint            the constraint as JSON: {"kind": "length.words", "at_most": 50}
+        .fixed, .reference     its Outcome under each profile; None where that profile was not asked for
+          .strict, .loose      met by the text as it stands; met by one of IFEval's eight loosened texts
+          .reason, .found, .wanted, .spans, .at
+
+Rules.
+
+- Offsets (`spans`, `at`, the excerpt's start, `length`) count characters of the *answer*: the response with its
+  reasoning taken out. `at / length` is where in the text the outcome was decided (1.0: open until the end).
+- `removed` holds the spans of the *response* that were taken out as reasoning.
+- A response that gives no answer (empty, or cut off within its reasoning) follows no instruction in either
+  profile, as in IFEval's own runner: an empty text must not earn "no commas".
+- `loose` is true wherever `strict` is: the text as it stands is one of the eight.
+- A record is one line of JSON and comes back equal. It does not hold the whole answer: each broken instruction
+  carries an excerpt around the span that decided it, enough to show.
+- Two responses belong together (are paired) when `set`, `prompt_id` and `epoch` are equal.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from adhere.constraints.constraint import Profile
+
+PROFILES: tuple[Profile, ...] = ("fixed", "reference")
+
+DEGENERATE = ("empty", "loop", "refusal", "truncated")
+"""Ways in which a response is no answer at all; see `degenerate`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one instruction under one profile."""
+
+    strict: bool
+    loose: bool
+    verdict: str
+    """Of the text as it stands: "holds", "broken" or "unsure" (which is not met)."""
+    reason: str
+    found: str | int | float | None = None
+    wanted: str | int | float | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+    """Places in the answer that decided it, half-open, the worst first; few are kept."""
+    at: int | None = None
+    """Characters of the answer after which the outcome could no longer change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One constraint of the prompt, and how the response did on it."""
+
+    kind: str
+    constraint: dict[str, Any]
+    skill: str | None = None
+    asked_as: str | None = None
+    """The benchmark's own id ("length_constraints:number_words"); None in our own format."""
+    fixed: Outcome | None = None
+    reference: Outcome | None = None
+    excerpt: str | None = None
+    """A stretch of the answer around the first deciding span; only where a profile finds it broken."""
+    excerpt_start: int = 0
+    """Where in the answer the excerpt begins, so that `spans` can be marked in it."""
+
+    def outcome(self, profile: Profile) -> Outcome | None:
+        return self.fixed if profile == "fixed" else self.reference
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One scored response."""
+
+    model: str
+    set: str
+    """Where the prompts come from: "ifeval", "ifbench", or "own" for our own format."""
+    prompt_id: str
+    epoch: int
+    """Which of several responses of the model to the same prompt; 1 where there is one."""
+    file: str
+    line: int
+    prompt: str
+    """The prompt's beginning, for showing."""
+    length: int
+    """Characters of the answer."""
+    instructions: tuple[Instruction, ...]
+    removed: tuple[tuple[int, int], ...] = ()
+    degenerate: tuple[str, ...] = ()
+    """Which of `DEGENERATE` the response is."""
+    digest: str = ""
+    """Of the line it came from: a resumed run knows by it that the line is the same."""
+
+    def followed(self, profile: Profile, loose: bool = False) -> bool:
+        """Whether every instruction of the prompt is followed."""
+        outcomes = [instruction.outcome(profile) for instruction in self.instructions]
+        return all(o is not None and (o.loose if loose else o.strict) for o in outcomes)
+
+    def to_line(self) -> str:
+        """The record as one line of JSON, without the line's end. ASCII: a lone surrogate is no obstacle."""
+        return json.dumps(_plain(self), separators=(",", ":"))
+
+    @classmethod
+    def from_line(cls, line: str | bytes) -> Record:
+        """The record that `to_line` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no record.
+        """
+        return cls.from_json(json.loads(line))
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Record:
+        """As `from_line`, from the JSON object."""
+        return cls(
+            **{
+                **record,
+                "instructions": tuple(_instruction(entry) for entry in record["instructions"]),
+                "removed": _pairs(record.get("removed", ())),
+                "degenerate": tuple(record.get("degenerate", ())),
+            }
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as objects; attributes that are None or empty are left out."""
+    if isinstance(value, (Record, Instruction, Outcome)):
+        pairs = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
+        return {name: _plain(entry) for name, entry in pairs if entry is not None and entry != ()}
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return value
+
+
+def _pairs(values: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((int(start), int(end)) for start, end in values)
+
+
+def _outcome(record: dict[str, Any] | None) -> Outcome | None:
+    return None if record is None else Outcome(**{**record, "spans": _pairs(record.get("spans", ()))})
+
+
+def _instruction(record: dict[str, Any]) -> Instruction:
+    fields = {**record, "fixed": _outcome(record.get("fixed")), "reference": _outcome(record.get("reference"))}
+    return Instruction(**fields)
