@@ -1,0 +1,90 @@
+"""A scored run: what `score` hands to the terminal, to the findings and to the report.
+
+    run = scoring.score(["responses.jsonl"])
+    for subject in run.tally.subjects():                     # a model on a set of prompts
+        run.tally.prompts(subject, "fixed", loose=False)     # Rate: estimate, interval, n
+        run.tally.families(subject, "fixed")                 # {kind: Rate}
+    run.tally.fail_together("fixed")                         # {(kind, kind): (both, first, second, neither)}
+    for record in run.records(): ...                         # streamed, one Record per response, in input order
+
+`run.records()` can be gone through as often as needed; it never holds more than one record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from adhere.constraints.constraint import Profile
+from adhere.measure import journal
+from adhere.measure.journal import Bad
+from adhere.measure.records import PROFILES, Record
+from adhere.measure.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRun:
+    """What became of the responses in some files."""
+
+    tally: Tally
+    journal: Path | None
+    """Where the records are; None where none was kept (then `kept` holds them)."""
+    files: tuple[str, ...] = ()
+    profiles: tuple[Profile, ...] = PROFILES
+    bad: tuple[Bad, ...] = ()
+    """The first lines that could not be read (a hundred at most)."""
+    bad_count: int = 0
+    seconds: float = 0.0
+    resumed: int = 0
+    """How many of the responses an earlier, killed run had scored already."""
+    kept: tuple[Record, ...] = ()
+
+    def records(self) -> Iterator[Record]:
+        """Every record, in the order of the input.
+
+        Raises:
+            UserError: the journal is gone or damaged.
+        """
+        if self.journal is None:
+            yield from self.kept
+        else:
+            yield from (entry for entry in journal.entries(self.journal) if isinstance(entry, Record))
+
+    @property
+    def responses(self) -> int:
+        return sum(self.tally.responses(subject) for subject in self.tally.subjects())
+
+    @property
+    def profile(self) -> Profile:
+        """The profile that headlines are given in: `fixed`, unless only the reference was asked for."""
+        return self.profiles[0]
+
+
+def load(path: str | Path) -> ScoreRun:
+    """The run whose journal is at `path`, finished or not.
+
+    Raises:
+        UserError: it cannot be read, or holds no records.
+    """
+    tally = Tally()
+    bad: list[Bad] = []
+    files: dict[str, None] = {}
+    found: set[Profile] = set()
+    bad_count = 0
+    for entry in journal.entries(path):
+        files.setdefault(entry.file)
+        if isinstance(entry, Bad):
+            bad_count += 1
+            bad += [entry] if len(bad) < MOST_BAD else []
+            continue
+        tally.add(entry)
+        if not found and entry.instructions:
+            first = entry.instructions[0]
+            found = {profile for profile in PROFILES if first.outcome(profile) is not None}
+    profiles = tuple(profile for profile in PROFILES if profile in found) or PROFILES
+    return ScoreRun(tally, Path(path), tuple(files), profiles, tuple(bad), bad_count)
+
+
+MOST_BAD = 100
+"""How many bad lines are kept for showing; all are counted."""
