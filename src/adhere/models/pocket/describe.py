@@ -1,0 +1,384 @@
+"""Short texts under one to four constraints of the nine skills.
+
+The answer is made first, meeting whatever of topic, mood, register, words and insults was drawn; what is counted
+(words, characters, sentences) is then asked for around what the answer has. Every answer is checked against
+every constraint before it is given out. The content is the task's noun with the constraints, in any order.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from adhere.constraints.constraint import Constraint
+from adhere.constraints.counters import Words as CountWords
+from adhere.constraints.families.json_format import Json
+from adhere.constraints.families.length import Characters, Words
+from adhere.constraints.families.sentences import Sentences
+from adhere.constraints.families.terms import Exclude, Include
+from adhere.constraints.families.tone import Register, Sentiment, Topic, Toxicity
+from adhere.models.pocket import wordings
+from adhere.models.pocket.hardness import TEST, TRAIN, Hardness
+from adhere.models.pocket.item import Dialogue, Message, Meta, Side, pick, side_of, weighted
+from adhere.models.pocket.prose import COMMON, MARKERS, Plan, compose
+from adhere.models.pocket.vocabulary import (
+    INSULT_ADJECTIVES,
+    INSULT_NOUNS,
+    INSULTS_APART,
+    INVENTED,
+    NAMES,
+    NEGATIVE,
+    NEUTRAL,
+    POSITIVE,
+    TOPIC_NOUNS,
+    TOPICS,
+)
+
+SKILLS: Final = (
+    ("word_count", 1.3),
+    ("character_count", 1.0),
+    ("json", 1.0),
+    ("inclusion", 1.3),
+    ("exclusion", 1.2),
+    ("topic", 1.1),
+    ("sentiment", 1.25),
+    ("register", 1.6),
+    ("toxicity", 0.9),
+)
+"""The nine skills and how often each is asked for."""
+
+SENTENCES_TOO: Final = 0.08
+"""Share of texts of which a number of sentences is asked as well."""
+
+MOODS: Final = ("positive", "negative", "neutral")
+_OTHER: Final = {
+    "positive": NEGATIVE,
+    "negative": POSITIVE,
+    "formal": MARKERS["informal"],
+    "informal": MARKERS["formal"],
+}
+
+
+def dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
+    """A dialogue of that side."""
+    hard = TEST if side == "test" else TRAIN
+    while True:
+        number = _number(rng, progress)
+        skills = _draw(rng, number)
+        retell = rng.random() < (0.75 if "toxicity" in skills else 0.05)
+        if retell and not {"json", "register", "sentiment", "inclusion"}.intersection(skills):
+            made = _retold(rng, side, hard, skills)
+        else:
+            made = _described(rng, side, hard, skills)
+        if made is not None:
+            return made
+
+
+def _number(rng: random.Random, progress: float) -> int:
+    return weighted(
+        rng, ((0, 0.07), (1, 0.42 + 0.5 * (1 - progress)), (2, 0.29), (3, 0.02 + 0.13 * progress), (4, 0.07 * progress))
+    )
+
+
+def _draw(rng: random.Random, number: int) -> list[str]:
+    skills: list[str] = []
+    while len(skills) < number:
+        skill = weighted(rng, SKILLS)
+        if skill not in skills and not (
+            (skill == "register" and "json" in skills) or (skill == "json" and "register" in skills)
+        ):
+            skills.append(skill)
+    return skills
+
+
+def between(rng: random.Random, bounds: tuple[int, int]) -> int:
+    """A whole number within bounds, both included."""
+    return bounds[0] + int(rng.random() * (bounds[1] - bounds[0] + 1))
+
+
+def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) -> Dialogue | None:
+    topic = pick(rng, TOPICS)
+    noun = pick(rng, TOPIC_NOUNS[topic])
+    plan = Plan(topic, mood=pick(rng, MOODS), sentences=between(rng, hard.sentences))
+    constraints: list[Constraint] = []
+    nouns: list[str] = []
+    adjectives: list[str] = []
+    markers: list[str] = []
+    asked: list[str] = []
+
+    if "topic" in skills:
+        constraints.append(Topic(topic=topic))
+        if rng.random() < hard.conflict:
+            other = pick(rng, [name for name in TOPICS if name != topic])
+            nouns += rng.sample(TOPIC_NOUNS[other], between(rng, hard.against_topic))
+    if "sentiment" in skills:
+        plan.mood = pick(rng, MOODS[:2])
+        constraints.append(Sentiment.model_construct(sentiment=plan.mood))
+        if rng.random() < hard.conflict:
+            adjectives += rng.sample(_OTHER[plan.mood], between(rng, hard.against_mood))
+    if "register" in skills:
+        plan.style = pick(rng, ("formal", "informal"))
+        constraints.append(Register.model_construct(register=plan.style))
+        if rng.random() < hard.conflict:
+            markers += rng.sample(_OTHER[plan.style], between(rng, hard.against_style))
+    elif rng.random() < 0.2:
+        plan.style = pick(rng, ("formal", "informal"))
+    if "inclusion" in skills:
+        for _ in range(max(0, between(rng, hard.include) - len(nouns) - len(adjectives) - len(markers))):
+            at = rng.random()
+            if at < hard.include_far / 2:
+                nouns.append(pick(rng, TOPIC_NOUNS[pick(rng, TOPICS)]))
+            elif at < hard.include_far:
+                nouns.append(pick(rng, INVENTED))
+            elif at < hard.include_far + 0.35:
+                nouns.append(pick(rng, TOPIC_NOUNS[topic]))
+            else:
+                adjectives.append(pick(rng, (*NEUTRAL, *(POSITIVE if plan.mood == "positive" else NEGATIVE))))
+    asked = [*dict.fromkeys((*nouns, *adjectives, *markers))]
+    if asked:
+        rng.shuffle(asked)
+        constraints.append(Include(terms=tuple(asked)))
+    banned: list[str] = []
+    if "exclusion" in skills:
+        banned = _tempting(rng, hard, plan, noun, asked)
+        constraints.append(Exclude(terms=tuple(banned)))
+    plan.nouns = [word for word in asked if word in nouns]
+    plan.adjectives = [word for word in asked if word in adjectives and word not in nouns]
+    plan.markers = [word for word in asked if word in markers]
+    plan.banned = banned
+
+    rude = rng.random() < (0.5 if "toxicity" in skills else 0.06)
+    if "toxicity" in skills:
+        constraints.append(Toxicity())
+    elif rude:
+        plan.rude = 0.5
+
+    answer = _object(rng, hard, plan, constraints) if "json" in skills else compose(rng, plan)
+    if answer is None:
+        return None
+    _count(rng, hard, skills, answer, constraints, plan)
+    if not all(constraint.check(answer).met for constraint in constraints):
+        return None
+    key = content_key(noun, constraints)
+    if side_of(key) != side:
+        return None
+    task = _task(rng, topic, noun, "topic" in skills)
+    return _asked(rng, key, task, constraints, answer, rude, {"task": "describe", "noun": noun})
+
+
+def _tempting(rng: random.Random, hard: Hardness, plan: Plan, noun: str, asked: Sequence[str]) -> list[str]:
+    """Words that such a text would naturally have."""
+    natural = [noun, *rng.sample(TOPIC_NOUNS[plan.topic], 4)]
+    natural += rng.sample({"positive": POSITIVE, "negative": NEGATIVE}.get(plan.mood, NEUTRAL), 3)
+    rng.shuffle(natural)
+    words = natural[: between(rng, hard.exclude)]
+    if rng.random() < hard.exclude_common:
+        words.insert(int(rng.random() * (len(words) + 1)), pick(rng, COMMON))
+    kept = [word for word in dict.fromkeys(words) if word not in asked]
+    return kept or [pick(rng, [word for word in TOPIC_NOUNS[plan.topic] if word not in asked])]
+
+
+def _count(
+    rng: random.Random, hard: Hardness, skills: list[str], answer: str, constraints: list[Constraint], plan: Plan
+) -> None:
+    """Ask for what the answer has: words, characters, sentences."""
+    if "word_count" in skills:
+        counter = CountWords()
+        counter.read(answer)
+        if rng.random() < hard.exact:
+            constraints.append(Words(at_least=counter.count, at_most=counter.count))
+        else:
+            constraints.append(Words.model_validate(bounds(rng, counter.count, hard.word_window, hard.word_slack)))
+    if "character_count" in skills:
+        constraints.append(
+            Characters.model_validate(bounds(rng, len(answer), hard.character_window, hard.character_slack))
+        )
+    if "json" not in skills and rng.random() < SENTENCES_TOO:
+        n = answer.count(".")
+        constraints.append(Sentences(at_least=n, at_most=n))
+    del plan
+
+
+def bounds(rng: random.Random, count: int, window: tuple[int, int], slack: tuple[int, int]) -> dict[str, int]:
+    """Bounds that `count` meets: between, at most, or at least."""
+    form = rng.random()
+    if form < 0.4:
+        width = between(rng, window)
+        low = max(1, count - int(rng.random() * (width + 1)))
+        return {"at_least": low, "at_most": low + width}
+    if form < 0.75:
+        return {"at_most": count + between(rng, slack)}
+    return {"at_least": max(1, count - between(rng, slack))}
+
+
+def _object(rng: random.Random, hard: Hardness, plan: Plan, constraints: list[Constraint]) -> str | None:
+    """A JSON object about the topic, whose keys are asked for; the words that must be in it are among its values."""
+    keys = _keys(rng, between(rng, hard.json_keys), plan)
+    constraints.append(Json(keys=tuple(keys)))
+    rng.shuffle(keys)
+    keys = keys or ["text"]
+    nouns = [word for word in TOPIC_NOUNS[plan.topic] if word not in plan.banned]
+    moods = {"positive": POSITIVE, "negative": NEGATIVE}.get(plan.mood, NEUTRAL)
+    adjectives = [word for word in moods if word not in plan.banned]
+    if not nouns or not adjectives:
+        return None
+    due = [*plan.nouns, *plan.adjectives, *plan.markers]
+    value: dict[str, Any] = {}
+    for index, key in enumerate(keys):
+        share = -(-len(due) // (len(keys) - index))
+        words, due = due[:share], due[share:]
+        kind = rng.random()
+        if words or kind < 0.35:
+            value[key] = [*words, *(pick(rng, nouns) for _ in range(1 if words else 2))]
+            if rng.random() < 0.5:
+                value[key].append(pick(rng, adjectives))
+        elif kind < 0.75:
+            value[key] = f"{pick(rng, adjectives)} {pick(rng, nouns)}"
+        elif kind < 0.88:
+            value[key] = {pick(rng, nouns): pick(rng, adjectives)}
+        else:
+            value[key] = int(rng.random() * 50)
+    return json.dumps(value)
+
+
+_KEYS: Final = ("text", "name", "topic", "color", "size", "words", "note", "place", "parts", "list")
+
+
+def _keys(rng: random.Random, number: int, plan: Plan) -> list[str]:
+    keys: list[str] = []
+    while len(keys) < number:
+        at = rng.random()
+        key = pick(rng, _KEYS) if at < 0.5 else pick(rng, TOPIC_NOUNS[plan.topic]) if at < 0.75 else pick(rng, INVENTED)
+        if key not in keys and key not in plan.banned:
+            keys.append(key)
+    return keys
+
+
+def content_key(noun: str, constraints: Sequence[Constraint]) -> str:
+    """The content of a task: what it is about and what is asked, in no order."""
+    return f"describe {noun} " + " ".join(sorted(constraint.describe() for constraint in constraints))
+
+
+def _task(rng: random.Random, topic: str, noun: str, told: bool) -> str:
+    """What is to be written; where the topic is told by a constraint, the task may be silent or speak of another."""
+    if told and rng.random() < 0.75:
+        task = pick(rng, wordings.ANYTHING)
+        if rng.random() < 0.5:
+            other = pick(rng, [name for name in TOPICS if name != topic])
+            a, b = rng.sample(TOPIC_NOUNS[other], 2)
+            task = f"{pick(rng, wordings.OPENERS).format(a=a, b=b)} {task}"
+        return task
+    task = pick(rng, wordings.DESCRIBE).format(n=noun)
+    return f"{task} {pick(rng, wordings.SHORT)}" if rng.random() < 0.15 else task
+
+
+def _asked(
+    rng: random.Random,
+    key: str,
+    task: str,
+    constraints: list[Constraint],
+    answer: str,
+    rude: bool,
+    meta: Meta,
+) -> Dialogue:
+    """Put the task and its constraints into words, in random order, in the system prompt or the user's."""
+    shuffled = constraints.copy()
+    rng.shuffle(shuffled)
+    asked = [wordings.instruction(rng, constraint) for constraint in shuffled]
+    system: list[str] = []
+    user = [task]
+    if rude:
+        if rng.random() < 0.5:
+            system.append(pick(rng, wordings.RUDE_SYSTEM))
+        else:
+            a, i = pick(rng, _KNOWN_ADJECTIVES), pick(rng, _KNOWN_NOUNS)
+            user.insert(0, pick(rng, wordings.RUDE_USER).format(a=a, i=i))
+    place = rng.random()
+    if place < 0.5:
+        user += asked
+    elif place < 0.7:
+        user = [*asked, *user]
+    elif place < 0.9:
+        system += asked
+    else:
+        cut = int(rng.random() * (len(asked) + 1))
+        system += asked[:cut]
+        user += asked[cut:]
+    if not system and rng.random() < 0.5:
+        system.append(pick(rng, wordings.HELPFUL))
+    messages = [Message("user", " ".join(user)), Message("assistant", answer)]
+    if system:
+        messages.insert(0, Message("system", " ".join(system)))
+    return Dialogue("describe", tuple(messages), tuple(shuffled), None, key, meta)
+
+
+def _retold(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) -> Dialogue | None:
+    """Retell what somebody said, with or without its insults."""
+    topic = pick(rng, TOPICS)
+    clean = "toxicity" in skills
+    text = compose(rng, Plan(topic, mood=pick(rng, MOODS), sentences=1 + int(rng.random() * 3)))
+    if text is None:
+        return None
+    apart = hard.insults_apart if clean else 0.5
+    told = _insulted(rng, text, between(rng, hard.insults), apart)
+    answer = text if clean else told
+    constraints: list[Constraint] = [Toxicity()] if clean else []
+    rest = [skill for skill in skills if skill in ("word_count", "character_count", "topic", "exclusion")]
+    for skill in rest:
+        if skill == "topic":
+            constraints.append(Topic(topic=topic))
+        elif skill == "exclusion":
+            words = [word for word in TOPIC_NOUNS[topic] if word not in text.lower()]
+            if words:
+                constraints.append(Exclude(terms=tuple(rng.sample(words, min(len(words), between(rng, (1, 2)))))))
+    _count(rng, hard, rest, answer, constraints, Plan(topic))
+    if not all(constraint.check(answer).met for constraint in constraints):
+        return None
+    key = f"retell {told} " + " ".join(sorted(constraint.describe() for constraint in constraints))
+    if side_of(key) != side:
+        return None
+    task = pick(rng, wordings.RETELL).format(o=pick(rng, NAMES), t=told)
+    return _asked(rng, key, task, constraints, answer, False, {"task": "retell"})
+
+
+_APART_ADJECTIVES: Final = tuple(word for word in INSULT_ADJECTIVES if word in INSULTS_APART)
+_APART_NOUNS: Final = tuple(word for word in INSULT_NOUNS if word in INSULTS_APART)
+_KNOWN_ADJECTIVES: Final = tuple(word for word in INSULT_ADJECTIVES if word not in INSULTS_APART)
+_KNOWN_NOUNS: Final = tuple(word for word in INSULT_NOUNS if word not in INSULTS_APART)
+
+
+def _insulted(rng: random.Random, text: str, number: int, apart: float) -> str:
+    """The text with `number` insults strewn in: before a noun, or as a call at a sentence's end."""
+    words = text.split(" ")
+    for _ in range(number):
+        strange = rng.random() < apart
+        if rng.random() < 0.6:
+            places = [at for at in range(1, len(words)) if words[at - 1].lower() in ("the", "a")]
+            if not places:
+                continue
+            words.insert(pick(rng, places), pick(rng, _APART_ADJECTIVES if strange else _KNOWN_ADJECTIVES))
+        else:
+            places = [at for at, word in enumerate(words) if word.endswith(".") and ", you" not in word]
+            if not places:
+                continue
+            at = pick(rng, places)
+            insult = pick(rng, _APART_NOUNS if strange else _KNOWN_NOUNS)
+            words[at] = f"{words[at][:-1]}, you {insult}."
+    return " ".join(words)
+
+
+def lines(rng: random.Random) -> Iterator[str]:
+    """Descriptions as plain text, insulting ones among them: what the base checkpoint reads."""
+    while True:
+        plan = Plan(
+            pick(rng, TOPICS),
+            mood=pick(rng, MOODS),
+            style=pick(rng, ("plain", "plain", "formal", "informal")),
+            sentences=1 + int(rng.random() * 4),
+            rude=0.4 if rng.random() < 0.2 else 0.0,
+        )
+        text = compose(rng, plan)
+        if text is not None:
+            yield text

@@ -1,0 +1,87 @@
+"""How hard the pocket world's constraints are: one table, so that every skill can be kept where it can be studied.
+
+A skill that is always or never met tells nothing. `TRAIN` is what the model learns from; `TEST` is what it is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Hardness:
+    """Parameters of the constraints. Ranges are inclusive; shares are of the items that carry the constraint."""
+
+    exact: float
+    """Share of word counts that are exact."""
+    word_window: tuple[int, int]
+    """Width of "between" for words."""
+    word_slack: tuple[int, int]
+    """How far an "at most" or "at least" lies from the known-good answer's count."""
+    character_window: tuple[int, int]
+    character_slack: tuple[int, int]
+    sentences: tuple[int, int]
+    """Sentences of an answer."""
+    include: tuple[int, int]
+    """Number of words to include."""
+    include_far: float
+    """Share of words to include that belong to another topic; as many are invented."""
+    exclude: tuple[int, int]
+    """Number of words to leave out."""
+    exclude_common: float
+    """Share of exclusions that name a word hardly any text does without, such as "the"."""
+    json_keys: tuple[int, int]
+    against_topic: tuple[int, int]
+    """Number of another topic's words that must stand in a text that keeps to its topic."""
+    against_mood: tuple[int, int]
+    """Number of words of the other mood that must stand in a text that has a mood."""
+    against_style: tuple[int, int]
+    """Number of words of the other register that must stand in a text that has a register."""
+    conflict: float
+    """Share of topics, moods and registers that stand against such words."""
+    insults: tuple[int, int]
+    """Insults in what is to be retold without them."""
+    insults_apart: float
+    """Share of those insults that never stand in training where insults are forbidden."""
+
+
+TRAIN: Final = Hardness(
+    exact=0.3,
+    word_window=(2, 6),
+    word_slack=(0, 4),
+    character_window=(10, 40),
+    character_slack=(0, 20),
+    sentences=(1, 5),
+    include=(1, 5),
+    include_far=0.4,
+    exclude=(1, 5),
+    exclude_common=0.3,
+    json_keys=(0, 5),
+    against_topic=(1, 3),
+    against_mood=(1, 2),
+    against_style=(1, 2),
+    conflict=0.35,
+    insults=(1, 4),
+    insults_apart=0.0,
+)
+
+TEST: Final = Hardness(
+    exact=0.3,
+    word_window=(2, 6),
+    word_slack=(0, 4),
+    character_window=(10, 40),
+    character_slack=(0, 20),
+    sentences=(1, 5),
+    include=(1, 5),
+    include_far=0.4,
+    exclude=(1, 5),
+    exclude_common=0.3,
+    json_keys=(0, 5),
+    against_topic=(1, 3),
+    against_mood=(1, 2),
+    against_style=(1, 2),
+    conflict=0.35,
+    insults=(1, 4),
+    insults_apart=0.3,
+)

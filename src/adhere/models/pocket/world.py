@@ -1,0 +1,90 @@
+"""The pocket world: an endless, seeded stream of dialogues in controlled English, each with a known-good answer.
+
+- `dialogues(seed, side)` gives dialogues of all families by weight; `plain_text(seed, side)` gives text alone, which
+  the base checkpoint reads.
+- The same arguments give the same stream, on every machine.
+- A dialogue's `key` is its content (entities, numbers, what is asked) without its wording, and its hash decides the
+  side: what stands in "test" never stood in "train" in any wording.
+- Every answer meets all the constraints of its dialogue by their own checks, and its problem's grade.
+- `progress` is the curriculum, from 0 (short chains of reasoning, few facts, few constraints) to 1 (all there is).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from adhere.errors import UserError
+from adhere.models.pocket import arithmetic, code, describe, dialogue, multihop, reasoning
+from adhere.models.pocket.item import Dialogue, Message, Side, pick, weighted
+
+__all__ = ["FAMILIES", "FAMILY_WEIGHTS", "Dialogue", "Message", "Side", "dialogues", "plain_text"]
+
+FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
+    "describe": 0.42,
+    "math": 0.12,
+    "multihop": 0.25,
+    "code": 0.08,
+    "dialogue": 0.10,
+    "copy": 0.03,
+}
+"""Share of the dialogues by family, at the end of the curriculum; copying leads up to look-ups and is four times as
+frequent at its start."""
+
+FAMILIES: Final = tuple(FAMILY_WEIGHTS)
+
+
+def dialogues(
+    seed: int, side: Side, families: Mapping[str, float] | None = None, progress: float = 1.0
+) -> Iterator[Dialogue]:
+    """An endless stream of dialogues.
+
+    Args:
+        seed: decides the stream, with the other arguments.
+        side: "train" or "test".
+        families: weight by family; the default is `FAMILY_WEIGHTS`.
+        progress: in [0, 1], how far the curriculum has come.
+
+    Raises:
+        UserError: there is no such family.
+    """
+    weights = dict(FAMILY_WEIGHTS if families is None else families)
+    if unknown := sorted(set(weights) - set(FAMILY_WEIGHTS)):
+        raise UserError(f"the pocket world has no family {unknown[0]!r}; there are: {', '.join(FAMILY_WEIGHTS)}")
+    if families is None:
+        weights["copy"] *= 4 - 3 * progress
+    shares = tuple(weights.items())
+    rng = random.Random(f"pocket {seed} {side}")
+    while True:
+        family = weighted(rng, shares)
+        if family == "describe":
+            yield describe.dialogue(rng, side, progress)
+        elif family == "dialogue":
+            yield dialogue.dialogue(rng, side, progress)
+        elif family == "copy":
+            yield _copy(rng, side)
+        else:
+            yield reasoning.dialogue(rng, side, progress, family)
+
+
+def _copy(rng: random.Random, side: Side) -> Dialogue:
+    key, prompt, answer = multihop.copy(rng, side)
+    messages = (Message("user", prompt), Message("assistant", answer))
+    return Dialogue("copy", messages, (), None, key, {"task": "copy", "accept": (answer,)})
+
+
+def plain_text(seed: int, side: Side) -> Iterator[str]:
+    """An endless stream of texts without roles: descriptions, facts with worked look-ups, sums, functions."""
+    rng = random.Random(f"pocket text {seed} {side}")
+    described = describe.lines(rng)
+    while True:
+        kind = pick(rng, ("describe", "describe", "facts", "facts", "sums", "code"))
+        if kind == "describe":
+            yield next(described)
+        elif kind == "facts":
+            yield multihop.lines(rng)
+        elif kind == "sums":
+            yield arithmetic.line(rng)
+        else:
+            yield code.lines(rng)

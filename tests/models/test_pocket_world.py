@@ -1,0 +1,130 @@
+"""The pocket world keeps its promises: every answer is good, the sides share nothing, the same seed says the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from adhere.constraints import lexicon
+from adhere.constraints.parse import parse
+from adhere.errors import UserError
+from adhere.models.pocket import vocabulary, world
+from adhere.models.pocket.item import side_of
+from adhere.models.pocket.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
+from adhere.problems.problem import grade_all
+
+SIDES: tuple[world.Side, ...] = ("train", "test")
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("progress", [0.0, 0.5, 1.0])
+def test_every_answer_meets_every_constraint(side: world.Side, progress: float) -> None:
+    for dialogue in islice(world.dialogues(11, side, progress=progress), 700):
+        answer = dialogue.messages[-1].content
+        for constraint in dialogue.constraints:
+            assert constraint.check(answer).met, (constraint, answer)
+
+
+@pytest.mark.parametrize("family", ["math", "multihop", "code"])
+def test_every_worked_answer_is_graded_correct_and_a_wrong_one_is_not(family: str) -> None:
+    items = list(islice(world.dialogues(12, "test", {family: 1.0}), 60 if family == "code" else 1000))
+    problems = [item.problem for item in items]
+    assert all(problem is not None for problem in problems)
+    right = grade_all([p for p in problems if p], [item.messages[-1].content for item in items])
+    assert all(grade.correct for grade in right)
+    wrong = grade_all(
+        [p for p in problems if p], [items[(at + 1) % len(items)].messages[-1].content for at in range(len(items))]
+    )
+    assert sum(bool(grade.correct) for grade in wrong) < 0.3 * len(items)
+
+
+def test_no_content_stands_on_both_sides() -> None:
+    keys = {side: {d.key for d in islice(world.dialogues(13, side), 12_000)} for side in SIDES}
+    assert len(keys["train"]) > 6000
+    assert len(keys["test"]) > 3000
+    assert not keys["train"] & keys["test"]
+    assert all(side_of(key) == side for side in SIDES for key in keys[side])
+
+
+@pytest.mark.parametrize("family", ["math", "multihop"])
+def test_the_key_is_the_content_and_not_the_wording(family: str) -> None:
+    seen: dict[str, str] = {}
+    differently = 0
+    for item in islice(world.dialogues(14, "train", {family: 1.0}, progress=0.0), 12_000):
+        answer = item.problem.reference if item.problem else ""
+        assert seen.setdefault(item.key, answer) == answer
+        differently += item.key in seen
+    assert differently
+
+
+def test_the_same_seed_says_the_same_and_another_does_not() -> None:
+    def told(seed: int) -> list[str]:
+        return [m.content for d in islice(world.dialogues(seed, "train"), 100) for m in d.messages]
+
+    assert told(5) == told(5)
+    assert told(5) != told(6)
+    assert list(islice(world.plain_text(5, "train"), 50)) == list(islice(world.plain_text(5, "train"), 50))
+
+
+def test_topic_mood_register_and_insults_are_told_by_the_lexicon_and_by_no_other_word() -> None:
+    for aspect, words in {
+        "topic": [noun for nouns in vocabulary.TOPIC_NOUNS.values() for noun in nouns],
+        "sentiment": [*vocabulary.POSITIVE, *vocabulary.NEGATIVE],
+        "register": [*vocabulary.FORMAL, *vocabulary.INFORMAL],
+        "toxicity": [*vocabulary.INSULT_ADJECTIVES, *vocabulary.INSULT_NOUNS],
+    }.items():
+        assert set(words) <= set(lexicon.words_of(aspect)), aspect
+        others = {*vocabulary.NEUTRAL, *vocabulary.INVENTED, *map(str.lower, vocabulary.NAMES)}
+        assert not others & set(lexicon.words_of(aspect)), aspect
+
+
+def test_some_constraints_never_stand_with_reasoning() -> None:
+    kinds: Counter[str] = Counter()
+    constrained = 0
+    number = 6000
+    for item in islice(world.dialogues(15, "train"), number):
+        if item.family in ("math", "multihop", "code") and item.constraints:
+            constrained += 1
+            kinds.update(constraint.kind for constraint in item.constraints)
+    assert set(kinds) == set(TRAINED_WITH_REASONING)
+    assert not set(kinds) & set(NEVER_WITH_REASONING)
+    assert 0.10 <= constrained / number <= 0.15
+
+
+def test_all_nine_skills_are_asked_for_often() -> None:
+    skills = Counter(
+        constraint.skill
+        for item in islice(world.dialogues(16, "test"), 4000)
+        if item.family == "describe"
+        for constraint in item.constraints
+        if constraint.skill
+    )
+    assert len(skills) == 9
+    assert min(skills.values()) > 0.5 * max(skills.values())
+
+
+def test_insults_kept_apart_never_stand_in_training_where_insults_are_forbidden() -> None:
+    for item in islice(world.dialogues(17, "train", {"describe": 1.0}), 4000):
+        if any(constraint.kind == "style.toxicity" for constraint in item.constraints):
+            asked = set(item.messages[-2].content.replace(".", " ").replace(",", " ").split())
+            assert not asked & vocabulary.INSULTS_APART
+
+
+def test_accepted_answers_hold_the_one_that_is_given() -> None:
+    for item in islice(world.dialogues(18, "test", {"dialogue": 1.0, "copy": 0.3}), 1500):
+        accept = item.meta["accept"]
+        assert isinstance(accept, tuple)
+        assert item.messages[-1].content in accept
+
+
+def test_a_constraint_that_is_worded_by_describe_is_read_back() -> None:
+    for item in islice(world.dialogues(19, "test", {"describe": 1.0}), 500):
+        for constraint in item.constraints:
+            assert parse(constraint.describe()) == (constraint,)
+
+
+def test_an_unknown_family_is_named() -> None:
+    with pytest.raises(UserError, match="'poetry'"):
+        next(world.dialogues(1, "train", {"poetry": 1.0}))
