@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from adhere import __version__
 from adhere.errors import UserError
@@ -57,6 +57,7 @@ class Journal:
             UserError: it cannot be written.
         """
         self.path = path
+        self._file: BinaryIO
         try:
             if fresh is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
