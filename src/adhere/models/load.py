@@ -7,10 +7,12 @@ base model has no chat template: it is opened as such, and its prompts are plain
 from __future__ import annotations
 
 import hashlib
+import socket
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from adhere.errors import UserError
 
@@ -68,7 +70,9 @@ class OpenModel:
             return "\n".join(message["content"] for message in messages)
         prefill = messages[-1]["role"] == "assistant"
         options: dict[str, Any] = {"continue_final_message": True} if prefill else {"add_generation_prompt": True}
-        return str(self.tokenizer.apply_chat_template(messages, tools=tools or None, tokenize=False, **options))
+        return str(
+            self.tokenizer.apply_chat_template(messages, tools=[*tools] if tools else None, tokenize=False, **options)
+        )
 
     def encode(self, text: str) -> list[int]:
         """Tokens of rendered text; a template writes its own special tokens, so none are added to it."""
@@ -112,6 +116,8 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
     source = str(folder) if folder else name
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     kind = dtype or ("float32" if target.type == "cpu" else "auto")
+    if folder is None and not _within_reach(name):
+        raise UserError(f"no model {name!r} on this machine, and the hub cannot be reached; give a folder")
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
     except Exception as error:
@@ -141,6 +147,23 @@ def _folder(name: str) -> Path | None:
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise UserError(f"there is no folder {name}")
     return None
+
+
+def _within_reach(name: str) -> bool:
+    """Whether the hub has been asked for this model before, or can be asked now. Its own client would try for a
+    minute before it said so."""
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(name, "config.json"), str):
+        return True
+    if constants.HF_HUB_OFFLINE:
+        return False
+    endpoint = urlsplit(constants.ENDPOINT)
+    try:
+        with socket.create_connection((endpoint.hostname or "", endpoint.port or 443), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def _why(name: str, folder: Path | None, part: str, error: Exception) -> str:

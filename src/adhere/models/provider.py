@@ -6,13 +6,17 @@
 Concurrent requests become batches (`batching`); token counts are those of the answer itself; temperature, top_p, top_k,
 seed, stop, max_tokens and logprobs are honoured. Where Inspect gives no temperature the answer is greedy; where it
 gives a temperature and no seed, every answer is drawn afresh, so that epochs differ.
+
+The weights are opened by the first request, not by the constructor: Inspect also makes a provider only to ask its name.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
+import threading
 import time
 from typing import Any
 
@@ -69,8 +73,20 @@ class AdhereAPI(ModelAPI):
     ) -> None:
         super().__init__(model_name, base_url, api_key, [], config)
         self._batch = int(model_args.pop("batch", BATCH))
-        self.opened: OpenModel = model_args.pop("opened", None) or open_model(model_name, **model_args)
-        self._batcher = Batcher(self.opened, self._batch)
+        self._opened: OpenModel | None = model_args.pop("opened", None)
+        self._options = model_args
+        self._batcher: Batcher | None = None
+        self._opening = threading.Lock()
+
+    @property
+    def opened(self) -> OpenModel:
+        """The model, opened now if it was not yet."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = open_model(self.model_name, **self._options)
+            if self._batcher is None:
+                self._batcher = Batcher(self._opened, self._batch)
+            return self._opened
 
     async def generate(
         self,
@@ -81,9 +97,12 @@ class AdhereAPI(ModelAPI):
     ) -> ModelOutput:
         del tool_choice
         start = time.monotonic()
-        text = self.opened.render([_message(one) for one in input], tools=[_schema(tool) for tool in tools])
-        request = Request(tuple(self.opened.encode(text)), _sampling(config, self.opened))
-        if len(request.tokens) >= self.opened.context:
+        opened = self._opened if self._batcher else await asyncio.to_thread(lambda: self.opened)
+        assert opened is not None
+        assert self._batcher is not None
+        text = opened.render([_message(one) for one in input], tools=[_schema(tool) for tool in tools])
+        request = Request(tuple(opened.encode(text)), _sampling(config, opened))
+        if len(request.tokens) >= opened.context:
             return ModelOutput.from_content(self.model_name, "", "model_length")
         answer = await self._batcher.answer(request)
         return ModelOutput(
@@ -131,7 +150,8 @@ class AdhereAPI(ModelAPI):
         return self.model_name
 
     def close(self) -> None:
-        self._batcher.close()
+        if self._batcher is not None:
+            self._batcher.close()
 
 
 @modelapi(name="adhere")
