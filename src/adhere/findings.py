@@ -50,6 +50,7 @@ NAMES: Mapping[str, str] = {
     "modular.circularity": "circularity of the embedding's first principal components",
     "modular.fve": "fraction of variance of the logits explained by a closed form",
     "modular.generalised": "share of seeds that reach 100 % on held-out pairs",
+    "pocket.*": "the pocket model on held-out prompts: share right by family, by steps, share that ended by itself",
     "gateway.*": "adherence, tokens and latency through the gateway",
 }
 """Every name a finding may bear; `*` stands for one or more further words."""

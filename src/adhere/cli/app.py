@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from adhere import __version__
+from adhere.cli import modular, pocket
 
 app = typer.Typer(
     name="adhere",
@@ -34,3 +35,7 @@ def _root(
     ] = False,
 ) -> None:
     del version
+
+
+app.add_typer(modular.app, name="modular", rich_help_panel=EXPLAIN)
+app.add_typer(pocket.app, name="pocket", rich_help_panel=POCKET)

@@ -1,0 +1,209 @@
+"""`adhere pocket`: train, evaluate and talk to the small model that ships with Adhere."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adhere.cli.options import Json, Seed
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from adhere.findings import Finding
+    from adhere.models.pocket.train import Line
+
+app = typer.Typer(help="The pocket model: the recipe that made it, its scores, a word with it.", no_args_is_help=True)
+
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--model", metavar="DIR", help="A checkpoint folder; the shipped one if not given.", show_default=False
+    ),
+]
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the run; a run there goes on.")],
+    tokens: Annotated[float, typer.Option(help="Budget in millions of tokens.", show_default=False)] = 0,
+    minutes: Annotated[float, typer.Option(help="Budget in minutes of training.", show_default=False)] = 0,
+    until: Annotated[str, typer.Option(metavar="HH:MM", help="End at this time of day.", show_default=False)] = "",
+    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 160,
+    layers: Annotated[int, typer.Option(help="Layers.")] = 6,
+    heads: Annotated[int, typer.Option(help="Attention heads.")] = 5,
+    hidden: Annotated[int, typer.Option(help="Width inside the MLP.")] = 448,
+    vocab: Annotated[int, typer.Option(help="Most tokens of the tokenizer.")] = 1536,
+    context: Annotated[int, typer.Option(help="Most tokens the model reads.")] = 512,
+    micro: Annotated[int, typer.Option(help="Tokens of one forward pass.")] = 2048,
+    base_share: Annotated[float, typer.Option(help="Share of the budget spent on plain text.")] = 0.08,
+    ramp: Annotated[float, typer.Option(help="Millions of tokens over which the curriculum rises.")] = 6,
+    prompt_weight: Annotated[float, typer.Option(help="Weight of the prompts' tokens in the loss.")] = 0.1,
+    matrix_lr: Annotated[float, typer.Option(help="Learning rate of the matrices (Muon).")] = 0.02,
+    vector_lr: Annotated[float, typer.Option(help="Learning rate of all else (AdamW).")] = 0.004,
+    save_minutes: Annotated[float, typer.Option(help="Minutes between checkpoints.")] = 3,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share each step (CPU).")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    compile: Annotated[bool, typer.Option(help="Compile the layers (torch.compile).")] = True,
+    seed: Seed = 0,
+) -> None:
+    """Train a pocket model from nothing; started again with the same --out, it goes on where it stopped.
+
+    A file called `decay` in the run's folder ends the run early and well: the learning rate starts to fall at once.
+    """
+    import torch
+
+    from adhere.models.pocket.train import Recipe, spread
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device != "cpu" and processes > 1:
+        raise UserError("--processes is for CPUs; on CUDA take one process and larger --micro")
+    recipe = Recipe(
+        width=width,
+        layers=layers,
+        heads=heads,
+        hidden=hidden,
+        vocab=vocab,
+        context=context,
+        tokens=round(tokens * 1e6),
+        minutes=minutes,
+        base_share=base_share,
+        seed=seed,
+        micro=micro,
+        ramp=round(ramp * 1e6),
+        prompt_weight=prompt_weight,
+        matrix_lr=matrix_lr,
+        vector_lr=vector_lr,
+        compile=compile,
+        save_minutes=save_minutes,
+    )
+    with Bar() as bar:
+        folder = spread(recipe, out, device=device, until=_moment(until), processes=processes, tell=bar.tell)
+    typer.echo(f"the model is in {folder}; see how good it is: adhere pocket evaluate --model {folder}")
+
+
+@app.command()
+def evaluate(
+    model: Checkpoint = None,
+    each: Annotated[int, typer.Option("--limit", min=1, help="Held-out prompts of each family.")] = 200,
+    examples: Annotated[
+        Path | None, typer.Option(help="Write every answer here, as JSON lines.", show_default=False)
+    ] = None,
+    json: Json = None,
+    seed: Seed = 1,
+) -> None:
+    """Greedy answers to held-out prompts, scored by family, skill and constraint."""
+    from adhere import findings
+    from adhere.models import pocket
+    from adhere.models.pocket.evaluate import evaluate as run
+    from adhere.models.pocket.evaluate import report
+
+    folder = model or pocket.path()
+    scores = run(_folder(folder), seed, each)
+    found = report(
+        scores,
+        "adhere/pocket" if model is None else str(folder),
+        f"adhere pocket evaluate --limit {each} --seed {seed}",
+    )
+    if examples:
+        scores.write_examples(examples)
+    if json:
+        findings.write(json, found)
+    _table(found)
+
+
+@app.command()
+def sample(
+    prompt: Annotated[
+        str, typer.Argument(help="What to say to it; a held-out prompt if not given.", show_default=False)
+    ] = "",
+    model: Checkpoint = None,
+    system: Annotated[str, typer.Option(help="The system message.", show_default=False)] = "",
+    temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0,
+    most: Annotated[int, typer.Option("--max-tokens", min=1, help="At most so many tokens.")] = 200,
+    seed: Seed = 1,
+) -> None:
+    """Say something to the model and read its answer."""
+    from adhere.models import pocket
+    from adhere.models.pocket.evaluate import answer, held_out, load
+    from adhere.models.pocket.world import Message
+
+    said = [Message(role="system", content=system)] if system else []
+    if prompt:
+        said.append(Message(role="user", content=prompt))
+    else:
+        said += held_out(seed, 1)[seed % 5].messages[:-1]
+    loaded, tokens = load(_folder(model or pocket.path()))
+    for message in said:
+        typer.echo(f"{message.role}: {message.content}")
+    [given] = answer(loaded, tokens, [said], most, temperature=temperature, seed=seed)
+    typer.echo(f"assistant: {given.text}" + ("" if given.ended else " [did not end by itself]"))
+
+
+def _folder(folder: Path) -> Path:
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is not a checkpoint folder: it has no config.json")
+    return folder
+
+
+def _moment(clock: str) -> float | None:
+    """Seconds since the epoch of the next HH:MM."""
+    if not clock:
+        return None
+    try:
+        hours, minutes = (int(part) for part in clock.split(":"))
+        moment = datetime.now().replace(hour=hours, minute=minutes, second=0, microsecond=0)
+    except ValueError:
+        raise UserError(f"--until takes a time of day like 23:30, not {clock!r}") from None
+    if moment < datetime.now():
+        moment += timedelta(days=1)
+    return moment.timestamp()
+
+
+class Bar:
+    """The bar of a training run: how much of the budget is spent, the loss, the speed."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn()
+        )
+        self._task = self._progress.add_task("starting", total=1.0)
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def tell(self, line: Line) -> None:
+        self._progress.update(
+            self._task,
+            completed=line.spent,
+            description=f"{line.stage} {line.tokens / 1e6:.1f} M tokens, loss {line.loss:.3f}, {line.rate:,.0f}/s",
+        )
+        if not sys.stdout.isatty():
+            families = " ".join(f"{name} {loss:.3f}" for name, loss in line.families.items())
+            print(
+                f"{line.stage} step {line.step} {line.tokens / 1e6:.2f} M {line.seconds:.0f} s {line.rate:,.0f}/s "
+                f"waited {line.waited} lr x{line.scale} loss {line.loss:.3f} | {families}",
+                flush=True,
+            )
+
+
+def _table(found: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("what", "share", "95 % interval", "n", box=None)
+    for finding in found:
+        name = " ".join([finding.what, *(str(v) for k, v in finding.subject.items() if k == "family")])
+        low, high = finding.interval or (0.0, 1.0)
+        table.add_row(name, f"{finding.estimate:.3f}", f"{low:.3f} to {high:.3f}", str(finding.n))
+    Console().print(table)
