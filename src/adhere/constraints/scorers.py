@@ -15,6 +15,7 @@ added with `add_scorer`, or by a plug-in through the entry point `adhere.scorers
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -69,6 +70,7 @@ def scorer(name: str) -> TextScorer:
         UserError: there is none; names those there are.
     """
     if name not in _made:
+        importlib.import_module("adhere.constraints.lexicon")  # the one that ships adds itself
         make = _makers.get(name)
         if make is None:
             found = {point.name: point for point in entry_points(group=ENTRY_POINT)}
