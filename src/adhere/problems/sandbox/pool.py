@@ -1,0 +1,460 @@
+"""The sandbox: a few cells (`cell.py`) that run untrusted programs, and the queue in front of them.
+
+- Jobs of one call are spread over the cells; many threads may call at once.
+- A cell that dies or falls silent is replaced. The job it was running is tried once more in a fresh cell; if that
+  dies too, the job ends as "broke", which is neither pass nor fail. The jobs behind it are not touched.
+- How strong the walls are is said, not assumed: `Sandbox.walls` is "namespaces" or "none", and falling back to none
+  warns once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from adhere.errors import UserError
+
+Walls = Literal["namespaces", "none"]
+MIB = 1 << 20
+START_SECONDS = 30.0
+SILENCE_SECONDS = 10.0  # beyond a job's own wall clock before its cell is given up
+IN_FLIGHT = 4  # jobs a cell holds at once, so that it never waits for the next
+LARGEST_FRAME = 4 * MIB
+CELL = Path(__file__).with_name("cell.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one item may use.
+
+    Attributes:
+        cpu: seconds of processor time; decides, because it does not depend on what else the machine does.
+        wall: seconds on the clock, for what sleeps or multiplies.
+        memory: bytes of address space of a process.
+        file: bytes of the largest file, standard output included.
+        processes: processes and threads besides the first.
+    """
+
+    cpu: float = 5.0
+    wall: float = 15.0
+    memory: int = 512 * MIB
+    file: int = 8 * MIB
+    processes: int = 8
+
+    def __post_init__(self) -> None:
+        if min(self.cpu, self.wall, self.memory, self.file) <= 0 or self.processes < 0:
+            raise UserError("limits of the sandbox must be greater than 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A program and what to ask of it.
+
+    Attributes:
+        answer: the source that is on trial.
+        entry: name of a function that it must define; may be None if nothing is called.
+        setup: sources run after it and before the tests, in its namespace.
+        tests: sources run one by one in its namespace; one that raises has failed.
+        calls: arguments, as the source of a tuple of literals, of one call of `entry` each; the values are returned.
+        limits: what it may use.
+    """
+
+    answer: str
+    entry: str | None = None
+    setup: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of one test or call, or (stage "answer") of the answer itself.
+
+    `status` is passed, returned, assertion, error, memory, output, processes, exit or refused; `line` is the line of
+    the test's source that was running; `value` is the literal source of what a call returned.
+    """
+
+    stage: Literal["answer", "test"]
+    status: str
+    test: int | None = None
+    error: str = ""
+    line: int | None = None
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a job went.
+
+    `end` is finished; cpu, wall, output (ran past that limit); exit, signal (the process ended by itself before it was
+    through); or broke (no verdict could be had). `reports` are what was reached before that.
+    """
+
+    end: str
+    reports: tuple[Report, ...]
+    seconds: float = 0.0
+    signal: str | None = None
+
+
+def _run(frame: dict[str, Any]) -> Run:
+    return Run(
+        end=frame["end"],
+        reports=tuple(Report(**report) for report in frame["reports"]),
+        seconds=frame["seconds"],
+        signal=frame.get("signal"),
+    )
+
+
+class _Cell:
+    """One running cell, as its owner sees it."""
+
+    def __init__(self, walls: Walls, disk: int) -> None:
+        self.folder = tempfile.mkdtemp(prefix="adhere-cell-")
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-S", str(CELL), walls, self.folder, str(disk)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # -I would ignore this too; with nothing else in the environment there is nothing else to ignore.
+            # Sets of strings must have one order, or verdicts would change from cell to cell.
+            env={"PYTHONHASHSEED": "0"},
+            cwd=self.folder,
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.commands = self.process.stdin.fileno()
+        self.results = self.process.stdout.fileno()
+        os.set_blocking(self.commands, False)
+        os.set_blocking(self.results, False)
+        self.jobs: deque[int] = deque()
+        self.deadline = float("inf")
+        self._out = bytearray()
+        self._in = bytearray()
+
+    def hello(self) -> dict[str, Any]:
+        """The cell's first frame: its walls, and why there are none.
+
+        Raises:
+            UserError: it did not start.
+        """
+        deadline = time.monotonic() + START_SECONDS
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.results, selectors.EVENT_READ)
+            while (left := deadline - time.monotonic()) > 0:
+                if selector.select(left):
+                    try:
+                        frames = self.receive()
+                    except EOFError:
+                        break
+                    if frames:
+                        return frames[0]
+        self.end()
+        raise UserError("the sandbox does not start: this system refuses a bare Python process")
+
+    @property
+    def sending(self) -> bool:
+        """Whether there is something left to write."""
+        return bool(self._out)
+
+    def put(self, index: int, job: Job) -> None:
+        """Queue a job for the cell."""
+        body = json.dumps({"job": index, **asdict(job)}).encode("utf-8", "backslashreplace")
+        self._out += struct.pack(">I", len(body)) + body
+        self.jobs.append(index)
+
+    def send(self) -> None:
+        """Write what the pipe takes.
+
+        Raises:
+            EOFError: the cell is gone.
+        """
+        try:
+            while self._out:
+                written = os.write(self.commands, self._out[: 1 << 16])
+                del self._out[:written]
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise EOFError from error
+
+    def receive(self) -> list[dict[str, Any]]:
+        """The frames that have arrived whole.
+
+        Raises:
+            EOFError: the cell is gone, or speaks nonsense.
+        """
+        frames = []
+        try:
+            data = os.read(self.results, 1 << 18)
+        except BlockingIOError:
+            return []
+        if not data:
+            raise EOFError
+        self._in += data
+        while len(self._in) >= 4:
+            (size,) = struct.unpack_from(">I", self._in)
+            if size > LARGEST_FRAME:
+                raise EOFError
+            if len(self._in) < 4 + size:
+                break
+            try:
+                frames.append(json.loads(self._in[4 : 4 + size]))
+            except ValueError as error:
+                raise EOFError from error
+            del self._in[: 4 + size]
+        return frames
+
+    def end(self) -> None:
+        """Kill the cell and all that runs in it."""
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Sandbox:
+    """Runs untrusted programs, each cut off from the others and from everything else.
+
+    Args:
+        workers: cells at most; the number of processors, up to four, if None.
+        isolation: "auto" takes namespaces where the system grants them and else warns; "namespaces" insists on
+            them; "limits" does without.
+        disk: bytes that an item may write in all.
+
+    Raises:
+        UserError: this system cannot run it, or refuses namespaces that were insisted on.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        isolation: Literal["auto", "namespaces", "limits"] = "auto",
+        disk: int = 64 * MIB,
+    ) -> None:
+        if os.name != "posix":
+            raise UserError("code can be run on Linux and macOS only: leave the code domain out")
+        self.workers = workers or min(4, os.cpu_count() or 1)
+        self.disk = disk
+        self.reason = ""
+        self.walls: Walls = "none" if isolation == "limits" or sys.platform != "linux" else "namespaces"
+        self._may_fall_back = isolation == "auto"
+        if isolation == "namespaces" and self.walls == "none":
+            raise UserError("namespaces exist on Linux only: drop isolation='namespaces' or run on Linux")
+        self._free = threading.Semaphore(self.workers)
+        self._lock = threading.Lock()
+        self._starting = threading.Lock()
+        self._idle: list[_Cell] = []
+        self._release(self._acquire())  # so that what `walls` says is known to be true
+
+    @property
+    def isolation(self) -> str:
+        """How strong the walls are, in words for a log."""
+        if self.walls == "namespaces":
+            return "namespaces (user, mount, pid, network, ipc, uts) and limits"
+        return "WEAKER: limits and an audit hook only" + (f" ({self.reason})" if self.reason else "")
+
+    def _start(self) -> _Cell:
+        with self._starting:
+            cell = _Cell(self.walls, self.disk)
+            hello = cell.hello()
+            if hello["walls"] == self.walls:
+                return cell
+            cell.end()
+            if not self._may_fall_back:
+                raise UserError(f"this system grants no namespaces ({hello['reason']}): use isolation='auto'")
+            self.walls, self.reason = "none", hello["reason"]
+            warnings.warn(
+                f"code is run without namespaces ({self.reason}): limits and an audit hook stop accidents, not attacks",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            cell = _Cell(self.walls, self.disk)
+            cell.hello()
+            return cell
+
+    def _acquire(self, wait: bool = True) -> _Cell | None:
+        if not self._free.acquire(blocking=wait):
+            return None
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        try:
+            return self._start()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def _release(self, cell: _Cell | None) -> None:
+        if cell is not None:
+            with self._lock:
+                self._idle.append(cell)
+        self._free.release()
+
+    def run(self, jobs: Sequence[Job]) -> list[Run]:
+        """Run `jobs`; the result has their order. Blocks; call it from as many threads as you like.
+
+        Raises:
+            UserError: a cell could not be started.
+        """
+        return _Call(self, jobs).go() if jobs else []
+
+    def close(self) -> None:
+        """End the idle cells. The sandbox may be used again and then starts new ones."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for cell in idle:
+            cell.end()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Call:
+    """One call of `Sandbox.run`: which job waits, which is where, which is done."""
+
+    def __init__(self, sandbox: Sandbox, jobs: Sequence[Job]) -> None:
+        self.sandbox = sandbox
+        self.jobs = jobs
+        self.waiting = deque(range(len(jobs)))
+        self.runs: list[Run | None] = [None] * len(jobs)
+        self.tries = [0] * len(jobs)
+        self.cells: set[_Cell] = set()
+        self.selector = selectors.DefaultSelector()
+
+    def go(self) -> list[Run]:
+        """Run them all."""
+        try:
+            self._hire(wait=True)
+            while None in self.runs if len(self.runs) < 8 else any(run is None for run in self.runs):
+                if len(self.waiting) > IN_FLIGHT * len(self.cells) and self.sandbox.workers > len(self.cells):
+                    self._hire(wait=False)
+                elif not self.cells:
+                    self._hire(wait=True)
+                self._turn()
+        finally:
+            self.selector.close()
+            for cell in self.cells:
+                if cell.jobs:  # interrupted: what still runs there is nobody's
+                    cell.end()
+                    self.sandbox._release(None)
+                else:
+                    self.sandbox._release(cell)
+        return [run for run in self.runs if run is not None]
+
+    def _hire(self, wait: bool) -> None:
+        cell = self.sandbox._acquire(wait)
+        if cell is not None:
+            self.cells.add(cell)
+            self.selector.register(cell.results, selectors.EVENT_READ, cell)
+
+    def _fire(self, cell: _Cell) -> None:
+        """The cell is lost: blame the job at its head, put the others back."""
+        self.selector.unregister(cell.results)
+        with contextlib.suppress(KeyError):
+            self.selector.unregister(cell.commands)
+        self.cells.discard(cell)
+        cell.end()
+        self.sandbox._release(None)
+        if cell.jobs:
+            head = cell.jobs[0]
+            self.tries[head] += 1
+            if self.tries[head] >= 2:
+                self.runs[head] = Run(end="broke", reports=())
+                cell.jobs.popleft()
+        self.waiting.extendleft(reversed(cell.jobs))
+
+    def _feed(self, cell: _Cell) -> None:
+        while self.waiting and len(cell.jobs) < IN_FLIGHT:
+            # The last few are shared out, lest one cell end up with all the slow ones.
+            if cell.jobs and len(self.waiting) < len(self.cells):
+                break
+            index = self.waiting.popleft()
+            if not cell.jobs:
+                cell.deadline = time.monotonic() + self.jobs[index].limits.wall + SILENCE_SECONDS
+            cell.put(index, self.jobs[index])
+
+    def _turn(self) -> None:
+        for cell in list(self.cells):
+            self._feed(cell)
+            try:
+                cell.send()
+            except EOFError:
+                self._fire(cell)
+                continue
+            known = cell.commands in self.selector.get_map()
+            if cell.sending and not known:
+                self.selector.register(cell.commands, selectors.EVENT_WRITE, cell)
+            elif known and not cell.sending:
+                self.selector.unregister(cell.commands)
+        busy = [cell for cell in self.cells if cell.jobs]
+        if not busy:
+            return
+        patience = min(cell.deadline for cell in busy) - time.monotonic()
+        ready = self.selector.select(max(0.0, patience))
+        for key, events in ready:
+            cell = key.data
+            if events & selectors.EVENT_READ and cell in self.cells:
+                try:
+                    for frame in cell.receive():
+                        self._done(cell, frame)
+                except (EOFError, KeyError, TypeError):
+                    self._fire(cell)
+        now = time.monotonic()
+        for cell in busy:
+            if cell in self.cells and cell.jobs and now > cell.deadline:
+                self._fire(cell)
+
+    def _done(self, cell: _Cell, frame: dict[str, Any]) -> None:
+        if not cell.jobs or frame["job"] != cell.jobs[0]:
+            raise EOFError
+        run = _run(frame)
+        index = cell.jobs.popleft()
+        self.runs[index] = run
+        if cell.jobs:
+            cell.deadline = time.monotonic() + self.jobs[cell.jobs[0]].limits.wall + SILENCE_SECONDS
+
+
+_shared: Sandbox | None = None
+_shared_lock = threading.Lock()
+
+
+def shared() -> Sandbox:
+    """The sandbox that everything in this process uses unless it brings its own; started when first needed."""
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            _shared = Sandbox()
+            atexit.register(_shared.close)
+        return _shared
+
+
+def _forget() -> None:
+    """After a fork the cells belong to the parent: leave them alone."""
+    global _shared, _shared_lock
+    _shared, _shared_lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget)
