@@ -85,7 +85,7 @@ def test_the_dry_run_is_shown_and_can_only_make_it_graver(house):
         asked = warden.decide(act, preview=lambda a: Preview((f"overwrites {a['path']}",), Impact(reach=1)))
         assert asked.verdict is Verdict.ASK
         assert "overwrites a" in confirm.find(warden.ledger, asked.approval).text
-        broken = warden.decide(act, preview=lambda a: 1 / 0)
+        broken = warden.decide(act, preview=lambda _: 1 / 0)
         assert broken.failed
         assert broken.verdict is Verdict.DENY
 

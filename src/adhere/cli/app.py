@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from adhere import __version__
-from adhere.cli import modular, pocket
+from adhere.cli import modular, pocket, warden
 
 app = typer.Typer(
     name="adhere",
@@ -39,3 +39,4 @@ def _root(
 
 app.add_typer(modular.app, name="modular", rich_help_panel=EXPLAIN)
 app.add_typer(pocket.app, name="pocket", rich_help_panel=POCKET)
+app.add_typer(warden.app, name="warden", rich_help_panel=ENFORCE)

@@ -137,7 +137,12 @@ def adopt(folder: Path, draft: Charter, clock: Clock = time.time) -> None:
             waiting = transaction.get("charter") == draft.digest
             if not waiting:
                 current = charters.load(folder)
-                _follows(current, draft)
+                follows(current, draft)
+                if draft.will is not None and len(draft.roots) > len(current.roots):
+                    from adhere.warden.succession import waits
+
+                    if waits(transaction, draft) > 0:
+                        raise Refused("will", "not its time: the will's cooling-off is not over")
                 gone = revoked(current, draft)
                 state = orders.from_dict(json.loads(transaction.get("state") or "{}"))
                 voids = bool(gone) or draft.terms.epoch > current.terms.epoch
@@ -156,6 +161,7 @@ def adopt(folder: Path, draft: Charter, clock: Clock = time.time) -> None:
                     from adhere.warden.confirm import void
 
                     body["voided"] = void(transaction, step.state.epoch)
+                    transaction.put("epoch-before", transaction.get("epoch-began") or "0")
                     transaction.put("epoch-began", str(transaction.next))
                 transaction.append("amend", body)
                 transaction.put("state", json.dumps(orders.to_dict(step.state)))
@@ -183,7 +189,12 @@ def _holder(charter: Charter, material: str) -> str:
     return next((p.name for p in charter.principals() if fingerprint(p.key) == material), "?")
 
 
-def _follows(current: Charter, draft: Charter) -> None:
+def follows(current: Charter, draft: Charter) -> None:
+    """Refuse a draft that is not the next one after the charter in force.
+
+    Raises:
+        Refused: another history, or a version that is not the next.
+    """
     kept = [root.signed_bytes for root in draft.roots[: len(current.roots)]]
     if kept != [root.signed_bytes for root in current.roots]:
         raise Refused("rollback", "the draft does not follow the charter in force: draft it again")

@@ -161,7 +161,7 @@ class Warden:
 
             self.policies = (*self._policies, Cedar(charter.terms.cedar, charter.terms.agent))
 
-    def _current(self, transaction: Transaction) -> State:
+    def current(self, transaction: Transaction) -> State:
         """The state as it stands, the charter reloaded where another process amended it, the latch honoured."""
         if transaction.get("charter") != self.charter.digest:
             self._load()
@@ -171,14 +171,15 @@ class Warden:
         latched = self.latch.read()
         if latched > state.epoch and state.mode in (Mode.RUNNING, Mode.PAUSED):
             step = orders.step(state, orders.Stop(None, "recovery"))
-            state = self._move(transaction, state, step.state, "stop", {"cause": "latched before the ledger had it"})
+            state = self.move(transaction, state, step.state, "stop", {"cause": "latched before the ledger had it"})
         return state
 
-    def _move(self, transaction: Transaction, old: State, new: State, kind: str, body: dict[str, Any]) -> State:
+    def move(self, transaction: Transaction, old: State, new: State, kind: str, body: dict[str, Any]) -> State:
         """Write the state and the entry about it. A raised epoch voids what was open."""
         entry = {"mode": new.mode.value, "epoch": new.epoch, **body}
         if new.epoch != old.epoch:
             entry["voided"] = confirm.void(transaction, new.epoch)
+            transaction.put("epoch-before", transaction.get("epoch-began") or "0")
             transaction.put("epoch-began", str(transaction.next))
         transaction.append(kind, entry)
         transaction.put("state", json.dumps(orders.to_dict(new)))
@@ -192,14 +193,14 @@ class Warden:
             kind = "stop" if step.state.mode is not state.mode else "lease"
             if kind == "stop":
                 self._latch(step.state)
-            state = self._move(transaction, state, step.state, kind, {"cause": "lease", "lease": level.name.lower()})
+            state = self.move(transaction, state, step.state, kind, {"cause": "lease", "lease": level.name.lower()})
         if state.mode in (Mode.RUNNING, Mode.PAUSED):
             out = [link for chain in state.chains for link in chain.in_force if link.expires <= now]
             if out:
                 step = orders.step(state, orders.Stop(None, "scope-timer"))
                 self._latch(step.state)
                 body = {"cause": "scope-timer", "instruction": out[0].digest}
-                state = self._move(transaction, state, step.state, "stop", body)
+                state = self.move(transaction, state, step.state, "stop", body)
         return state
 
     def _latch(self, state: State) -> None:
@@ -264,7 +265,7 @@ class Warden:
         now = self.clock()
         with self.ledger.transaction(now) as transaction:
             now = self._check_clock(transaction, now)
-            state = self._current(transaction)
+            state = self.current(transaction)
             self.charter.check_time(now)
             state = self._tick(transaction, state, now)
             state = self._suspect(transaction, state, suspicion)
@@ -343,10 +344,10 @@ class Warden:
         if terms.stop is not None and suspicion >= terms.stop:
             step = orders.step(state, orders.Stop(None, "monitor"))
             self._latch(step.state)
-            return self._move(transaction, state, step.state, "stop", body)
+            return self.move(transaction, state, step.state, "stop", body)
         if terms.pause is not None and suspicion >= terms.pause and state.mode is Mode.RUNNING:
             step = orders.step(state, orders.Pause(None, "monitor"))
-            return self._move(transaction, state, step.state, "pause", body)
+            return self.move(transaction, state, step.state, "pause", body)
         return state
 
     def _settle(
@@ -401,7 +402,7 @@ class Warden:
         if beat is None or self.home not in beat.homes:
             line = "no heartbeat names this folder on this machine: adhere warden lease --sign KEY"
             return Decision(Verdict.DENY, "no-lease", line, act=act)
-        if not self._place(transaction, beat.instances):
+        if not self.place(transaction, beat.instances):
             return Decision(
                 Verdict.DENY, "no-lease", f"{beat.instances} instances may run, and as many do", act=act, retry=True
             )
@@ -412,7 +413,7 @@ class Warden:
                 return Decision(Verdict.DENY, "already-done", line, evidence={"entry": row[1]}, act=act)
         return None
 
-    def _place(self, transaction: Transaction, instances: int) -> bool:
+    def place(self, transaction: Transaction, instances: int) -> bool:
         """Whether this instance has one of the places, taking a free one; places of the dead are free."""
         rows = transaction.db.execute("SELECT id, pid, started FROM instance").fetchall()
         alive = set()
@@ -462,7 +463,7 @@ class Warden:
             raise Refused("outcome", f"an act is done, failed or unknown, not {outcome!r}")
         name = decision.act.id if decision.act else ""
         with self.ledger.transaction(self.clock()) as transaction:
-            state = self._current(transaction)
+            state = self.current(transaction)
             if outcome == "unknown":
                 known = name in state.flight | state.unknown
                 after = replace(state, flight=state.flight - {name}, unknown=state.unknown | {name})
@@ -483,12 +484,12 @@ class Warden:
         """
         whole = not isinstance(probability, bool) and isinstance(probability, (int, float)) and 0 <= probability <= 1
         with self.ledger.transaction(self.clock()) as transaction:
-            state = self._current(transaction)
+            state = self.current(transaction)
             transaction.append("monitor", {"probability": probability if whole else None, "evidence": evidence or {}})
             if not whole:
                 step = orders.step(state, orders.Pause(None, "monitor"))
                 if step.state != state:
-                    state = self._move(transaction, state, step.state, "pause", {"cause": "monitor", "failed": True})
+                    state = self.move(transaction, state, step.state, "pause", {"cause": "monitor", "failed": True})
                 return state
             return self._suspect(transaction, state, float(probability))
 
@@ -504,17 +505,17 @@ class Warden:
             return state
         with self.ledger.transaction(now) as transaction:
             now = max(now, transaction.seen)
-            return self._tick(transaction, self._current(transaction), now)
+            return self._tick(transaction, self.current(transaction), now)
 
     def restarted(self) -> State:
         """Say that whoever performed acts is gone: acts in flight are of unknown outcome from here on."""
         with self.ledger.transaction(self.clock()) as transaction:
-            state = self._current(transaction)
+            state = self.current(transaction)
             step = orders.step(orders.step(state, orders.Crash()).state, orders.Restart())
             if step.state == state:
                 return state
             transaction.db.execute("UPDATE act SET status = 'unknown' WHERE status = 'flight'")
-            return self._move(transaction, state, step.state, "restart", {"unknown": sorted(step.state.unknown)})
+            return self.move(transaction, state, step.state, "restart", {"unknown": sorted(step.state.unknown)})
 
     # -- statements ---------------------------------------------------------------------------------------------
 
@@ -550,7 +551,7 @@ class Warden:
         self.charter.check_time(judged)
         with self.ledger.transaction(now) as transaction:
             now = self._check_clock(transaction, now)
-            state = self._tick(transaction, self._current(transaction), now)
+            state = self._tick(transaction, self.current(transaction), now)
             instructions.check_time(verified.statement, now, what)
             self._fresh(transaction, verified, state)
             self._alive(transaction, verified.proof)
@@ -599,7 +600,7 @@ class Warden:
             said |= {"scope": statement.scope, "text": statement.text, "effect": statement.effect}
             detail = verified.digest
         seq = transaction.next
-        self._move(transaction, state, step.state, statement.kind, {**said, "outcome": step.reason})
+        self.move(transaction, state, step.state, statement.kind, {**said, "outcome": step.reason})
         return Accepted(statement.kind, step.reason, step.state, seq, detail)
 
     def _accept_stop(self, verified: Verified, now: float) -> Accepted:
@@ -628,7 +629,7 @@ class Warden:
                     "outcome": step.reason,
                 }
                 seq = transaction.next
-                self._move(transaction, state, step.state, "stop", body)
+                self.move(transaction, state, step.state, "stop", body)
                 return Accepted("stop", step.reason, step.state, seq)
         except Refused as error:
             if error.reason != "ledger-closed":
@@ -644,13 +645,13 @@ class Warden:
         now = self.clock()
         with self.ledger.transaction(now) as transaction:
             now = self._check_clock(transaction, now)
-            state = self._current(transaction)
+            state = self.current(transaction)
             last = self.heartbeat()
             beat, proof = lease.verify(data, self.charter, now, last.version if last else 0)
             transaction.put("lease", json.dumps(beat.to_dict()))
             self._alive(transaction, proof)
             step = orders.step(state, orders.Renew(proof))
-            self._move(transaction, state, step.state, "lease", {"lease": "good", **beat.to_dict()})
+            self.move(transaction, state, step.state, "lease", {"lease": "good", **beat.to_dict()})
             return beat
 
     # -- what to sign -------------------------------------------------------------------------------------------

@@ -1,0 +1,400 @@
+"""`adhere warden charter ...`: found, show, sign, amend, rotate, revoke, and the will."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adhere.cli.options import Charter, Json
+from adhere.cli.warden_common import Sign, opened, reported, seconds, signers, spent, table
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from adhere.warden import charter as library
+
+app = typer.Typer(help="Who the principals are, and what they agreed on.", no_args_is_help=True)
+HERE = Path("charter")
+Names = Annotated[
+    list[str] | None,
+    typer.Option("--principal", "--add", metavar="NAME=KEY.pub", help="A person and a public key; may be repeated."),
+]
+Grants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grant",
+        metavar="ROLE=K:NAMES[:TOOLS]",
+        help="A role with its own people: confirm=1:deputy,board or instruct@mail=1:deputy:send_email,read_*",
+    ),
+]
+Lasts = Annotated[str, typer.Option("--expires", metavar="TIME", help="How long the charter is valid.")]
+RulesFile = Annotated[Path | None, typer.Option("--rules", metavar="FILE", help="The table of rules, a JSON list.")]
+CedarFile = Annotated[Path | None, typer.Option("--cedar", metavar="FILE", help="Cedar policies beside the table.")]
+TermsFile = Annotated[
+    Path | None,
+    typer.Option("--terms", metavar="FILE", help="Other terms, a JSON object (lease, monitor, confirm ...)."),
+]
+Witnesses = Annotated[
+    list[str] | None,
+    typer.Option("--witness", metavar="KIND:WHERE", help="Where checkpoints go: file:PATH, git:FOLDER, exec:COMMAND."),
+]
+
+
+def _principals(words: Sequence[str] | None) -> list[library.Principal]:
+    from adhere.warden import keys
+    from adhere.warden.charter import Principal
+
+    found = []
+    for word in words or ():
+        name, _, path = word.partition("=")
+        if not path:
+            raise UserError(f"{word!r}: write NAME=KEY.pub")
+        found.append(Principal(name, keys.load_public(Path(path))))
+    return found
+
+
+def _grants(words: Sequence[str] | None) -> list[library.Grant]:
+    from adhere.warden.charter import Grant
+
+    found = []
+    for word in words or ():
+        role, _, rest = word.partition("=")
+        parts = rest.split(":")
+        if not rest or len(parts) not in (2, 3) or not parts[0].isdigit():
+            raise UserError(f"{word!r}: write ROLE=K:NAME,NAME or instruct@SCOPE=K:NAME,NAME:TOOL,TOOL")
+        tools = tuple(parts[2].split(",")) if len(parts) == 3 else ("*",)
+        found.append(Grant(role, int(parts[0]), tuple(parts[1].split(",")), tools))
+    return found
+
+
+def _terms(terms: Path | None, rules: Path | None, cedar: Path | None, witnesses: list[str] | None) -> dict[str, Any]:
+    from adhere.warden import acts, canonical, witness
+
+    fields: dict[str, Any] = {}
+    if terms is not None:
+        fields = canonical.loads(canonical.read(terms, "terms"), str(terms))
+        if not isinstance(fields, dict):
+            raise UserError(f"{terms}: terms are a JSON object")
+    if rules is not None:
+        text = canonical.read(rules, "table of rules").decode("utf-8", "replace")
+        fields["rules"] = [rule.model_dump(mode="json") for rule in acts.rules_from(text, str(rules))]
+    if cedar is not None:
+        from adhere.warden.cedar import Cedar
+
+        fields["cedar"] = canonical.read(cedar, "Cedar policies").decode("utf-8", "replace")
+        Cedar(fields["cedar"], "agent")
+    for text in witnesses or ():
+        witness.witness(text)
+    if witnesses:
+        fields["witnesses"] = witnesses
+    return fields
+
+
+@app.command("init")
+def init(
+    principal: Names = None,
+    amend: Annotated[int, typer.Option(min=1, help="How many persons change the charter and resume.")] = 1,
+    instruct: Annotated[int, typer.Option(min=1, help="How many persons instruct.")] = 1,
+    stop: Annotated[int, typer.Option(min=1, help="How many persons stop. One is meant.")] = 1,
+    confirm: Annotated[int, typer.Option(min=1, help="How many persons confirm at least.")] = 1,
+    grant: Grants = None,
+    agent: Annotated[str, typer.Option(help="The agent's name; every statement is for one agent.")] = "agent",
+    rules: RulesFile = None,
+    cedar: CedarFile = None,
+    terms: TermsFile = None,
+    witness: Witnesses = None,
+    expires: Lasts = "365d",
+    sign: Sign = None,
+    charter: Charter = HERE,
+) -> None:
+    """Found a charter. Keys that lie beside their .pub are used to sign it; others sign later with `charter sign`."""
+    from adhere.warden import charter as library
+    from adhere.warden import founding, keys
+    from adhere.warden.charter import Grant
+
+    people = _principals(principal)
+    names = tuple(dict.fromkeys(p.name for p in people))
+    special = {g.role: g for g in _grants(grant)}
+    counts = {"amend": amend, "instruct": instruct, "stop": stop, "confirm": confirm}
+    roles = [special.pop(role, Grant(role, count, names)) for role, count in counts.items()] + list(special.values())
+    fields = {"agent": agent, **_terms(terms, rules, cedar, witness)}
+    library.draft(people, roles, library.parse_terms({**fields, "warden": "0" * 64}, "the terms"), _date(expires))
+    public = founding.new_warden_key(charter)
+    parsed = library.parse_terms({**fields, "warden": public}, "the terms")
+    founding.propose(charter, library.draft(people, roles, parsed, _date(expires)))
+    found = list(sign or ())
+    if not found:
+        for word in principal or ():
+            secret = Path(word.partition("=")[2]).with_suffix(".key")
+            if secret.exists():
+                found.append(str(secret))
+    signed, missing = founding.sign(charter, [keys.load_signer(Path(path)) for path in found])
+    if signed:
+        typer.echo(f"signed by {', '.join(dict.fromkeys(signed))} ({', '.join(found)})")
+    _tell(charter, missing)
+    if not missing and found:
+        _first_lease(charter, found[0])
+
+
+def _first_lease(folder: Path, path: str) -> None:
+    from adhere.warden import founding, keys
+
+    with opened(folder) as warden:
+        terms = warden.charter.terms.lease
+        signer = keys.load_signer(Path(path))
+        beat = warden.beat(
+            founding.sign_heartbeat(
+                folder,
+                warden.charter,
+                signer,
+                version=1,
+                now=warden.clock(),
+                seconds=terms.seconds,
+                instances=terms.instances,
+            )
+        )
+        typer.echo(
+            f"lease for this folder on this machine: {beat.instances} agent at once, "
+            f"{spent(beat.expires - time.time())}; renew it with `adhere warden lease --sign KEY`"
+        )
+
+
+def _date(text: str) -> Any:
+    from adhere.warden import founding
+
+    return founding.expiry(time.time(), seconds(text))
+
+
+def _tell(folder: Path, missing: dict[str, Any]) -> None:
+    if not missing:
+        typer.echo(f"the charter in {folder} is in force")
+        return
+    for name, proof in missing.items():
+        typer.echo(f"waits: {name} has {proof.count} of {proof.threshold} signatures")
+    typer.echo("it is NOT in force: adhere warden charter sign --sign KEY adds a signature")
+
+
+@app.command("sign")
+def sign_command(sign: Sign = None, charter: Charter = HERE) -> None:
+    """Look at the draft that waits, and sign it; the last signature that is needed puts it in force."""
+    from adhere.warden import founding
+
+    draft = founding.pending(charter)
+    _show(draft)
+    signed, missing = founding.sign(charter, signers(sign, draft))
+    typer.echo(f"signed by {', '.join(signed) or 'nobody'}")
+    _tell(charter, missing)
+    if missing:
+        raise typer.Exit(1)
+
+
+@app.command("withdraw")
+def withdraw(charter: Charter = HERE) -> None:
+    """Drop the draft that waits for signatures."""
+    from adhere.warden import founding
+
+    founding.pending(charter)
+    (charter / founding.PENDING).unlink()
+    typer.echo("the draft is withdrawn")
+
+
+@app.command("show")
+def show(json_file: Json = None, charter: Charter = HERE) -> None:
+    """Who the principals are, what each role needs, and the terms."""
+    from adhere.warden import charter as library
+
+    found = library.load(charter)
+    _show(found)
+    reported(
+        json_file,
+        {
+            "digest": found.digest,
+            "origin": found.origin,
+            "versions": [found.root.version, found.targets.version],
+            "roles": {g.role: [g.threshold, list(g.names), list(g.tools)] for g in found.grants()},
+            "terms": found.terms.model_dump(mode="json"),
+        },
+    )
+
+
+def _show(charter: library.Charter) -> None:
+    terms = charter.terms
+    rows = [
+        (
+            "agent",
+            f"{terms.agent}, charter {charter.digest[:16]}, version {charter.root.version}.{charter.targets.version}",
+        ),
+        ("valid", f"until {charter.targets.expires:%Y-%m-%d %H:%M} UTC"),
+    ]
+    for grant in charter.grants():
+        about = "" if grant.tools == ("*",) else f" for {', '.join(grant.tools)}"
+        rows.append((grant.role, f"{grant.threshold} of {len(grant.names)}: {', '.join(grant.names)}{about}"))
+    if charter.will is not None:
+        will = charter.will
+        line = f"after {spent(will.after_missing)} without a sign of life, and {spent(will.cooling_off)} of cooling-off"
+        rows.append(("will", line))
+    for place, rule in enumerate(terms.rules):
+        where = f" where {json.dumps(rule.where)}" if rule.where else ""
+        rows.append(
+            (f"rule {place}", f"{rule.then.value} {', '.join(rule.tools)}{where} (source {rule.source} or above)")
+        )
+    lease = terms.lease
+    rows.append(
+        (
+            "lease",
+            f"{spent(lease.seconds)}; lapsed: warn, after {spent(lease.harmless_after)} only harmless acts, "
+            f"after {spent(lease.stop_after)} stop",
+        )
+    )
+    rows.append(("witnesses", ", ".join(terms.witnesses) or "none"))
+    table(rows)
+
+
+def _propose(folder: Path, draft: library.Charter, sign: list[str] | None) -> None:
+    from adhere.warden import founding
+
+    founding.propose(folder, draft)
+    signed, missing = founding.sign(folder, signers(sign, draft))
+    typer.echo(f"signed by {', '.join(dict.fromkeys(signed)) or 'nobody'}")
+    _tell(folder, missing)
+    if missing:
+        raise typer.Exit(1)
+
+
+@app.command("amend")
+def amend_command(
+    rules: RulesFile = None,
+    cedar: CedarFile = None,
+    terms: TermsFile = None,
+    witness: Witnesses = None,
+    expires: Lasts = "365d",
+    sign: Sign = None,
+    charter: Charter = HERE,
+) -> None:
+    """Change the terms: rules, lease, thresholds of monitors and confirmation, witnesses. Needs the amend quorum."""
+    from adhere.warden import charter as library
+    from adhere.warden import succession
+
+    changes = _terms(terms, rules, cedar, witness)
+    _propose(charter, succession.amended(library.load(charter), changes, _date(expires)), sign)
+
+
+@app.command("rotate")
+def rotate(
+    add: Names = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Who leaves; may be repeated.")] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=K", help="A new threshold; may be repeated.")
+    ] = None,
+    grant: Grants = None,
+    expires: Lasts = "365d",
+    sign: Sign = None,
+    charter: Charter = HERE,
+) -> None:
+    """Change the people: needs the old amend quorum and the new one. Without options it renews the dates."""
+    from adhere.warden import charter as library
+    from adhere.warden import succession
+
+    draft = succession.rotated(
+        library.load(charter),
+        add=_principals(add),
+        remove=remove or (),
+        thresholds=_thresholds(threshold),
+        grants=_grants(grant),
+        expires=_date(expires),
+    )
+    _propose(charter, draft, sign)
+
+
+def _thresholds(words: list[str] | None) -> dict[str, int]:
+    found = {}
+    for word in words or ():
+        role, _, number = word.partition("=")
+        if not number.isdigit():
+            raise UserError(f"{word!r}: write ROLE=NUMBER")
+        found[role] = int(number)
+    return found
+
+
+@app.command("revoke")
+def revoke(
+    name: Annotated[str, typer.Argument(help="Whose keys are compromised.")],
+    threshold: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=K", help="A new threshold; may be repeated.")
+    ] = None,
+    expires: Lasts = "365d",
+    sign: Sign = None,
+    charter: Charter = HERE,
+) -> None:
+    """Take a person out of every role at once, and void every open approval, statement and instruction."""
+    from adhere.warden import charter as library
+    from adhere.warden import succession
+
+    draft = succession.rotated(
+        library.load(charter), remove=[name], thresholds=_thresholds(threshold), expires=_date(expires)
+    )
+    _propose(charter, draft, sign)
+    typer.echo(f"{name} is revoked; instruct again: the epoch has risen")
+
+
+@app.command("will")
+def will(
+    after: Annotated[str, typer.Option(metavar="TIME", help="Without a sign of life for so long, it may be invoked.")],
+    cooling_off: Annotated[str, typer.Option(metavar="TIME", help="How long any principal can still cancel it.")],
+    add: Names = None,
+    remove: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Who leaves; may be repeated.")] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(metavar="ROLE=K", help="A new threshold; may be repeated.")
+    ] = None,
+    grant: Grants = None,
+    expires: Lasts = "365d",
+    sign: Sign = None,
+    charter: Charter = HERE,
+) -> None:
+    """Seal a will: who takes over when nobody is heard of any more. The amend quorum signs it now.
+
+    Any later amendment of the charter voids it: seal it again then.
+    """
+    from adhere.warden import charter as library
+    from adhere.warden import succession
+
+    draft = succession.rotated(
+        library.load(charter),
+        add=_principals(add),
+        remove=remove or (),
+        thresholds=_thresholds(threshold),
+        grants=_grants(grant),
+        expires=_date(expires),
+        will=library.Will(after_missing=int(seconds(after)), cooling_off=int(seconds(cooling_off))),
+    )
+    names = succession.seal(charter, draft, signers(sign, draft))
+    typer.echo(f"the will is sealed by {', '.join(names)} in {charter / succession.FILE}")
+
+
+@app.command("succeed")
+def succeed(sign: Sign = None, charter: Charter = HERE) -> None:
+    """Invoke the will: begins the cooling-off; after it, with the heirs' signatures, they take over."""
+    from adhere.warden import canonical, succession
+    from adhere.warden import charter as library
+
+    path = charter / succession.FILE
+    found = []
+    if sign:
+        found = signers(sign, library.Charter.from_bytes(canonical.read(path, "will"), str(path)))
+    typer.echo(succession.invoke(charter, found))
+
+
+@app.command("cancel")
+def cancel(sign: Sign = None, charter: Charter = HERE) -> None:
+    """Cancel a will that was invoked: any one of the old principals can."""
+    from adhere.warden import instructions
+
+    with opened(charter) as warden:
+        envelope = instructions.seal(warden.draft("cancel", seconds=600))
+        instructions.sign(envelope, warden.charter, signers(sign, warden.charter))
+        accepted = warden.submit(instructions.to_bytes(envelope))
+        typer.echo(f"{accepted.reason}: the old principals are alive")

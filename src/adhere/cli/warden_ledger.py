@@ -1,0 +1,146 @@
+"""`adhere warden ledger ...`: look at the ledger, verify it, give it witnesses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adhere.cli.options import Charter, Json
+from adhere.cli.warden_common import Sign, opened, reported, signers
+from adhere.errors import UserError
+
+app = typer.Typer(help="Everything that was decided, said and changed.", no_args_is_help=True)
+HERE = Path("charter")
+
+
+@app.command("verify")
+def verify(
+    checkpoints: Annotated[list[Path] | None, typer.Argument(help="Further checkpoints to hold it against.")] = None,
+    key: Annotated[
+        list[str] | None, typer.Option(help="Verifier key NAME+HASH+BASE64; default: those of the charter.")
+    ] = None,
+    json_file: Json = None,
+    charter: Charter = HERE,
+) -> None:
+    """Recompute every hash, and compare with every checkpoint that witnesses hold. Exit code 1: a fault was found."""
+    from adhere.warden import verify as alone
+    from adhere.warden import witness
+
+    notes, silent = [], []
+    with opened(charter) as warden:
+        keys = key or [verifier.to_text() for verifier in witness.verifiers(warden)]
+        for text in warden.charter.terms.witnesses:
+            try:
+                held = witness.witness(text).notes()
+                notes += held
+                if not held:
+                    silent.append(f"{text} holds no checkpoint yet")
+            except (UserError, OSError, ValueError) as error:
+                silent.append(f"{text}: {error}")
+        path = warden.ledger.path
+    for file in checkpoints or ():
+        try:
+            notes.append(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UserError(f"{file}: {error.strerror}") from error
+    size, root, faults = alone.verify(path, keys, notes)
+    reported(json_file, {"size": size, "root": root, "faults": faults, "checkpoints": len(notes), "silent": silent})
+    for line in silent:
+        typer.echo(f"not compared: {line}")
+    for fault in faults:
+        typer.echo(f"FAULT  {fault}")
+    if faults:
+        typer.echo(f"{size} entries: {len(faults)} faults")
+        raise typer.Exit(1)
+    held_by = f", and with {len(notes)} checkpoints"
+    if not notes:
+        held_by = "; no checkpoint was kept elsewhere, so a rewrite would not show"
+    typer.echo(f"{size} entries, root {root[:16]}: consistent with itself{held_by}")
+
+
+@app.command("show")
+def show(
+    last: Annotated[int, typer.Option(min=1, help="How many entries from the end.")] = 20,
+    first: Annotated[int | None, typer.Option(min=0, help="From this entry on instead.")] = None,
+    json_file: Json = None,
+    charter: Charter = HERE,
+) -> None:
+    """Print entries."""
+    with opened(charter) as warden:
+        found = warden.ledger.last(last) if first is None else warden.ledger.entries(first, last)
+    reported(json_file, {"entries": [vars(entry) for entry in found]})
+    for entry in found:
+        when = datetime.fromtimestamp(entry.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        body = {name: value for name, value in entry.body.items() if name != "envelope"}
+        text = json.dumps(body, ensure_ascii=False, default=str)
+        typer.echo(f"{entry.seq:>6} {when} {entry.kind:<10} {text if len(text) <= 300 else text[:297] + '...'}")
+
+
+@app.command("checkpoint")
+def checkpoint(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Give it to the charter's witnesses.")] = False,
+    charter: Charter = HERE,
+) -> None:
+    """Sign a checkpoint of the ledger (C2SP); keep it where the ledger's keeper cannot change it."""
+    from adhere.warden import canonical, witness
+
+    with opened(charter) as warden:
+        if publish:
+            said = witness.publish(warden)
+            if not said:
+                raise UserError("the charter names no witness: adhere warden charter amend --witness file:PATH")
+            for text, fault in said.items():
+                typer.echo(f"{text}: {fault or 'taken'}")
+            if any(said.values()):
+                raise typer.Exit(1)
+            return
+        note = witness.note(warden)
+    if out is None:
+        typer.echo(note, nl=False)
+    else:
+        canonical.replace(out, note.encode(), mode=0o644)
+        typer.echo(f"checkpoint: {out}")
+
+
+@app.command("cosign")
+def cosign(
+    file: Annotated[Path, typer.Argument(help="A signed checkpoint.")], sign: Sign = None, charter: Charter = HERE
+) -> None:
+    """Sign a checkpoint as a witness, after checking that the ledger contains it."""
+    from adhere.warden import canonical, witness
+
+    with opened(charter) as warden:
+        found = signers(sign, warden.charter)
+        if len(found) != 1:
+            raise UserError("one witness signs at a time: --sign KEY")
+        signed = witness.cosign(warden, canonical.read(file, "checkpoint").decode("utf-8", "replace"), found[0])
+    canonical.replace(file, signed.encode(), mode=0o644)
+    typer.echo(f"{file} is cosigned")
+
+
+@app.command("prove")
+def prove(
+    entry: Annotated[int, typer.Argument(min=0, help="The entry's number.")],
+    json_file: Json = None,
+    charter: Charter = HERE,
+) -> None:
+    """Print an inclusion proof for one entry: whoever has the checkpoint can check it without the ledger."""
+    from adhere.warden import merkle, witness
+
+    with opened(charter) as warden:
+        leaves = warden.ledger.leaves()
+        if entry >= len(leaves):
+            raise UserError(f"the ledger has {len(leaves)} entries: 0 to {len(leaves) - 1}")
+        proof = [base64.b64encode(hashed).decode() for hashed in merkle.inclusion(leaves, entry)]
+        note = witness.note(warden)
+        leaf = warden.ledger.query("SELECT leaf FROM entry WHERE seq = ?", (entry,))[0][0].decode()
+    reported(json_file, {"entry": entry, "leaf": leaf, "proof": proof, "checkpoint": note})
+    typer.echo(leaf)
+    typer.echo("\n".join(proof))
+    typer.echo(note, nl=False)
