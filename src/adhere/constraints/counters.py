@@ -50,7 +50,15 @@ _WORD = regex.compile(
     r"|[\w--[\p{Han}\p{Hiragana}]][[\w\p{M}]--[\p{Han}\p{Hiragana}]]*+"
     r"(?:(?:['’‘\-‐‑](?=\w)|(?<=\d)[.,](?=\d))[[\w\p{M}]--[\p{Han}\p{Hiragana}]]++)*+"
 )
-_JOINERS = frozenset("'-.,’‘‐‑")
+JOINERS = frozenset("'-.,’‘‐‑")
+"""Characters that may stand inside a word, between two others."""
+
+
+def word_pattern(text: str) -> re.Pattern[str]:
+    """The pattern of a word; the quicker one where `text` is ASCII."""
+    return _ASCII_WORD if text.isascii() else _WORD  # type: ignore[return-value]  # of the same methods
+
+
 _UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}]")
 
 
@@ -70,8 +78,7 @@ class Words(Counter):
         before = self._before
         text = before + chunk
         self._starts, self._text = before, text
-        ascii_only = text.isascii()
-        words = (_ASCII_WORD if ascii_only else _WORD).findall(text)
+        words = word_pattern(text).findall(text)
         new = len(words) - (1 if before and words and text.startswith(words[0]) else 0)
         self._before = self._stand_in(text, words[-1]) if words else ""
         self.count += new
@@ -82,7 +89,7 @@ class Words(Counter):
         joiner = ""
         if not text.endswith(last):
             joiner = text[-1]
-            if joiner not in _JOINERS or not text.endswith(last, 0, -1):
+            if joiner not in JOINERS or not text.endswith(last, 0, -1):
                 return ""
         end = last[-1]
         if not end.isascii() and _UNSPACED.match(last):
@@ -91,8 +98,7 @@ class Words(Counter):
 
     def where(self, k: int) -> int:
         before, text = self._starts, self._text
-        pattern = _ASCII_WORD if text.isascii() else _WORD
-        for match in pattern.finditer(text):
+        for match in word_pattern(text).finditer(text):
             if match.start() >= len(before):
                 k -= 1
                 if k == 0:
@@ -234,3 +240,27 @@ class Paragraphs(_Lines):
         elif not inked and not self._fenced:
             self._open = False
         self._start = ""
+
+
+class Occurrences(Counter):
+    """How often one of some single characters stands in the text."""
+
+    __slots__ = ("_characters", "_chunk")
+
+    def __init__(self, characters: str) -> None:
+        super().__init__()
+        self._characters = characters
+        self._chunk = ""
+
+    def read(self, chunk: str) -> int:
+        self._chunk = chunk
+        new = sum(map(chunk.count, self._characters))
+        self.count += new
+        return new
+
+    def where(self, k: int) -> int:
+        for at, character in enumerate(self._chunk):
+            k -= character in self._characters
+            if k == 0:
+                return at + 1
+        raise IndexError("fewer units began in the last chunk")

@@ -42,6 +42,7 @@ def register(family: Family) -> Family:
 
 @cache
 def _load() -> None:
+    importlib.import_module("adhere.constraints.combine")
     package = importlib.import_module("adhere.constraints.families")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")

@@ -7,7 +7,7 @@ Rules:
   and Katakana have no spaces between words: there a term is found wherever it stands.
 - Case does not count (Unicode case folding, one character to one). White space in a term matches any white space.
 - An occurrence is certain once the character after it is known, or the text has ended: "cat" at the end of a
-  prefix may still become "catalogue". Occurrences of one term do not overlap.
+  prefix may still become "catalogue"; "C++" is certain at once. Occurrences of one term do not overlap.
 - The tail kept between chunks is no longer than the longest term (with its white space), so reading costs O(1) per
   character for a given set of terms.
 """
@@ -49,6 +49,8 @@ class Terms:
         self.terms = tuple(terms)
         self.counts: tuple[int, ...] = (0,) * len(self.terms)
         self._patterns = tuple(_compiled(term) for term in self.terms)
+        self._open = tuple(_WORD_CHARACTER.match(term.strip()[-1]) is not None for term in self.terms)
+        """Whether a character after the term could make it part of a longer word."""
         self._reach = max((_reach(term) for term in self.terms), default=1)
         self._tail = ""
         self._done = (0,) * len(self.terms)
@@ -57,31 +59,36 @@ class Terms:
     def fork(self) -> Self:
         return copy.copy(self)
 
-    def read(self, chunk: str, *, last: bool = False) -> list[tuple[int, int, int]]:
-        """New certain occurrences, as (term, start, end) with offsets relative to `chunk` (a start may be negative).
+    def read(self, chunk: str, *, last: bool = False) -> list[tuple[int, int, int, int]]:
+        """New certain occurrences, as (term, start, end, certain): the last is the number of characters after which it
+        was certain; all are relative to `chunk` (a start may be negative). They come in the order of certainty.
 
         With `last`, the text ends with this chunk, and what stands at its very end is certain too.
         """
         tail = self._tail
         text = tail + chunk
-        certain = len(text) if last else len(text) - 1
-        found: list[tuple[int, int, int]] = []
+        length = len(text)
+        found: list[tuple[int, int, int, int]] = []
         counts, done = list(self.counts), list(self._done)
         shift = len(tail)
         for i, pattern in enumerate(self._patterns):
             for match in pattern.finditer(text, done[i]):
-                if match.end() > certain:
-                    break
+                end = match.end()
+                certain = end + self._open[i]
+                if certain > length:
+                    if not last:
+                        break
+                    certain = length
                 counts[i] += 1
-                done[i] = match.end()
-                found.append((i, match.start() - shift, match.end() - shift))
+                done[i] = end
+                found.append((i, match.start() - shift, end - shift, certain - shift))
         keep = min(len(text), self._reach)
         drop = len(text) - keep
         self._tail = text[drop:]
         self._done = tuple(max(0, at - drop) for at in done)
         self.counts = tuple(counts)
         if len(found) > 1:
-            found.sort(key=lambda item: item[2])
+            found.sort(key=lambda item: item[3])
         return found
 
 

@@ -8,8 +8,10 @@ from typing import ClassVar, Self
 
 from adhere.constraints import counters
 from adhere.constraints.bounds import BOUND, Bounded, CountMonitor, bound
-from adhere.constraints.constraint import Monitor
+from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.registry import register
+
+_RUN = re.compile(r"\w+")
 
 
 def natural_bounds(count: int) -> Iterator[dict[str, int]]:
@@ -26,7 +28,10 @@ def natural_bounds(count: int) -> Iterator[dict[str, int]]:
 
 @register
 class Words(Bounded):
-    """How many words the answer has."""
+    """How many words the answer has.
+
+    The reference counts runs of letters and digits: "don't" is two, a Chinese sentence one.
+    """
 
     kind: ClassVar[str] = "length.words"
     skill: ClassVar[str | None] = "word_count"
@@ -37,7 +42,12 @@ class Words(Bounded):
         return f"Use {self.bounds('word')}."
 
     def monitor(self) -> Monitor:
+        if self.profile == "reference":
+            return AtEnd(self._by_reference)
         return CountMonitor(self, counters.Words(), "word")
+
+    def _by_reference(self, text: str) -> Check:
+        return self.sum_up(len(_RUN.findall(text)), "word")
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:

@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
+from adhere.constraints import plain_regex
 from adhere.constraints.bounds import BOUND, Bounded, bound
-from adhere.constraints.constraint import BROKEN, HOLDS, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.constraint import BROKEN, HOLDS, MOST_SPANS, AtEnd, Check, Constraint, Monitor, Span, Verdict
 from adhere.constraints.registry import register
 from adhere.constraints.search import Terms
 
@@ -43,7 +44,10 @@ _LIST = r"[\"“][^\"“”\n]{1,200}[\"”](?:(?:,? (?:and|or|nor) |, ?|/)[\"�
 
 @register
 class Include(Constraint):
-    """Every one of these terms stands in the answer."""
+    """Every one of these terms stands in the answer.
+
+    The reference reads a term as a regular expression and finds it inside words ("cat" in "concatenate").
+    """
 
     kind: ClassVar[str] = "contains.terms"
     skill: ClassVar[str | None] = "inclusion"
@@ -63,7 +67,12 @@ class Include(Constraint):
         return f"Include the {'word' if len(self.terms) == 1 else 'words'} {quoted(self.terms)}."
 
     def monitor(self) -> Monitor:
-        return _IncludeMonitor(self)
+        return AtEnd(self._by_reference) if self.profile == "reference" else _IncludeMonitor(self)
+
+    def _by_reference(self, text: str) -> Check:
+        missing = tuple(term for term in self.terms if not plain_regex.found(term, text))
+        reason = f"{quoted(missing)} missing" if missing else "all found"
+        return Check(Verdict.of(not missing), reason, len(self.terms) - len(missing), quoted(self.terms))
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
@@ -111,27 +120,30 @@ class _TermMonitor(Monitor):
     def _read(self, chunk: str) -> None:
         self._note(self._search.read(chunk))
 
-    def _note(self, found: list[tuple[int, int, int]]) -> None:
-        for _, start, end in found:
-            if len(self._spans) < 16:
+    def _note(self, found: list[tuple[int, int, int, int]]) -> None:
+        for term, start, end, certain in found:
+            if len(self._spans) < MOST_SPANS:
                 self._spans += (Span(self.length + start, self.length + end),)
-            self._occurred(end + 1)
+            self._occurred(term, certain)
 
     def _finish(self) -> None:
         """What stands at the very end of the text is certain now."""
         self._note(self._search.read("", last=True))
 
-    def _occurred(self, offset: int) -> None:
-        """One more occurrence is certain after `offset` characters of the chunk."""
+    def _occurred(self, term: int, offset: int) -> None:
+        """One more occurrence of a term is certain after `offset` characters of the chunk."""
 
 
 class _IncludeMonitor(_TermMonitor):
     def __init__(self, constraint: Include) -> None:
         super().__init__(constraint.terms)
+        self._missing = frozenset(range(len(constraint.terms)))
 
-    def _occurred(self, offset: int) -> None:
-        if all(self._search.counts):
-            self._decide(HOLDS, offset)
+    def _occurred(self, term: int, offset: int) -> None:
+        if term in self._missing:
+            self._missing -= {term}
+            if not self._missing:
+                self._decide(HOLDS, offset)
 
     def _conclude(self) -> Check:
         self._finish()
@@ -149,7 +161,7 @@ class _IncludeMonitor(_TermMonitor):
 
 @register
 class Exclude(Constraint):
-    """None of these terms stands in the answer."""
+    """None of these terms stands in the answer. The reference reads a term as a regular expression."""
 
     kind: ClassVar[str] = "excludes.terms"
     skill: ClassVar[str | None] = "exclusion"
@@ -170,7 +182,12 @@ class Exclude(Constraint):
         return f"Do not use the {'word' if len(self.terms) == 1 else 'words'} {quoted(self.terms, 'or')}."
 
     def monitor(self) -> Monitor:
-        return _ExcludeMonitor(self)
+        return AtEnd(self._by_reference) if self.profile == "reference" else _ExcludeMonitor(self)
+
+    def _by_reference(self, text: str) -> Check:
+        there = tuple(term for term in self.terms if plain_regex.found_as_word(term, text))
+        reason = f"{quoted(there)} used" if there else "none found"
+        return Check(Verdict.of(not there), reason, len(there), f"no {quoted(self.terms, 'or')}")
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
@@ -185,7 +202,8 @@ class _ExcludeMonitor(_TermMonitor):
     def __init__(self, constraint: Exclude) -> None:
         super().__init__(constraint.terms)
 
-    def _occurred(self, offset: int) -> None:
+    def _occurred(self, term: int, offset: int) -> None:
+        del term
         self._decide(BROKEN, offset)
 
     def _conclude(self) -> Check:
@@ -205,7 +223,10 @@ class _ExcludeMonitor(_TermMonitor):
 
 @register
 class Frequency(Bounded):
-    """One term stands in the answer so many times."""
+    """One term stands in the answer so many times.
+
+    The reference reads it as a regular expression and finds it inside words.
+    """
 
     kind: ClassVar[str] = "contains.frequency"
     skill: ClassVar[str | None] = "inclusion"
@@ -225,7 +246,10 @@ class Frequency(Bounded):
         return f'Use the word "{self.term}" {self.bounds("time")}.'
 
     def monitor(self) -> Monitor:
-        return _FrequencyMonitor(self)
+        return AtEnd(self._by_reference) if self.profile == "reference" else _FrequencyMonitor(self)
+
+    def _by_reference(self, text: str) -> Check:
+        return self.sum_up(plain_regex.count(self.term, text), "time")
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
@@ -254,7 +278,8 @@ class _FrequencyMonitor(_TermMonitor):
         if constraint.at_most is None and constraint.at_least == 0:
             self._decide(HOLDS, 0)
 
-    def _occurred(self, offset: int) -> None:
+    def _occurred(self, term: int, offset: int) -> None:
+        del term
         self._times += 1
         low, high = self._bounded.at_least, self._bounded.at_most
         if high is not None:

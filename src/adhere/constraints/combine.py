@@ -1,0 +1,243 @@
+"""Constraints of constraints: all of them, any of them, not this one.
+
+Verdicts are those of LTL3 taken part by part: `AllOf` is BROKEN with its first broken part and HOLDS once every part
+does; `AnyOf` the other way round; `Not` swaps the two. A combination does not see that two open parts rule each
+other out ("at most 3 words", "at least 5"): `conflicts.py` says so beforehand. At the end an UNSURE part makes a
+combination UNSURE unless the other parts decide it.
+
+In JSON combinations nest: {"kind": "not", "of": {"kind": "contains.terms", "terms": ["sea"]}}.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+import regex
+from pydantic import BeforeValidator, Field, PlainSerializer
+
+from adhere.constraints.constraint import (
+    BROKEN,
+    HOLDS,
+    MOST_SPANS,
+    OPEN,
+    UNSURE,
+    Check,
+    Constraint,
+    Monitor,
+    Profile,
+    Span,
+    Verdict,
+)
+from adhere.constraints.registry import from_json, register
+
+
+def _part(value: Any) -> Any:
+    return from_json(value) if isinstance(value, Mapping) else value
+
+
+def _json(part: Constraint) -> dict[str, Any]:
+    return part.to_json()
+
+
+Part = Annotated[Constraint, BeforeValidator(_part), PlainSerializer(_json)]
+Parts = Annotated[tuple[Part, ...], Field(min_length=1)]
+
+_BRACES = r"\{(?:[^{}]++|(?&braces))*+\}"
+
+
+def _wording(opening: str) -> re.Pattern[str]:
+    pattern = rf"\b{opening}: (?P<parts>(?:(?P<braces>{_BRACES}) ?)++)"
+    return regex.compile(pattern, regex.I)  # type: ignore[return-value]  # of the same methods; `re` has no recursion
+
+
+def _listed(parts: tuple[Constraint, ...]) -> str:
+    return " ".join(f"{{{part.describe()}}}" for part in parts)
+
+
+def _read_parts(listed: str) -> tuple[Constraint, ...] | None:
+    """The constraints in the outermost braces; None where a pair of braces does not hold exactly one."""
+    from adhere.constraints.parse import parse  # it reads through the registry, which knows this file
+
+    parts: list[Constraint] = []
+    for inner in _outermost(listed):
+        stated = parse(inner)
+        if len(stated) != 1:
+            return None
+        parts.append(stated[0])
+    return tuple(parts)
+
+
+def _outermost(listed: str) -> Iterator[str]:
+    depth = start = 0
+    for at, c in enumerate(listed):
+        if c == "{":
+            depth += 1
+            start = at + 1 if depth == 1 else start
+        elif c == "}":
+            depth -= 1
+            if depth == 0:
+                yield listed[start:at]
+
+
+class _Combination(Constraint):
+    """What `AllOf` and `AnyOf` share."""
+
+    of: Parts
+
+    def under(self, profile: Profile) -> Self:
+        of = tuple(part.under(profile) for part in self.of)
+        return self.model_copy(update={"of": of, "profile": profile})
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        parts = _read_parts(match["parts"])
+        return cls(of=parts) if parts else None
+
+
+@register
+class AllOf(_Combination):
+    """Every part is met."""
+
+    kind: ClassVar[str] = "all_of"
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (_wording("Do all of the following"),)
+
+    def describe(self) -> str:
+        return f"Do all of the following: {_listed(self.of)}"
+
+    def monitor(self) -> Monitor:
+        return _PartsMonitor(self.of, decisive=BROKEN)
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        words, terms, case = _members()
+        return cls(of=(words, terms)), cls(of=(Not(of=terms), AnyOf(of=(words, case))))
+
+
+@register
+class AnyOf(_Combination):
+    """At least one part is met."""
+
+    kind: ClassVar[str] = "any_of"
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (_wording("Do at least one of the following"),)
+
+    def describe(self) -> str:
+        return f"Do at least one of the following: {_listed(self.of)}"
+
+    def monitor(self) -> Monitor:
+        return _PartsMonitor(self.of, decisive=HOLDS)
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        words, terms, case = _members()
+        return cls(of=(words, terms)), cls(of=(case, AllOf(of=(words, Not(of=terms)))))
+
+
+def _members() -> tuple[Constraint, Constraint, Constraint]:
+    return tuple(
+        from_json(record)
+        for record in (
+            {"kind": "length.words", "at_most": 2},
+            {"kind": "contains.terms", "terms": ["sea"]},
+            {"kind": "case.letters", "case": "lower"},
+        )
+    )  # type: ignore[return-value]  # three go in, three come out
+
+
+_SWAPPED = {HOLDS: BROKEN, BROKEN: HOLDS, OPEN: OPEN, UNSURE: UNSURE}
+
+
+@register
+class Not(Constraint):
+    """The part is not met; UNSURE where it is UNSURE."""
+
+    kind: ClassVar[str] = "not"
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (_wording("Do the opposite of"),)
+
+    of: Part
+
+    def describe(self) -> str:
+        return f"Do the opposite of: {_listed((self.of,))}"
+
+    def monitor(self) -> Monitor:
+        return _NotMonitor(self.of)
+
+    def under(self, profile: Profile) -> Self:
+        return self.model_copy(update={"of": self.of.under(profile), "profile": profile})
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        words, terms, case = _members()
+        return cls(of=words), cls(of=terms), cls(of=cls(of=case))
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        parts = _read_parts(match["parts"])
+        return cls(of=parts[0]) if parts and len(parts) == 1 else None
+
+
+class _NotMonitor(Monitor):
+    def __init__(self, part: Constraint) -> None:
+        super().__init__()
+        self._part = part.monitor()
+        self._follow()
+
+    def fork(self) -> Self:
+        other = super().fork()
+        other._part = self._part.fork()
+        return other
+
+    def _read(self, chunk: str) -> None:
+        self._part.feed(chunk)
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._part.verdict.decided:
+            assert self._part.at is not None
+            self._decide(_SWAPPED[self._part.verdict], self._part.at - self.length)
+
+    def _conclude(self) -> Check:
+        check = self._part.close()
+        return Check(_SWAPPED[check.verdict], f"not: {check.reason}", check.found, f"not: {check.wanted}", check.spans)
+
+
+class _PartsMonitor(Monitor):
+    """Watches the parts; one part with the `decisive` verdict settles it, the opposite takes them all."""
+
+    def __init__(self, parts: tuple[Constraint, ...], decisive: Verdict) -> None:
+        super().__init__()
+        self._parts = tuple(part.monitor() for part in parts)
+        self._decisive = decisive
+        self._follow()
+
+    def fork(self) -> Self:
+        other = super().fork()
+        other._parts = tuple(part.fork() for part in self._parts)
+        return other
+
+    def _read(self, chunk: str) -> None:
+        for part in self._parts:
+            part.feed(chunk)
+        self._follow()
+
+    def _follow(self) -> None:
+        if self.verdict is not OPEN:
+            return
+        settled = [part.at for part in self._parts if part.verdict is self._decisive and part.at is not None]
+        opposed = [part.at for part in self._parts if part.verdict is _SWAPPED[self._decisive] and part.at is not None]
+        if settled:
+            self._decide(self._decisive, min(settled) - self.length)
+        elif len(opposed) == len(self._parts):
+            self._decide(_SWAPPED[self._decisive], max(opposed) - self.length)
+
+    def _conclude(self) -> Check:
+        checks = [part.close() for part in self._parts]
+        met = sum(1 for check in checks if check.met)
+        settling = [check for check in checks if check.verdict is self._decisive]
+        unsure = [check for check in checks if check.verdict is UNSURE]
+        verdict = self._decisive if settling else UNSURE if unsure else _SWAPPED[self._decisive]
+        telling = settling or unsure or checks
+        spans: tuple[Span, ...] = tuple(span for check in telling for span in check.spans)[:MOST_SPANS]
+        wanted = "all of them" if self._decisive is BROKEN else "any of them"
+        return Check(verdict, "; ".join(check.reason for check in telling), met, wanted, spans)

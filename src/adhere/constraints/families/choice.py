@@ -1,0 +1,99 @@
+"""Choice: the answer names one of several options, and no other."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field
+
+from adhere.constraints.constraint import BROKEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.families.terms import quoted
+from adhere.constraints.registry import register
+from adhere.constraints.search import Terms
+
+
+def _apart(values: tuple[str, ...]) -> tuple[str, ...]:
+    options = tuple(dict.fromkeys(" ".join(value.split()) for value in values))
+    if len(options) < 2:
+        raise ValueError("a choice needs two options")
+    for option in options:
+        if not option:
+            raise ValueError("an option must have a character that is not white space")
+        inside = [other for other in options if other != option and option.lower() in other.lower()]
+        if inside:
+            raise ValueError(f"the option {option!r} stands inside the option {inside[0]!r}")
+    return options
+
+
+_QUOTED = re.compile(r"[\"“']([^\"“”'\n]{1,200})[\"”']")
+_OPTIONS = (
+    r"(?P<options>[\"“'][^\"“”'\n]{1,200}[\"”'](?:(?:,? (?:or|and) |, ?|,? ?/ ?)[\"“'][^\"“”'\n]{1,200}[\"”']){1,40})"
+)
+
+
+@register
+class Choice(Constraint):
+    """Exactly one of the options stands in the answer, as often as it likes. The reference is content with any."""
+
+    kind: ClassVar[str] = "choice.options"
+    decides_early: ClassVar[bool] = True
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
+        re.compile(
+            rf"\b(?:one (?:of|from)|choose(?: (?:one )?from| between)?|either)(?: the| these)?(?: following)?"
+            rf"(?: \w+)?:? ?[(\[]?{_OPTIONS}",
+            re.I,
+        ),
+    )
+
+    options: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_apart)]
+
+    def describe(self) -> str:
+        return f"Answer with one of the following options: {quoted(self.options, 'or')}."
+
+    def monitor(self) -> Monitor:
+        return AtEnd(self._by_reference) if self.profile == "reference" else _ChoiceMonitor(self.options)
+
+    def _by_reference(self, text: str) -> Check:
+        chosen = next((option for option in self.options if option in text), None)
+        wanted = f"one of {quoted(self.options, 'or')}"
+        return Check(Verdict.of(chosen is not None), f"{chosen or 'none'} found", chosen, wanted)
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return cls(options=("My answer is yes.", "My answer is no.")), cls(options=("sea", "sky", "sun"))
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        return cls(options=tuple(_QUOTED.findall(match["options"])))
+
+
+class _ChoiceMonitor(Monitor):
+    def __init__(self, options: tuple[str, ...]) -> None:
+        super().__init__()
+        self._options = options
+        self._search = Terms(options)
+        self._first: dict[int, Span] = {}
+
+    def fork(self) -> Self:
+        other = super().fork()
+        other._search = self._search.fork()
+        other._first = self._first.copy()
+        return other
+
+    def _read(self, chunk: str) -> None:
+        self._take(self._search.read(chunk))
+
+    def _take(self, found: list[tuple[int, int, int, int]]) -> None:
+        for option, start, end, certain in found:
+            if option not in self._first:
+                self._first[option] = Span(self.length + start, self.length + end)
+                if len(self._first) == 2:
+                    self._decide(BROKEN, certain)
+
+    def _conclude(self) -> Check:
+        self._take(self._search.read("", last=True))
+        wanted = f"one of {quoted(self._options, 'or')}"
+        chosen = tuple(self._options[option] for option in self._first)
+        reason = f"{quoted(chosen)} found" if chosen else "none of them found"
+        return Check(Verdict.of(len(chosen) == 1), reason, ", ".join(chosen), wanted, tuple(self._first.values()))

@@ -1,0 +1,124 @@
+"""Divided: parts of the answer set apart by a divider of asterisks, as paragraphs by *** or two answers by ******."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field
+
+from adhere.constraints.bounds import BOUND, NUMBER, Bounded, bound, number
+from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Monitor, Verdict
+from adhere.constraints.readers import TokenReader
+from adhere.constraints.registry import register
+
+_STARS = Annotated[str, Field(pattern=r"^\*{3,32}$")]
+
+
+@register
+class Divided(Bounded):
+    """How many parts the answer has between its dividers; with `distinct`, no two of them are the same.
+
+    A divider stands between white space, exactly as long as asked; parts with nothing in them are none. The reference
+    sees a divider in any such run of asterisks, two of "***" in a "******" and in "***bold italics***", and fails
+    a text that has an empty part in its midst.
+    """
+
+    kind: ClassVar[str] = "structure.divided"
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
+        re.compile(
+            rf"\b{BOUND} (?P<distinct>different )?(?:\w+ )?"
+            rf"(?:paragraphs?|parts?|responses?|answers?|versions?|sections?)\b"
+            rf"[^\n]{{0,120}}?(?:separated|divided|divider|separate|split|separator)[^\n]{{0,80}}?"
+            rf"(?P<divider>(?<!\*)\*{{3,32}}(?!\*)|(?P<stars>{NUMBER}) asterisk symbols)",
+            re.I,
+        ),
+    )
+
+    divider: _STARS = "***"
+    distinct: bool = False
+
+    def describe(self) -> str:
+        different = "different " if self.distinct else ""
+        bounds = self.bounds(f"{different}part")
+        return f"Give {bounds}, separated by the divider {self.divider}"
+
+    def monitor(self) -> Monitor:
+        return AtEnd(self._by_reference) if self.profile == "reference" else _DividedMonitor(self)
+
+    def _by_reference(self, text: str) -> Check:
+        parts = [part.strip() for part in text.split(self.divider)]
+        if not all(parts[1:-1]):
+            return Check(BROKEN, "a part in the midst is empty", wanted=self.bounds("part"))
+        return self._sum_up([part for part in parts if part])
+
+    def _sum_up(self, parts: list[str]) -> Check:
+        check = self.sum_up(len(parts), "part")
+        if self.distinct and check.verdict is HOLDS and len(set(parts)) < len(parts):
+            return Check(BROKEN, "two parts are the same", check.found, check.wanted)
+        return check
+
+    @classmethod
+    def examples(cls) -> tuple[Self, ...]:
+        return (
+            cls(at_least=3, at_most=3),
+            cls(divider="******", at_least=2, at_most=2, distinct=True),
+            cls(at_most=2),
+        )
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        bounds = bound(match)
+        if bounds is None:
+            return None
+        divider = match["divider"]
+        if match["stars"]:
+            divider = "*" * number(match["stars"])
+        return cls.model_validate({"divider": divider, "distinct": bool(match["distinct"]), **bounds})
+
+
+class _DividedMonitor(Monitor):
+    def __init__(self, constraint: Divided) -> None:
+        super().__init__()
+        self._constraint = constraint
+        self._tokens = TokenReader()
+        self._parts: tuple[int, ...] = ()
+        """A running fingerprint of each part's words, so that two parts can be told apart without being kept."""
+        self._open = False
+        self._count = 0
+        if constraint.at_most is None and constraint.at_least == 0 and not constraint.distinct:
+            self._decide(HOLDS, 0)
+
+    def fork(self) -> Self:
+        other = super().fork()
+        other._tokens = self._tokens.fork()
+        return other
+
+    def _read(self, chunk: str) -> None:
+        self._take(self._tokens.read(chunk))
+
+    def _take(self, tokens: list[tuple[str, int, int, bool]]) -> None:
+        constraint = self._constraint
+        for token, _, certain, starts in tokens:
+            if token == constraint.divider and starts:
+                self._open = False
+                continue
+            if not self._open:
+                self._open = True
+                self._count += 1
+                if constraint.distinct:
+                    self._parts += (0,)
+                if constraint.at_most is not None and self._count > constraint.at_most:
+                    self._decide(BROKEN, certain)
+                elif constraint.at_most is None and self._count == constraint.at_least and not constraint.distinct:
+                    self._decide(HOLDS, certain)
+            if constraint.distinct:
+                self._parts = (*self._parts[:-1], hash((self._parts[-1], token)))
+
+    def _conclude(self) -> Check:
+        self._take(self._tokens.finish())
+        check = self._constraint.sum_up(self._count, "part")
+        if self._constraint.distinct and check.verdict is HOLDS and max(Counter(self._parts).values(), default=0) > 1:
+            return Check(Verdict.BROKEN, "two parts are the same", check.found, check.wanted)
+        return check
