@@ -68,8 +68,9 @@ def chain(rng: random.Random, hops: int) -> list[Fact]:
     return facts
 
 
-def surround(rng: random.Random, facts: list[Fact], number: int) -> list[Fact]:
-    """The facts of a chain among distractors, `number` in all: no two with one subject and one relation."""
+def surround(rng: random.Random, facts: list[Fact], number: int, near: float = 0.25) -> list[Fact]:
+    """The facts of a chain among distractors, `number` in all: no two with one subject and one relation. A share
+    `near` of the distractors begins with a person of the chain."""
     taken = {(subject, relation) for subject, relation, _ in facts}
     shown = list(facts)
     kinds = [relation for _, relation, _ in facts]
@@ -80,7 +81,7 @@ def surround(rng: random.Random, facts: list[Fact], number: int) -> list[Fact]:
         if relation == BELONGS:
             fact = (pick(rng, CITIES), BELONGS, pick(rng, LANDS))
         else:
-            subject = pick(rng, named) if named and rng.random() < 0.25 else pick(rng, NAMES)
+            subject = pick(rng, named) if named and rng.random() < near else pick(rng, NAMES)
             target = pick(rng, CITIES) if relation == VISITS else pick(rng, NAMES)
             if relation != VISITS and target == subject:
                 continue
@@ -138,7 +139,7 @@ def question(rng: random.Random, side: Side, progress: float) -> Question:
         key = "multihop " + " ".join(map(said, facts))
         if side_of(key) == side:
             break
-    shown = surround(rng, facts, max(_number(rng, progress), hops + 1))
+    shown = surround(rng, facts, max(_number(rng, progress), hops + 1), near=0.25 * progress)
     listed = " ".join(map(said, shown))
     asked = ask(rng, facts)
     prompt = f"{asked} {listed}" if rng.random() < 0.15 else f"{listed} {asked}"
