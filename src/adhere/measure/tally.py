@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from adhere.constraints.constraint import Profile
-from adhere.measure.records import DEGENERATE, Record
+from adhere.measure.records import DEGENERATE, PROFILES, Instruction, Record
 from adhere.measure.statistics import Cluster, Rate, rate
 
 _HEAD = struct.Struct("<IB")
@@ -38,6 +38,39 @@ class Subject(NamedTuple):
 
     model: str
     set: str
+
+
+class Brief(NamedTuple):
+    """What a tally takes from a record: little enough to send from process to process."""
+
+    model: str
+    set: str
+    prompt_id: str
+    epoch: int
+    file: str
+    line: int
+    digest: str
+    flags: int
+    """Which of `DEGENERATE`, one bit each."""
+    entries: tuple[tuple[str, str | None, int], ...]
+    """Per instruction its kind, its skill and its verdicts, packed."""
+
+    @classmethod
+    def of(cls, record: Record) -> Brief:
+        flags = sum(1 << k for k, name in enumerate(DEGENERATE) if name in record.degenerate)
+        entries = tuple((entry.kind, entry.skill, _bits(entry)) for entry in record.instructions)
+        place = record.file, record.line, record.digest
+        return cls(record.model, record.set, record.prompt_id, record.epoch, *place, flags, entries)
+
+
+def _bits(instruction: Instruction) -> int:
+    bits = 0
+    for profile in PROFILES:
+        outcome = instruction.outcome(profile)
+        if outcome is not None:
+            bits |= _BIT[profile, False] * outcome.strict | _BIT[profile, True] * outcome.loose
+            bits |= _UNSURE[profile] * (outcome.verdict == "unsure")
+    return bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +104,21 @@ class Tally:
         self._rows: dict[Subject, dict[str, dict[int, bytes]]] = {}
         self._ids: dict[str, str] = {}
 
-    def add(self, record: Record) -> int | None:
+    def add(self, record: Record | Brief) -> int | None:
         """Take in a record.
 
         Returns the line of an earlier response of the same model to the same prompt and epoch, in which case
         nothing is taken in; None otherwise.
         """
-        rows = self._rows.setdefault(Subject(record.model, record.set), {})
-        identity = self._ids.setdefault(record.prompt_id, record.prompt_id)
+        brief = Brief.of(record) if isinstance(record, Record) else record
+        rows = self._rows.setdefault(Subject(brief.model, brief.set), {})
+        identity = self._ids.setdefault(brief.prompt_id, brief.prompt_id)
         epochs = rows.setdefault(identity, {})
-        if record.epoch in epochs:
-            return int(_HEAD.unpack_from(epochs[record.epoch])[0])
-        flags = sum(1 << k for k, name in enumerate(DEGENERATE) if name in record.degenerate)
-        packed = [_HEAD.pack(min(record.line, 0xFFFFFFFF), flags)]
-        for instruction in record.instructions:
-            bits = 0
-            for profile in ("fixed", "reference"):
-                outcome = instruction.fixed if profile == "fixed" else instruction.reference
-                if outcome is not None:
-                    bits |= _BIT[profile, False] * outcome.strict | _BIT[profile, True] * outcome.loose
-                    bits |= _UNSURE[profile] * (outcome.verdict == "unsure")
-            packed.append(_ENTRY.pack(self._kind(instruction.kind, instruction.skill), bits))
-        epochs[record.epoch] = b"".join(packed)
+        if brief.epoch in epochs:
+            return int(_HEAD.unpack_from(epochs[brief.epoch])[0])
+        packed = [_HEAD.pack(min(brief.line, 0xFFFFFFFF), brief.flags)]
+        packed += [_ENTRY.pack(self._kind(kind, skill), bits) for kind, skill, bits in brief.entries]
+        epochs[brief.epoch] = b"".join(packed)
         return None
 
     def _kind(self, kind: str, skill: str | None) -> int:

@@ -1,0 +1,46 @@
+"""What a prompt asks for, understood: from a benchmark's id and arguments, or from our own JSON, to a constraint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+
+from adhere.constraints.constraint import Constraint, Profile
+from adhere.constraints.registry import from_json, nearest
+from adhere.errors import UserError
+from adhere.measure.responses import Asked
+
+OWN = "own"
+"""The set of prompts that ask in our own format."""
+
+
+def understand(asked: Asked, profile: Profile) -> Constraint:
+    """The constraint that one instruction of a prompt states, under a profile.
+
+    Raises:
+        UserError: its id or kind is unknown (names the nearest), or its parameters are wrong.
+    """
+    return _understood(asked.asked_as, json.dumps(asked.parameters), profile)
+
+
+@lru_cache(maxsize=20_000)
+def _understood(asked_as: str | None, parameters: str, profile: Profile) -> Constraint:
+    record = json.loads(parameters)
+    if asked_as is None:
+        return from_json(record).under(profile)
+    from adhere.constraints.ifeval import IDS, from_ifeval
+
+    if asked_as in IDS:
+        return from_ifeval(asked_as, record, profile)
+    raise UserError(f"unknown instruction id {asked_as!r}{nearest(asked_as, dict.fromkeys(IDS))}")
+
+
+def set_of(asked: Sequence[Asked]) -> str:
+    """Which set of prompts asks so."""
+    names = {entry.asked_as for entry in asked}
+    if None in names:
+        return OWN
+    from adhere.constraints.ifeval import IDS
+
+    return "ifeval" if names <= set(IDS) else "ifbench"

@@ -1,0 +1,124 @@
+"""From a response to its record: every instruction checked, strict and loose, in each profile.
+
+Rules.
+
+- An instruction of a benchmark is understood by the mapping of its id and arguments (`constraints.ifeval`,
+  `constraints.ifbench`), one of our own by its kind. Nothing unknown is guessed at: it is an error that names the
+  nearest.
+- A response without an answer follows nothing (see `records`).
+- Loose is only looked at where strict fails: the text as it stands is one of the eight loosened texts.
+- A check that breaks is an error of the line, never a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adhere.constraints.constraint import BROKEN, Constraint, Profile
+from adhere.constraints.loose import Loosened, loose, strict
+from adhere.errors import UserError
+from adhere.measure import degenerate
+from adhere.measure.asking import set_of, understand
+from adhere.measure.journal import Bad
+from adhere.measure.records import PROFILES, Instruction, Outcome, Record
+from adhere.measure.responses import Asked, Line, Prompts, Response, read
+
+_PROMPT, _REASON, _VALUE = 300, 300, 200
+_BEFORE, _AFTER = 100, 160
+_SPANS = 8
+"""How much of prompt, reason, found and wanted, of the text around a broken span, and how many spans a record keeps."""
+
+
+def check_line(line: Line, prompts: Prompts | None, profiles: Sequence[Profile] = PROFILES) -> list[Record] | Bad:
+    """The records of the responses in a line, or what is wrong with it."""
+    try:
+        return [record(response, line, profiles) for response in read(line, prompts)]
+    except UserError as error:
+        return Bad(line.file, line.number, str(error), line.digest)
+
+
+def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILES) -> Record:
+    """The record of one response.
+
+    Raises:
+        UserError: an instruction is unknown or has wrong parameters, or a check broke.
+    """
+    text = response.answer.text
+    question = response.question
+    missing = "" if text and not text.isspace() else "no answer: the response is empty"
+    if missing and response.answer.truncated:
+        missing = "no answer: the response ends within its reasoning"
+    loosened = Loosened(text)
+    instructions = tuple(_instruction(asked, loosened, profiles, missing) for asked in question.asked)
+    return Record(
+        model=response.model,
+        set=set_of(question.asked),
+        prompt_id=question.prompt_id,
+        epoch=response.epoch,
+        file=line.file,
+        line=line.number,
+        prompt=_short(question.prompt, _PROMPT),
+        length=len(text),
+        instructions=instructions,
+        removed=tuple((span.start, span.end) for span in response.answer.removed),
+        degenerate=degenerate.ways(text, truncated=response.answer.truncated or response.cut),
+        digest=line.digest,
+    )
+
+
+def _instruction(asked: Asked, answer: Loosened, profiles: Sequence[Profile], missing: str) -> Instruction:
+    constraints = {profile: understand(asked, profile) for profile in profiles}
+    outcomes = {profile: _outcome(constraint, answer, missing) for profile, constraint in constraints.items()}
+    shown = constraints[profiles[0]]
+    broken = next((outcome for outcome in outcomes.values() if not outcome.strict), None)
+    start, excerpt = _excerpt(answer.text, broken) if broken is not None and not missing else (0, None)
+    return Instruction(
+        kind=shown.kind,
+        constraint=shown.to_json(),
+        skill=shown.skill,
+        asked_as=asked.asked_as,
+        fixed=outcomes.get("fixed"),
+        reference=outcomes.get("reference"),
+        excerpt=excerpt,
+        excerpt_start=start,
+    )
+
+
+def _outcome(constraint: Constraint, answer: Loosened, missing: str) -> Outcome:
+    if missing:
+        return Outcome(strict=False, loose=False, verdict=BROKEN.value, reason=missing, at=len(answer.text))
+    try:
+        check = strict(constraint, answer)
+        loosely = loose(constraint, answer, check).met
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"the check {constraint.kind} broke on it ({error!r}): a defect, please report it") from error
+    return Outcome(
+        strict=check.met,
+        loose=loosely,
+        verdict=check.verdict.value,
+        reason=_short(check.reason, _REASON),
+        found=_value(check.found),
+        wanted=_value(check.wanted),
+        spans=tuple((span.start, span.end) for span in check.spans[:_SPANS]),
+        at=check.at,
+    )
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _value(value: str | int | float | None) -> str | int | float | None:
+    return _short(value, _VALUE) if isinstance(value, str) else value
+
+
+def _excerpt(text: str, outcome: Outcome) -> tuple[int, str]:
+    """The text around the first deciding span; where there is none, around the place of the decision."""
+    if outcome.spans:
+        place = outcome.spans[0][0]
+    else:
+        place = outcome.at if outcome.at is not None and outcome.at < len(text) else 0
+    start = max(0, place - _BEFORE)
+    return start, text[start : place + _AFTER]
