@@ -168,23 +168,6 @@ class _Make:
         return multihop_problem(prompt, [(said(fact), fact[2]) for fact in self._facts], self._key)
 
 
-def copy(rng: random.Random, side: Side) -> tuple[str, str, str]:
-    """A plain copying task: (key, prompt, answer). It leads up to look-ups."""
-    while True:
-        facts = surround(rng, chain(rng, 1), 2 + int(rng.random() * 4))
-        at = int(rng.random() * len(facts))
-        text = " ".join(map(said, facts))
-        whole = rng.random() < 0.3
-        key = f"copy {text}" if whole else f"copy {said(facts[at])}"
-        if side_of(key) == side:
-            break
-    if whole:
-        return key, f"{pick(rng, ('Repeat:', 'Copy this:', 'Say this again:'))} {text}", text
-    subject, relation, _ = facts[at]
-    asked = pick(rng, (f"Copy the fact that begins with: {subject} {relation}", f"Go on: {subject} {relation}"))
-    return key, f"{text} {asked}", said(facts[at])
-
-
 def lines(rng: random.Random) -> str:
     """Facts and a worked look-up as plain text: what the base checkpoint reads. Training chains only."""
     while True:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from adhere.errors import UserError
-from adhere.models.pocket import arithmetic, code, describe, dialogue, multihop, reasoning
+from adhere.models.pocket import arithmetic, code, copying, describe, dialogue, multihop, reasoning
 from adhere.models.pocket.item import Dialogue, Message, Side, pick, weighted
 
 __all__ = ["FAMILIES", "FAMILY_WEIGHTS", "Dialogue", "Message", "Side", "dialogues", "plain_text"]
@@ -74,28 +74,26 @@ def dialogues(
         elif family == "dialogue":
             yield dialogue.dialogue(rng, side, progress)
         elif family == "copy":
-            yield _copy(rng, side)
+            yield copying.dialogue(rng, side)
         else:
             yield reasoning.dialogue(rng, side, progress, family)
 
 
-def _copy(rng: random.Random, side: Side) -> Dialogue:
-    key, prompt, answer = multihop.copy(rng, side)
-    messages = (Message("user", prompt), Message("assistant", answer))
-    return Dialogue("copy", messages, (), None, key, {"task": "copy", "accept": (answer,)})
-
-
 def plain_text(seed: int, side: Side) -> Iterator[str]:
-    """An endless stream of texts without roles: descriptions, facts with worked look-ups, sums, functions."""
+    """An endless stream of texts without roles: descriptions, facts with worked look-ups, sums,
+    functions, words said again."""
     rng = random.Random(f"pocket text {seed} {side}")
     described = describe.lines(rng)
     while True:
-        kind = pick(rng, ("describe", "describe", "facts", "facts", "sums", "code"))
+        kind = pick(rng, ("describe", "describe", "facts", "facts", "sums", "code", "again"))
         if kind == "describe":
             yield next(described)
         elif kind == "facts":
             yield multihop.lines(rng)
         elif kind == "sums":
             yield arithmetic.line(rng)
+        elif kind == "again":
+            words = copying.words(rng)
+            yield f"{words}. {words}. {words}."
         else:
             yield code.lines(rng)
