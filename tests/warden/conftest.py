@@ -90,6 +90,9 @@ class House:
         fields = {"action": wanted.act, "shown": wanted.digest, "role": wanted.role, **fields}
         return self.say(warden, kind, *names, **fields)
 
+    def person(self, name: str) -> Principal:
+        return Principal(name, copy_key(self.keys[name]))
+
     def kinds(self, warden: Warden) -> list[str]:
         return [entry.kind for entry in warden.ledger.entries()]
 

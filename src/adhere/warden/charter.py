@@ -163,6 +163,20 @@ def parse_terms(fields: Mapping[str, Any], where: str) -> Terms:
     return terms
 
 
+def packed(terms: Terms) -> str:
+    """The terms as one text inside the signed metadata, whose canonical form knows no fractions."""
+    return canonical.dumps(terms.model_dump(mode="json", exclude_defaults=True)).decode()
+
+
+def _unpacked(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise Refused("terms", f"{FILE}: the terms are missing")
+    fields = canonical.loads(text.encode(), FILE)
+    if not isinstance(fields, dict):
+        raise Refused("terms", f"{FILE}: the terms are not an object")
+    return fields
+
+
 def draft(
     principals: Sequence[Principal],
     grants: Sequence[Grant],
@@ -217,7 +231,7 @@ def draft(
         version=before.targets.version + 1 if before else 1,
         expires=expires,
         delegations=Delegations(keys, roles),
-        unrecognized_fields={FIELD: terms.model_dump(mode="json", exclude_defaults=True)},
+        unrecognized_fields={FIELD: packed(terms)},
     )
     return Charter((*(before.roots if before else ()), Metadata(root)), Metadata(charter))
 
@@ -260,7 +274,7 @@ class Charter:
         """What the principals agreed on."""
         found = self.__dict__.get("_terms")
         if found is None:
-            found = parse_terms(self.targets.unrecognized_fields.get(FIELD, {}), FILE)
+            found = parse_terms(_unpacked(self.targets.unrecognized_fields.get(FIELD)), FILE)
             object.__setattr__(self, "_terms", found)
         return found
 

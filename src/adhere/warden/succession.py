@@ -49,7 +49,7 @@ def amended(current: Charter, changes: Mapping[str, Any], expires: datetime) -> 
         version=current.targets.version + 1,
         expires=expires,
         delegations=current.targets.delegations,
-        unrecognized_fields={FIELD: terms.model_dump(mode="json", exclude_defaults=True)},
+        unrecognized_fields={FIELD: charters.packed(terms)},
     )
     return Charter(current.roots, Metadata(targets))
 
