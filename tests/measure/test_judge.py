@@ -93,9 +93,9 @@ def test_agreement_counts_only_what_both_can_tell() -> None:
     unknown = Case("Zzz qqq.", "sentiment", "positive")
     good = asyncio.run(agreement(Judge(_model(_careful)), [SAD, GLAD, unknown]))
     assert (good.same, good.both, good.unread) == (2, 2, 0)
-    yes_man = Judge(_model(lambda prompt: _parts(prompt)[1]))
+    yes_man = Judge(_model(lambda prompt: _parts(prompt)[1]), b"second")
     assert asyncio.run(agreement(yes_man, [SAD, GLAD])).same == 1
-    mute = asyncio.run(agreement(Judge(_model(lambda _: "maybe")), [SAD, GLAD]))
+    mute = asyncio.run(agreement(Judge(_model(lambda _: "maybe"), b"third"), [SAD, GLAD]))
     assert (mute.both, mute.unread) == (0, 2)
 
 
