@@ -1,4 +1,4 @@
-"""Plain copying: say it again, go on with it. Worthless in itself; whatever names a word or looks up a fact rests on it.
+"""Plain copying: say it again, go on with it. Whatever names a word or looks up a fact rests on it.
 
 The content is what is copied.
 """

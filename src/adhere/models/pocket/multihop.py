@@ -143,7 +143,8 @@ def question(rng: random.Random, side: Side, progress: float) -> Question:
     listed = " ".join(map(said, shown))
     asked = ask(rng, facts)
     prompt = f"{asked} {listed}" if rng.random() < 0.15 else f"{listed} {asked}"
-    steps = tuple(map(said, facts))
+    # "So" first: a name after a space is one token wherever it stands, and every look-up finds it as it was listed.
+    steps = ("So " + said(facts[0]), *map(said, facts[1:]))
     return Question(
         key=key,
         prompt=prompt,
@@ -176,4 +177,4 @@ def lines(rng: random.Random) -> str:
             break
     shown = surround(rng, facts, 3 + int(rng.random() * 4))
     worked = " ".join(map(said, facts))
-    return f"{' '.join(map(said, shown))} {_told(facts)} {worked} The answer is {facts[-1][2]}."
+    return f"{' '.join(map(said, shown))} {_told(facts)} So {worked} The answer is {facts[-1][2]}."
