@@ -140,7 +140,7 @@ def question(rng: random.Random, side: Side, progress: float) -> Question:
         if side_of(key) == side:
             break
     shown = surround(rng, facts, max(_number(rng, progress), hops + 1), near=0.25 * progress)
-    listed = " ".join(map(said, shown))
+    listed = "Facts: " + " ".join(map(said, shown))
     asked = ask(rng, facts)
     prompt = f"{asked} {listed}" if rng.random() < 0.15 else f"{listed} {asked}"
     # "So" first: a name after a space is one token wherever it stands, and every look-up finds it as it was listed.
