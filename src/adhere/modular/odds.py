@@ -47,10 +47,11 @@ class Odds:
 
     @property
     def words(self) -> str:
+        functions = f"{self.answers}^{self.held_out} = 10^{self.log10_functions:,.0f}"
+        answers = f"{self.single_answers:,} = {self.held_out:,} * {self.answers}"
         return (
-            f"{self.answers}^{self.held_out} = 10^{self.log10_functions:,.0f} functions fit the training pairs; "
-            f"all but one fail somewhere on the {self.held_out:,} held-out pairs. (The figure of {self.single_answers:,} "
-            f"sometimes given, {self.held_out:,} * {self.answers}, counts single answers to held-out pairs, not functions.)"
+            f"{functions} functions fit the training pairs, and all but one fail somewhere on the {self.held_out:,} "
+            f"held-out pairs. (The figure {answers} that is sometimes given counts single answers, not functions.)"
         )
 
 

@@ -90,7 +90,7 @@ class Stacked:
             {name: tensor.detach() for name, tensor in self.parameters.items()}, *self._fixed
         )
         for name, parameter in self.parameters.items():
-            parameter.grad = gradients[name]
+            parameter.grad = gradients[name].contiguous()  # fused AdamW reads gradients in the order of the weights
 
     def seen(self, index: int) -> tuple[Tensor, Tensor]:
         return self._losses[index].cpu(), self._logits[index].cpu()

@@ -70,7 +70,7 @@ def _load_own(path: Path) -> tuple[Network, dict[str, Any]]:
     except (OSError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: not a readable safetensors file ({error})") from error
     if HEADER not in metadata:
-        raise UserError(f"{path}: was not written by `adhere modular train`")
+        raise UserError(f"{path}: not written by `adhere modular train`")
     try:
         header = json.loads(metadata[HEADER])
         architecture, task = Architecture(**header["architecture"]), Task(**header["task"])

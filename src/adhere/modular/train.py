@@ -3,18 +3,21 @@
 Rules:
 - Full-batch AdamW on the exact gradient; the pass that gives the gradient gives the held-out logits too, so watching
   costs only what the metrics cost.
-- A training can be interrupted at any step: `KeyboardInterrupt` saves weights, moments and history and goes on up;
-  the same call carries on from there and ends with the very same network.
+- A training can be interrupted at any step: Ctrl-C saves weights, moments and history when the step is done, and goes
+  on up as `KeyboardInterrupt`; the same call carries on from there and ends with the very same network.
 - Where several jobs are given they must differ only in seed and attention rate; they run as one program.
 """
 
 from __future__ import annotations
 
 import json
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -100,7 +103,7 @@ def train(
     records: list[list[Record]] = [list(state.records) if state else [] for state in states]
     masks = [job.train() for job in jobs]
     saved = time.monotonic()
-    try:
+    with _Interruption() as interruption:
         while True:
             program.run()
             last = step == first.recipe.steps
@@ -119,16 +122,36 @@ def train(
                 group["lr"] = first.rate_at(step)
             optimiser.step()
             step += 1
+            if interruption.asked:
+                _save(program, optimiser, jobs, folders, step, records)
+                raise KeyboardInterrupt
             if time.monotonic() - saved > SAVE_EVERY_SECONDS:
                 _save(program, optimiser, jobs, folders, step, records)
                 saved = time.monotonic()
-    except KeyboardInterrupt:
-        _save(program, optimiser, jobs, folders, step, records)
-        raise
     return [
         Trained(job, network(program, job, index), History(tuple(records[index])), step)
         for index, job in enumerate(jobs)
     ]
+
+
+class _Interruption:
+    """Holds Ctrl-C back until the step under way is whole, so that what is saved is a state training really was in."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> _Interruption:
+        if threading.current_thread() is threading.main_thread():  # only there may handlers be set
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
 
 
 def network(program: Program, job: Job, index: int) -> Network:

@@ -1,0 +1,345 @@
+"""`adhere modular`: does training point where we think? Clock and Pizza (arXiv 2306.17844)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adhere.cli.options import Json, Limit, Out, Seed
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adhere.findings import Finding
+    from adhere.modular.job import Job, Recipe
+    from adhere.modular.network import Kind
+    from adhere.modular.runs import Finished
+    from adhere.modular.task import Operation
+
+app = typer.Typer(
+    help="Which algorithm does training find? Clock and Pizza in modular arithmetic: train, classify, sweep, check.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+DEFAULT_OUT = Path("runs/modular")
+
+Steps = Annotated[int, typer.Option(min=1, help="Steps of training; the paper's are 20,000.")]
+Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, counted up from --seed.")]
+Stable = Annotated[
+    bool, typer.Option("--until-stable", help="End early, once the metrics have hardly moved for 1,000 steps.")
+]
+Model = Annotated[str, typer.Option(help="transformer, or a linear model: alpha, beta, gamma, delta, x.")]
+Width = Annotated[int | None, typer.Option(help="Width; the paper's if not given (128, linear models 256).")]
+Precision = Annotated[
+    str, typer.Option(help="float32, bfloat16 for the large products, or auto: bfloat16 where it is faster.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if not given.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")]
+Decay = Annotated[float, typer.Option(help="Weight decay of AdamW.")]
+
+
+@app.command()
+def train(
+    alpha: Annotated[float, typer.Option(help="Attention rate: 0 constant, 1 standard attention.")] = 0.0,
+    seeds: Seeds = 1,
+    seed: Seed = 0,
+    steps: Steps = 20_000,
+    until_stable: Stable = False,
+    modulus: Annotated[int, typer.Option(help="Modulus.")] = 59,
+    operation: Annotated[str, typer.Option(help="add, subtract or multiply.")] = "add",
+    share: Annotated[float, typer.Option(help="Share of all pairs to train on.")] = 0.8,
+    model: Model = "transformer",
+    width: Width = None,
+    weight_decay: Decay = 2.0,
+    precision: Precision = "auto",
+    workers: Workers = None,
+    device: Device = "auto",
+    limit: Limit = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Train networks and watch loss, accuracy and the metrics emerge; started again, it goes on where it stopped."""
+    from adhere.modular.runs import grid
+
+    recipe = _recipe(seed, steps, until_stable, weight_decay, precision, device)
+    jobs = grid(
+        recipe=recipe,
+        kind=_kind(model),
+        rates=[alpha],
+        seeds=seeds,
+        moduli=[modulus],
+        operations=[_operation(operation)],
+        shares=[share],
+        width=width,
+    )
+    _train(jobs[:limit], out or DEFAULT_OUT, workers, device, json)
+
+
+@app.command()
+def sweep(
+    alphas: Annotated[str, typer.Option(metavar="LIST", help="Attention rates: 0,0.5,1 or first:last:how-many.")] = (
+        "0:1:11"
+    ),
+    seeds: Seeds = 8,
+    seed: Seed = 0,
+    steps: Steps = 20_000,
+    until_stable: Stable = False,
+    moduli: Annotated[str, typer.Option(metavar="LIST", help="Moduli, as 59,53.")] = "59",
+    operations: Annotated[str, typer.Option(metavar="LIST", help="Of add, subtract, multiply.")] = "add",
+    shares: Annotated[str, typer.Option(metavar="LIST", help="Shares of pairs to train on, as 0.2:0.95:6.")] = "0.8",
+    model: Model = "transformer",
+    width: Width = None,
+    weight_decay: Decay = 2.0,
+    precision: Precision = "auto",
+    workers: Workers = None,
+    device: Device = "auto",
+    limit: Limit = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Train a grid of attention rates, seeds, tasks and training shares: the phase diagram, and who generalises.
+
+    What is finished stays finished: started again, with more seeds or other rates too, it trains only what is missing.
+    """
+    from adhere.modular.runs import grid
+
+    recipe = _recipe(seed, steps, until_stable, weight_decay, precision, device)
+    jobs = grid(
+        recipe=recipe,
+        kind=_kind(model),
+        rates=_numbers(alphas, "--alphas"),
+        seeds=seeds,
+        moduli=[_whole(value, "--moduli") for value in _numbers(moduli, "--moduli")],
+        operations=[_operation(name.strip()) for name in operations.split(",")],
+        shares=_numbers(shares, "--shares"),
+        width=width,
+    )
+    _train(jobs[:limit], out or DEFAULT_OUT, workers, device, json)
+
+
+@app.command()
+def classify(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="model.safetensors, or a released model_*.pt.")
+    ],
+    alpha: Annotated[
+        float | None, typer.Option(help="Attention rate of a released file that has no configuration beside it.")
+    ] = None,
+    triples: Annotated[int, typer.Option(min=2, help="Triples for gradient symmetricity; the paper's are 100.")] = 100,
+    seed: Seed = 0,
+    limit: Limit = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Clock or Pizza, or undecided: every number with its interval, beside its value for an untrained network."""
+    import adhere.modular.stored as stored
+    from adhere.cli.modular_tables import examination
+    from adhere.modular.examine import examine, findings, untrained
+
+    console = _console()
+    made: list[Finding] = []
+    for path in files[:limit]:
+        network, recipe = stored.load(path, rate=alpha)
+        split = network.task.split(recipe["share"], recipe["seed"]) if recipe else None
+        seen = examine(network, split, triples=triples)
+        start = examine(untrained(network, seed), split, triples=triples)
+        examination(console, network, seen, start)
+        made += findings(
+            seen,
+            start,
+            {
+                "task": network.task.name,
+                "model": network.architecture.kind,
+                "alpha": network.architecture.rate,
+                "name": path.stem,
+            },
+            evidence=(path.as_posix(),),
+            recompute=f"adhere modular classify {path.as_posix()}",
+        )
+    _write(made, out, json)
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of released model_*.pt and config_*.json.")],
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The released table of runs, for models that no notebook prints."),
+    ] = None,
+    seed: Seed = 0,
+    limit: Limit = None,
+    out: Out = None,
+    json: Json = None,
+) -> None:
+    """Our metrics on the authors' released models, beside the published numbers; exit code 1 where they disagree."""
+    import adhere.modular.stored as stored
+    from adhere.cli.modular_tables import agreement
+    from adhere.modular import published
+    from adhere.modular.examine import examine, findings, untrained
+
+    console = _console()
+    known = {**(published.table(table) if table else {}), **published.MODELS}
+    made: list[Finding] = []
+    off: list[str] = []
+    checked = 0
+    for path in list(stored.released(folder))[:limit]:
+        run = path.stem.removeprefix("model_")
+        try:
+            network, _ = stored.load(path)
+        except UserError as error:
+            console.print(f"{run}: left out: {error}")
+            continue
+        seen = examine(network)
+        wanted = known.get(run, published.Published(title="no published numbers", source="-"))
+        off += agreement(console, run, seen, wanted, published.TOLERANCE)
+        checked += run in known
+        made += findings(
+            seen,
+            examine(untrained(network, seed)),
+            {"model": network.architecture.kind, "alpha": network.architecture.rate, "name": run, "task": "add-59"},
+            evidence=(path.as_posix(),),
+            recompute=f"adhere modular check {folder.as_posix()}",
+        )
+    _write(made, out, json)
+    if off:
+        for line in off:
+            console.print(f"DIFFERS: {line}")
+        raise typer.Exit(1)
+    if not checked:
+        raise UserError(f"{folder}: none of its models has published numbers")
+    console.print(f"All within {published.TOLERANCE} of the published numbers: {checked} models.")
+
+
+def _train(jobs: list[Job], out: Path, workers: int | None, device: str, json: Path | None) -> None:
+    from adhere.cli.modular_tables import live, outcome
+    from adhere.modular import runs
+
+    console = _console()
+    for note in {note for job in jobs for note in job.task.notes()}:
+        console.print(f"Note: {note}.")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with live(console, len(jobs)) as progress:
+            done = runs.run(jobs, out, workers=workers or cores, device=_device(device), progress=progress)
+    except KeyboardInterrupt:
+        console.print(f"Interrupted; what was trained is in {out}, and the same command goes on from there.")
+        raise typer.Exit(130) from None
+    outcome(console, done)
+    made = [finding for one in done for finding in one.findings]
+    made += _generalised(console, done)
+    _write(made, out, json)
+    console.print(f"Networks, histories and findings are in {out}.")
+
+
+def _generalised(console: Console, done: list[Finished]) -> list[Finding]:
+    """The share of seeds that generalise in each cell of the grid, beside the armchair's odds."""
+    from dataclasses import replace
+
+    from adhere.modular.odds import Odds, generalised
+
+    cells: dict[Job, list[Finished]] = {}
+    for one in done:
+        cells.setdefault(replace(one.job, recipe=replace(one.job.recipe, seed=0)), []).append(one)
+    made = [
+        generalised(cell, sum(run.generalised for run in runs), len(runs), steps=max(run.steps for run in runs))
+        for cell, runs in cells.items()
+    ]
+    seeds, perfect = len(done), sum(run.generalised for run in done)
+    for words in dict.fromkeys(Odds.of(cell).words for cell in list(cells)[:1]):
+        console.print(f"From the armchair: {words}")
+    console.print(f"What happened: {perfect} of {seeds} trainings are right on every held-out pair.")
+    return made
+
+
+def _write(made: list[Finding], out: Path | None, json: Path | None) -> None:
+    from adhere import findings as records
+
+    if json:
+        records.write(json, made)
+    if out:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot write into {out}: {error.strerror}") from error
+        records.write(out / "findings.json", made)
+
+
+def _console() -> Console:
+    try:
+        import safetensors
+        import torch
+    except ModuleNotFoundError as error:
+        raise UserError(f'{error.name} is not installed: pip install "adhere[explain]"') from error
+    from rich.console import Console
+
+    del safetensors
+    torch.set_num_threads(1)
+    return Console(highlight=False)
+
+
+def _recipe(seed: int, steps: int, until_stable: bool, weight_decay: float, precision: str, device: str) -> Recipe:
+    _console()
+    from adhere.modular.job import Recipe
+    from adhere.modular.kernel import half_pays
+
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise UserError(f"no precision {precision!r}; there are: auto, float32, bfloat16")
+    if seed < 0:
+        raise UserError("--seed must not be negative")
+    on_cpu = _device(device) == "cpu"
+    half = precision == "bfloat16" or (precision == "auto" and on_cpu and half_pays())
+    return Recipe(seed=seed, steps=steps, until_stable=until_stable, weight_decay=weight_decay, half=half)
+
+
+def _device(device: str) -> str:
+    import torch
+
+    if device not in ("auto", "cpu", "cuda"):
+        raise UserError(f"no device {device!r}; there are: auto, cpu, cuda")
+    available = torch.cuda.is_available()
+    if device == "cuda" and not available:
+        raise UserError("--device cuda, but torch sees no CUDA device")
+    return "cuda" if device != "cpu" and available else "cpu"
+
+
+def _kind(model: str) -> Kind:
+    from adhere.modular.network import KINDS
+
+    for kind in KINDS:
+        if kind == model:
+            return kind
+    raise UserError(f"no model {model!r}; there are: {', '.join(KINDS)}")
+
+
+def _operation(name: str) -> Operation:
+    from adhere.modular.task import OPERATIONS
+
+    for operation in OPERATIONS:
+        if operation == name:
+            return operation
+    raise UserError(f"no operation {name!r}; there are: {', '.join(OPERATIONS)}")
+
+
+def _numbers(text: str, option: str) -> list[float]:
+    """Numbers of "a,b,c" or "first:last:how-many"."""
+    try:
+        if ":" not in text:
+            return [float(part) for part in text.split(",")]
+        first, last, count = text.split(":")
+        low, high, steps = float(first), float(last), int(count)
+    except ValueError:
+        raise UserError(f"{option} {text}: wanted numbers as 0,0.5,1 or first:last:how-many as 0:1:11") from None
+    if steps < 1 or (steps == 1 and low != high):
+        raise UserError(f"{option} {text}: how-many must be at least 2, or 1 for a single number")
+    return [round(low + (high - low) * k / max(1, steps - 1), 6) for k in range(steps)]
+
+
+def _whole(value: float, option: str) -> int:
+    if value != int(value):
+        raise UserError(f"{option}: {value:g} is no whole number")
+    return int(value)
