@@ -72,7 +72,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(run: tuple[Path, list[Line]], 
         if line.tokens > 35_000:
             raise Killed
 
-    hurried = replace(TINY, save_minutes=0)  # a checkpoint before every step
+    hurried = replace(TINY, save_minutes=0.01)  # a checkpoint every few steps
     with pytest.raises(Killed):
         train(hurried, tmp_path, tell=kill)
     train(hurried, tmp_path)
@@ -80,6 +80,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(run: tuple[Path, list[Line]], 
     assert undisturbed.keys() == resumed.keys()
     for name, tensor in undisturbed.items():
         assert torch.equal(tensor, resumed[name]), name
+    steps = [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert steps == sorted(set(steps))
 
 
 def test_another_recipe_does_not_go_on_with_a_run(run: tuple[Path, list[Line]]) -> None:

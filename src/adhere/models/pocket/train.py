@@ -52,7 +52,7 @@ class Recipe:
     # the budget: whichever of the two is given and spent first
     tokens: int = 0
     minutes: float = 0.0
-    base_share: float = 0.08
+    base_share: float = 0.0
     decay_share: float = 0.3
     # the data
     seed: int = 0
@@ -68,7 +68,7 @@ class Recipe:
     vector_lr: float = 0.004
     weight_decay: float = 0.01
     clip: float = 1.0
-    warmup: int = 600_000  # tokens
+    warmup: int = 300_000  # tokens
     average: int = 1_000_000  # tokens over which the exported weights are averaged
     # the machine
     compile: bool = True
@@ -202,6 +202,8 @@ def train(
     progress = Progress(positions=[(r, 0) for r in range(processes)])
     if (out / "state.pt").exists():
         progress = _load(out, model, made, average, processes)
+        if rank == 0:
+            _forget(out / "log.jsonl", progress.step)
 
     if recipe.compile:
         for layer in model.model.layers:  # one by one: a layer compiles in seconds, the whole in minutes
@@ -245,7 +247,7 @@ def train(
 
         # The stages meet.
         if progress.stage == "base" and (spent >= recipe.base_share or finished):
-            if rank == 0:
+            if rank == 0 and progress.step:
                 export.write(model, average, tokens, out / "base", _about(recipe, progress, out))
             progress.stage, progress.positions = "instruct", [(r, 0) for r in range(processes)]
             batches.close()
@@ -478,6 +480,13 @@ def _load(
         raise UserError(f"{out} was trained by {len(progress.positions)} processes; take --processes so many")
     progress.positions = [(index, at) for index, at in progress.positions]
     return progress
+
+
+def _forget(log: Path, step: int) -> None:
+    """Take from the log what a killed run had written after its last checkpoint: it will be done again."""
+    if log.exists():
+        lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+        log.write_text("".join(line for line in lines if json.loads(line)["step"] <= step), encoding="utf-8")
 
 
 def _about(recipe: Recipe, progress: Progress, out: Path) -> dict[str, Any]:

@@ -32,12 +32,12 @@ FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
 """Share of the dialogues by family, at the end of the curriculum."""
 
 EARLY_WEIGHTS: Final[Mapping[str, float]] = {
-    "describe": 0.13,
+    "describe": 0.10,
     "math": 0.10,
-    "multihop": 0.45,
-    "code": 0.06,
-    "dialogue": 0.06,
-    "copy": 0.20,
+    "multihop": 0.42,
+    "code": 0.05,
+    "dialogue": 0.05,
+    "copy": 0.28,
 }
 """The same at its start: copying and look-ups first. Whatever names a word to be used rests on copying, and a model
 that reads mostly descriptions, whose words are drawn at random, takes many times as long to find out how to."""
