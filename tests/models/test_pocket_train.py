@@ -24,7 +24,6 @@ TINY = Recipe(
     hidden=64,
     vocab=512,
     tokens=60_000,
-    base_share=0.3,
     batch=(1, 2),
     batch_grown=30_000,
     ramp=30_000,
@@ -59,7 +58,6 @@ def test_the_loss_falls_and_the_budget_is_kept(run: tuple[Path, list[Line]]) -> 
     _, lines = run
     assert lines[0].loss > 4
     assert lines[-1].loss < lines[0].loss - 1
-    assert {line.stage for line in lines} == {"base", "instruct"}
     assert lines[-1].scale < 0.3 < max(line.scale for line in lines)
     assert lines[-1].tokens <= TINY.tokens + 2 * TINY.micro
 
@@ -96,7 +94,7 @@ def test_a_run_without_a_budget_is_refused(tmp_path: Path) -> None:
 
 def test_a_decay_file_ends_the_run_early(tmp_path: Path) -> None:
     def ask(line: Line) -> None:
-        if line.stage == "instruct":
+        if line.tokens > 20_000:
             (tmp_path / "decay").touch()
 
     lines: list[Line] = []
@@ -105,9 +103,22 @@ def test_a_decay_file_ends_the_run_early(tmp_path: Path) -> None:
     assert lines[-1].scale < 0.5
 
 
-@pytest.mark.parametrize("which", ["base", "instruct"])
-def test_others_load_it_plainly(run: tuple[Path, list[Line]], which: str) -> None:
-    folder = run[0] / which
+def test_base_and_instruct_differ_in_what_they_read_alone(run: tuple[Path, list[Line]], tmp_path: Path) -> None:
+    lines: list[Line] = []
+    folder = train(replace(TINY, stage="base", tokens=10_000), tmp_path, tell=lines.append)
+    assert {family for line in lines for family in line.families} == {"text"}
+    instruct = run[0] / "instruct"
+    for name in ("config.json", "tokenizer.json", "chat_template.jinja"):
+        assert (folder / name).read_text() == (instruct / name).read_text()
+
+
+def test_an_unknown_stage_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="stage"):
+        train(replace(TINY, stage="tuned"), tmp_path)
+
+
+def test_others_load_it_plainly(run: tuple[Path, list[Line]]) -> None:
+    folder = run[0] / "instruct"
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
     found = transformers.AutoTokenizer.from_pretrained(folder)
     assert model.dtype == torch.float32

@@ -32,6 +32,7 @@ def train(
     tokens: Annotated[float, typer.Option(help="Budget in millions of tokens.", show_default=False)] = 0,
     minutes: Annotated[float, typer.Option(help="Budget in minutes of training.", show_default=False)] = 0,
     until: Annotated[str, typer.Option(metavar="HH:MM", help="End at this time of day.", show_default=False)] = "",
+    stage: Annotated[str, typer.Option(help="instruct: on dialogues; base: on plain text.")] = "instruct",
     width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 160,
     layers: Annotated[int, typer.Option(help="Layers.")] = 6,
     heads: Annotated[int, typer.Option(help="Attention heads.")] = 5,
@@ -39,7 +40,6 @@ def train(
     vocab: Annotated[int, typer.Option(help="Most tokens of the tokenizer.")] = 1536,
     context: Annotated[int, typer.Option(help="Most tokens the model reads.")] = 512,
     micro: Annotated[int, typer.Option(help="Tokens of one forward pass.")] = 2048,
-    base_share: Annotated[float, typer.Option(help="Share of the budget spent on plain text.")] = 0.08,
     ramp: Annotated[float, typer.Option(help="Millions of tokens over which the curriculum rises.")] = 6,
     prompt_weight: Annotated[float, typer.Option(help="Weight of the prompts' tokens in the loss.")] = 0.1,
     matrix_lr: Annotated[float, typer.Option(help="Learning rate of the matrices (Muon).")] = 0.02,
@@ -63,6 +63,7 @@ def train(
     if device != "cpu" and processes > 1:
         raise UserError("--processes is for CPUs; on CUDA take one process and larger --micro")
     recipe = Recipe(
+        stage=stage,
         width=width,
         layers=layers,
         heads=heads,
@@ -71,7 +72,6 @@ def train(
         context=context,
         tokens=round(tokens * 1e6),
         minutes=minutes,
-        base_share=base_share,
         seed=seed,
         micro=micro,
         ramp=round(ramp * 1e6),

@@ -1,7 +1,8 @@
 """The recipe that made the shipped weights: a small Llama, from nothing, read from top to bottom.
 
-1. One run has two stages under one schedule: "base" on plain text, then "instruct" on dialogues, going on from it.
-   The base checkpoint is the running average of the weights where the stages meet, so that the two compare.
+1. A run trains one of two kinds: "instruct" on dialogues, or "base" on plain text alone. Both start from fresh
+   weights of one shape and have one tokenizer, so that they compare. Going on from a base was tried and given up:
+   docs/pocket.md says why.
 2. The budget is a number of tokens, of minutes, or a time of day. The learning rate warms up, stays, and falls
    linearly to nothing over the budget's last part (warm-up, stable, decay), so a run can be ended at any time:
    a file `decay` in its folder starts the decay at once.
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 class Recipe:
     """Everything that decides a run, apart from the code and the machine."""
 
+    stage: str = "instruct"  # or "base"
     # the model
     width: int = 160
     layers: int = 6
@@ -52,7 +54,6 @@ class Recipe:
     # the budget: whichever of the two is given and spent first
     tokens: int = 0
     minutes: float = 0.0
-    base_share: float = 0.0
     decay_share: float = 0.3
     # the data
     seed: int = 0
@@ -80,12 +81,11 @@ class Recipe:
 class Progress:
     """How far a run has come; saved with the weights."""
 
-    stage: str = "base"
     step: int = 0
     tokens: int = 0  # read, without padding
     seconds: float = 0.0  # spent training, over all resumptions
     brought_forward: float = 1.0  # share of the budget that is left of it once a `decay` file was seen
-    positions: list[tuple[int, int]] = field(default_factory=list)  # of each process in its stage's stream
+    positions: list[tuple[int, int]] = field(default_factory=list)  # of each process in its stream of batches
 
 
 @dataclass(frozen=True)
@@ -183,13 +183,15 @@ def train(
     processes: int = 1,
     tell: Callable[[Line], None] = lambda _: None,
 ) -> Path:
-    """Train by `recipe` in the folder `out`, going on where it stopped; returns the folder of the instruct model.
+    """Train by `recipe` in the folder `out`, going on where it stopped; returns the folder of the model.
 
     `until` is a time in seconds since the epoch: a budget that is spent at that moment.
 
     Raises:
-        UserError: `out` holds a run of another recipe, or no budget was given.
+        UserError: `out` holds a run of another recipe, there is no such stage, or no budget was given.
     """
+    if recipe.stage not in ("base", "instruct"):
+        raise UserError(f"there is no stage {recipe.stage!r}; take base or instruct")
     if not (recipe.tokens or recipe.minutes or until):
         raise UserError("give the run a budget: --tokens, --minutes or --until")
     torch.set_num_threads(1)
@@ -211,19 +213,16 @@ def train(
     precision = torch.autocast(where.type, torch.bfloat16, enabled=faster_in_bfloat16(where))
     weight_of = torch.tensor([0.0, recipe.prompt_weight, 1.0], device=where)
 
-    def stream() -> Stream:
-        ramp = recipe.ramp if progress.stage == "instruct" else 0
-        source = Source(
-            progress.stage,
-            recipe.seed,
-            ramp=ramp,
-            micro=recipe.micro,
-            context=recipe.context,
-            shard_tokens=recipe.shard_tokens,
-        )
-        return Stream(source, tokens, progress.positions[rank], processes)
-
-    batches = stream()
+    source = Source(
+        recipe.stage,
+        recipe.seed,
+        ramp=recipe.ramp,
+        micro=recipe.micro,
+        context=recipe.context,
+        shard_tokens=recipe.shard_tokens,
+    )
+    batches = Stream(source, tokens, progress.positions[rank], processes)
+    folder = out / recipe.stage
     began, already = time.monotonic(), progress.seconds
     saved = logged = began
     waited = 0.0
@@ -245,24 +244,16 @@ def train(
         spent = _agree(spent / progress.brought_forward, processes)
         finished = spent >= 1
 
-        # The stages meet.
-        if progress.stage == "base" and (spent >= recipe.base_share or finished):
-            if rank == 0 and progress.step:
-                export.write(model, average, tokens, out / "base", _about(recipe, progress, out))
-            progress.stage, progress.positions = "instruct", [(r, 0) for r in range(processes)]
-            batches.close()
-            batches = stream()
-
         # Save now and then, and at the end.
         if finished or time.monotonic() - saved > 60 * recipe.save_minutes:
             progress.positions = _gather(batches.position, processes)
             if rank == 0:
                 _save(out, model, made, average, progress)
-                export.write(model, average, tokens, out / "instruct", _about(recipe, progress, out))
+                export.write(model, average, tokens, folder, _about(recipe, progress, out))
             saved = time.monotonic()
         if finished:
             batches.close()
-            return out / "instruct"
+            return folder
 
         # Read a step's batches; the loss is the weighted mean over all their tokens, in all processes.
         scale = min(1.0, (progress.tokens + 1) / recipe.warmup, (1 - spent) / recipe.decay_share)
@@ -301,7 +292,7 @@ def train(
             means = {family: s / n for family, (s, n) in sorted(seen.items()) if n}
             overall = sum(s for s, _ in seen.values()) / max(1.0, sum(n for _, n in seen.values()))
             line = Line(
-                progress.stage,
+                recipe.stage,
                 progress.step,
                 progress.tokens,
                 round(progress.seconds, 1),
