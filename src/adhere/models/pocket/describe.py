@@ -115,12 +115,12 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
             nouns += rng.sample(TOPIC_NOUNS[other], between(rng, hard.against_topic))
     if "sentiment" in skills:
         plan.mood = pick(rng, MOODS[:2])
-        constraints.append(Sentiment.model_construct(sentiment=plan.mood))
+        constraints.append(Sentiment.model_validate({"sentiment": plan.mood}))
         if rng.random() < hard.conflict:
             adjectives += rng.sample(_OTHER[plan.mood], between(rng, hard.against_mood))
     if "register" in skills:
         plan.style = pick(rng, ("formal", "informal"))
-        constraints.append(Register.model_construct(register=plan.style))
+        constraints.append(Register.model_validate({"register": plan.style}))
         if rng.random() < hard.conflict:
             markers += rng.sample(_OTHER[plan.style], between(rng, hard.against_style))
     elif rng.random() < 0.2:
@@ -158,7 +158,7 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
     answer = _object(rng, hard, plan, constraints) if "json" in skills else compose(rng, plan)
     if answer is None:
         return None
-    _count(rng, hard, skills, answer, constraints, plan)
+    _count(rng, hard, skills, answer, constraints)
     if not all(constraint.check(answer).met for constraint in constraints):
         return None
     key = content_key(noun, constraints)
@@ -181,7 +181,7 @@ def _tempting(rng: random.Random, hard: Hardness, plan: Plan, noun: str, asked: 
 
 
 def _count(
-    rng: random.Random, hard: Hardness, skills: list[str], answer: str, constraints: list[Constraint], plan: Plan
+    rng: random.Random, hard: Hardness, skills: Sequence[str], answer: str, constraints: list[Constraint]
 ) -> None:
     """Ask for what the answer has: words, characters, sentences."""
     if "word_count" in skills:
@@ -198,7 +198,6 @@ def _count(
     if "json" not in skills and rng.random() < SENTENCES_TOO:
         n = answer.count(".")
         constraints.append(Sentences(at_least=n, at_most=n))
-    del plan
 
 
 def bounds(rng: random.Random, count: int, window: tuple[int, int], slack: tuple[int, int]) -> dict[str, int]:
@@ -333,7 +332,7 @@ def _retold(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) -
             words = [word for word in TOPIC_NOUNS[topic] if word not in text.lower()]
             if words:
                 constraints.append(Exclude(terms=tuple(rng.sample(words, min(len(words), between(rng, (1, 2)))))))
-    _count(rng, hard, rest, answer, constraints, Plan(topic))
+    _count(rng, hard, rest, answer, constraints)
     if not all(constraint.check(answer).met for constraint in constraints):
         return None
     key = f"retell {told} " + " ".join(sorted(constraint.describe() for constraint in constraints))

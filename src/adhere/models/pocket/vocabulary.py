@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from typing import Final
 
-_NOUNS_A_TOPIC: Final = 10
 TOPIC_NOUNS: Final[dict[str, tuple[str, ...]]] = {
     name: tuple(words.split())
     for name, words in {
