@@ -273,7 +273,7 @@ def mbpp(row: dict[str, Any], limits: Limits | None = None) -> CodeProblem:
         id=f"mbpp/{row['task_id']}",
         reference=code,
         setup=(imports,) if imports.strip() else (),
-        limits=limits or Limits(),
+        limits=limits or Limits(cpu=10, wall=20),  # one reference solution takes three seconds
     )
 
 

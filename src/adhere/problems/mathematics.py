@@ -41,7 +41,7 @@ _MARK = re.compile(r"(?<!\\)\$\$?|\\[\[\]()]")
 _CLOSING = {"$$": "$$", "$": "$", "\\[": "\\]", "\\(": "\\)"}
 _SPACING = re.compile(r"\\[!,;: ]|\\left(?![a-z])|\\right(?![a-z])|~")
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mbox)\s*\{([^{}]*)\}")
-_EMPHASIS = re.compile(r"(\*\*|__)(\S[^*_]*?)\1")
+_EMPHASIS = re.compile(r"\*\*(?!\d)|(?<!\d)\*\*")  # but 2**10 is a power
 _RIGHT = re.compile(
     rf"=\s*[{CURRENCY}]?\s*([-−]?(?:{_DIGITS})(?:/\d+)?)"
     rf"(?![\d/%])(?!\.\d)(?!\s*[-+−*×÷x]\s*[\d({CURRENCY}])"
@@ -53,7 +53,7 @@ LONGEST_SUM = 160  # characters of an equation's left side
 
 def _clean(words: str) -> str:
     """An answer without the dress around it: emphasis, quotes, spacing commands, escaped signs, the final stop."""
-    words = _EMPHASIS.sub(r"\2", _TEXT.sub(r" \1 ", words))
+    words = _EMPHASIS.sub("", _TEXT.sub(r" \1 ", words))
     words = words.replace("\\$", "$").replace("\\%", "%").replace("{,}", ",").replace("−", "-")
     words = _SPACING.sub("", words)
     return words.strip(" \t\n*_`\"'“”‘’").removesuffix(".").strip(" \t\n*_`\"'“”‘’")

@@ -4,8 +4,8 @@ Rules, in this order; the first that yields a program which parses wins:
 1. Fenced blocks, whatever their language tag, the last one left open or not. Of the blocks that define the wanted
    function the last counts (people correct themselves downwards); earlier blocks are put before it where it uses
    what they define.
-2. A fenced block, or the bare response, that continues the stub's signature, indented or not.
-3. The bare response, or the longest run of its lines that is a program, begun where a line looks like code.
+2. A fenced block or the bare response, from a line that looks like code to where Python's parser gives up.
+3. A fenced block, or the bare response, as the body that continues the stub's signature, indented or not.
 
 What the stub defines before the wanted function (imports, helpers) is put in front: answers often leave it out.
 Nothing is run here; Python's own parser reads everything.
@@ -175,15 +175,12 @@ def _read(response: str, stub: str, entry: str) -> str | None:
     found = blocks(response)
     if (program := _from_blocks(found, entry)) is not None:
         return program
-    for text in [*reversed(found), response]:
-        if (whole := _continued(stub, text, entry)) is not None:
-            return whole
-    bare = parse(response)
-    if bare is not None and defines(bare, entry):
-        return response
-    for text in [*found, response]:  # prose inside a fence, or none around the code
-        if (program := _run(text, entry)) is not None:
+    for text in [*found, response]:  # prose inside a fence, or no fence around the code
+        if entry in text and (program := _run(text, entry)) is not None:
             return program
+    for text in [*reversed(found), response]:
+        if stub and (whole := _continued(stub, text, entry)) is not None:
+            return whole
     return None
 
 

@@ -62,6 +62,8 @@ PRELOADED += (itertools, math, operator, random, re, statistics, string, typing)
 
 SPEECH_LIMIT = 256 * 1024  # bytes an item may report; more than any honest one needs
 OPEN_FILES = 64
+AWAKE = 0.02  # of a wall clock: an item that had more of the processor was not asleep but starved by a busy machine
+PATIENCE = 10  # wall clocks that a starved item gets at most; its CPU limit ends it sooner
 OVERHEAD = 3  # processes of the cell's user besides the item's own: launcher, cell, item
 
 Json = dict[str, typing.Any]
@@ -98,14 +100,14 @@ def _plain(value: object, depth: int = 0) -> str:
 def _limit(limits: Json, walled: bool) -> None:
     """Set this process's limits, hard as well as soft."""
     seconds = math.ceil(limits["cpu"])
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds + 1, seconds + 2))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     bounds = [(resource.RLIMIT_FSIZE, limits["file"]), (resource.RLIMIT_AS, limits["memory"])]
     if walled:  # outside a user namespace the count would include the user's other processes
         bounds.append((resource.RLIMIT_NPROC, OVERHEAD + limits["processes"]))
     for which, bound in bounds:
         resource.setrlimit(which, (bound, bound))
     signal.setitimer(signal.ITIMER_PROF, limits["cpu"])  # RLIMIT_CPU counts whole seconds only
-    signal.alarm(math.ceil(limits["wall"]) + 1)  # should the cell be gone by then
+    signal.alarm(math.ceil(limits["wall"] * PATIENCE) + 1)  # should the cell be gone by then
 
 
 def _describe(error: BaseException) -> Json:
@@ -274,6 +276,14 @@ def _own_limits() -> list[tuple[int, int]]:
     return [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
+def _used(pid: int) -> float:
+    """CPU seconds of a running process; 0 where the system does not tell. Clock ids: linux/posix-timers.h."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
 def _listen(pid: int, speech: int, commands: int, wall: float) -> tuple[bytes, str]:
     """What the item says until it ends, and how its time ran out ("" if it did not)."""
     heard = bytearray()
@@ -283,13 +293,19 @@ def _listen(pid: int, speech: int, commands: int, wall: float) -> tuple[bytes, s
     ended = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else -1
     if ended >= 0:
         poll.register(ended, select.POLLIN)
-    deadline = time.monotonic() + wall
+    started = time.monotonic()
+    deadline, used = started + wall, 0.0
     try:
         while True:
             left = deadline - time.monotonic()
             events = dict(poll.poll(max(0, left * 1000))) if left > 0 else {}
             if not events:
-                return bytes(heard), "wall"
+                before, used = used, _used(pid)
+                starved = used - before > AWAKE * wall and time.monotonic() < started + PATIENCE * wall
+                if not starved:
+                    return bytes(heard), "wall"
+                deadline = time.monotonic() + wall
+                continue
             if commands in events:
                 sys.exit(0)
             if speech in events:

@@ -45,7 +45,8 @@ class Limits:
 
     Attributes:
         cpu: seconds of processor time; decides, because it does not depend on what else the machine does.
-        wall: seconds on the clock, for what sleeps or multiplies.
+        wall: seconds on the clock, for what sleeps or multiplies; an item that is awake but gets little of a busy
+            machine is given up to ten times as long.
         memory: bytes of address space of a process.
         file: bytes of the largest file, standard output included.
         processes: processes and threads besides the first.
@@ -393,7 +394,7 @@ class _Call:
                 break
             index = self.waiting.popleft()
             if not cell.jobs:
-                cell.deadline = time.monotonic() + self.jobs[index].limits.wall + SILENCE_SECONDS
+                cell.deadline = time.monotonic() + self.jobs[index].limits.wall * 10 + SILENCE_SECONDS
             cell.put(index, self.jobs[index])
 
     def _turn(self) -> None:
@@ -434,7 +435,7 @@ class _Call:
         index = cell.jobs.popleft()
         self.runs[index] = run
         if cell.jobs:
-            cell.deadline = time.monotonic() + self.jobs[cell.jobs[0]].limits.wall + SILENCE_SECONDS
+            cell.deadline = time.monotonic() + self.jobs[cell.jobs[0]].limits.wall * 10 + SILENCE_SECONDS
 
 
 _shared: Sandbox | None = None
