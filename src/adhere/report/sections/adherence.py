@@ -1,0 +1,344 @@
+"""How often each model did what it was told: by model, by family, where answers broke, what fails together, the worst.
+
+Drawn from a scored run (`measure.run.ScoreRun`). Records are gone through once, and only what is shown is kept.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+
+import numpy as np
+
+from adhere.constraints.constraint import Profile
+from adhere.measure.records import Instruction, Outcome, Record
+from adhere.measure.run import ScoreRun
+from adhere.measure.statistics import Rate, phi
+from adhere.measure.summary import Comparison, between_models
+from adhere.measure.tally import Subject, Tally
+from adhere.report.charts import Chart, Grid, Point, dendrogram, heat, histogram, points
+from adhere.report.page import Block, Charts, Example, Examples, Excerpt, Fact, Facts, Prose, Section, Table
+
+MOST_MODELS = 24
+"""Models in one figure; more are in the tables."""
+MOST_EXAMPLES = 12
+FEWEST = 5
+"""Instructions of a family that a model must have been given for its cell of the heat map."""
+FEWEST_TOGETHER = 10
+"""Prompts that ask for two families, for their correlation to be looked at."""
+
+
+def section(run: ScoreRun, *, recompute: str = "") -> Section:
+    """The whole section."""
+    tally, profile = run.tally, run.profile
+    shown = _seen(run, profile)
+    subjects = tally.subjects()
+    lead = (
+        f"{run.responses:,} answers of {_several(len({s.model for s in subjects}), 'model')}, every instruction "
+        "checked by code. Intervals are 95 %: Wilson's for prompts, robust to clusters by prompt for instructions."
+    )
+    blocks: list[Block] = [_facts(tally, subjects, profile)]
+    charts = [_by_model(tally, subjects, run.profiles, recompute), *_by_family(tally, subjects, profile, recompute)]
+    if where := _where(shown, recompute):
+        charts.append(where)
+    charts += _together(tally, profile, recompute)
+    blocks.append(Charts(tuple(charts)))
+    blocks.append(_numbers(tally, subjects, run.profiles, recompute))
+    if len(subjects) > 1:
+        blocks.append(_compared(between_models(tally, profile), recompute))
+    blocks += _degenerate(tally, subjects)
+    if shown.worst:
+        blocks.append(_worst(shown))
+    if run.bad_count:
+        blocks.append(Prose(f"{_several(run.bad_count, 'line')} could not be read and are left out."))
+    return Section("adherence", "Adherence", lead, tuple(blocks))
+
+
+def _several(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def _percent(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.1f} %"
+
+
+def _interval(rate: Rate) -> str:
+    return f"{100 * rate.interval[0]:.1f} to {100 * rate.interval[1]:.1f}"
+
+
+def _name(subject: Subject, tally: Tally) -> str:
+    """A subject's name, with its set only where several sets are shown."""
+    several = len({one.set for one in tally.subjects()}) > 1
+    return f"{subject.model} ({subject.set})" if several else subject.model
+
+
+def _facts(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> Facts:
+    first = subjects[0]
+    instructions = sum(tally.instructions(subject, profile).n for subject in subjects)
+    facts = [
+        Fact("Models", f"{len({subject.model for subject in subjects})}"),
+        Fact("Prompts", f"{max(tally.prompts(subject).clusters for subject in subjects):,}", "a model, at most"),
+        Fact("Instructions checked", f"{instructions:,}", f"in {len(_kinds(tally, subjects, profile))} families"),
+    ]
+    if len(subjects) == 1:
+        prompts, single = tally.prompts(first, profile), tally.instructions(first, profile)
+        facts.append(Fact("Prompts followed", _percent(prompts.estimate), _interval(prompts)))
+        facts.append(Fact("Instructions followed", _percent(single.estimate), _interval(single)))
+    else:
+        best = max(subjects, key=lambda subject: tally.prompts(subject, profile).estimate)
+        rate = tally.prompts(best, profile)
+        facts.append(Fact("Best, by prompts followed", _percent(rate.estimate), f"{best.model}, {_interval(rate)}"))
+    return Facts(tuple(facts))
+
+
+def _by_model(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Profile], recompute: str) -> Chart:
+    ordered = sorted(subjects, key=lambda subject: -tally.prompts(subject, profiles[0]).estimate)[:MOST_MODELS]
+    rows = []
+    for subject in ordered:
+        for profile in profiles:
+            rate = tally.prompts(subject, profile)
+            rows.append(Point(_name(subject, tally), rate.estimate, rate.interval, profile, rate.n))
+    caption = "Share of prompts whose every instruction is followed (strict)."
+    if len(profiles) > 1:
+        caption += " Fixed: what the instruction says. Reference: what the benchmark's own checker says."
+    return points("Adherence by model", rows, caption=caption, recompute=recompute)
+
+
+def _kinds(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> list[str]:
+    return sorted({kind for subject in subjects for kind in tally.families(subject, profile)})
+
+
+def _by_family(tally: Tally, subjects: Sequence[Subject], profile: Profile, recompute: str) -> list[Chart]:
+    charts = []
+    kinds = _kinds(tally, subjects, profile)
+    families = {subject: tally.families(subject, profile) for subject in subjects}
+    if len(subjects) == 1:
+        rates = sorted(families[subjects[0]].items(), key=lambda item: item[1].estimate)
+        rows = [Point(kind, rate.estimate, rate.interval, n=rate.n) for kind, rate in rates]
+        charts.append(
+            points("Adherence by family", rows, caption="Share of instructions followed, strict.", recompute=recompute)
+        )
+    else:
+        shown = list(subjects)[:MOST_MODELS]
+        values = tuple(
+            tuple(
+                families[subject][kind].estimate
+                if kind in families[subject] and families[subject][kind].n >= FEWEST
+                else None
+                for subject in shown
+            )
+            for kind in kinds
+        )
+        caption = f"Share of instructions followed, strict; empty where a model was given fewer than {FEWEST}."
+        grid = Grid(tuple(kinds), tuple(_name(subject, tally) for subject in shown), values)
+        charts.append(heat("Model and family", grid, caption=caption, recompute=recompute))
+    skills = {subject: tally.skills(subject, profile) for subject in subjects}
+    if any(skills.values()):
+        rows = [
+            Point(skill, rate.estimate, rate.interval, _name(subject, tally), rate.n)
+            for subject in list(subjects)[:4]
+            for skill, rate in skills[subject].items()
+        ]
+        charts.append(
+            points(
+                "Adherence by skill",
+                rows,
+                caption="The nine skills of arXiv 2604.06015, as far as they were asked for.",
+                recompute=recompute,
+            )
+        )
+    return charts
+
+
+@dataclass
+class _Shown:
+    """What is kept of the records."""
+
+    places: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    early: int = 0
+    broken: int = 0
+    worst: list[tuple[float, int, Record, Instruction, Outcome]] = field(default_factory=list)
+
+
+def _seen(run: ScoreRun, profile: Profile) -> _Shown:
+    shown = _Shown()
+    number = count()
+    per_kind: dict[str, int] = defaultdict(int)
+    for record in run.records():
+        for instruction in record.instructions:
+            outcome = instruction.outcome(profile)
+            if outcome is None or outcome.strict or not record.length:
+                continue
+            shown.broken += 1
+            if outcome.verdict == "broken" and outcome.at is not None and outcome.at < record.length:
+                shown.early += 1
+                shown.places[record.model].append(outcome.at / record.length)
+            if instruction.excerpt and per_kind[instruction.kind] < 3:
+                per_kind[instruction.kind] += 1
+                badness = _badness(instruction, outcome)
+                heapq.heappush(shown.worst, (badness, -next(number), record, instruction, outcome))
+                if len(shown.worst) > MOST_EXAMPLES:
+                    heapq.heappop(shown.worst)
+    return shown
+
+
+def _badness(instruction: Instruction, outcome: Outcome) -> float:
+    """How far off: the count found against the bound, where there is one; marked places count for something."""
+    found = outcome.found
+    bounds = [instruction.constraint.get(name) for name in ("at_most", "at_least")]
+    limits = [bound for bound in bounds if isinstance(bound, int) and bound > 0]
+    off = 0.0
+    if isinstance(found, int | float) and limits:
+        off = min(3.0, max(abs(found - limit) / limit for limit in limits))
+    return off + (1.0 if outcome.spans else 0.0)
+
+
+def _where(shown: _Shown, recompute: str) -> Chart | None:
+    places = {model: values for model, values in shown.places.items() if len(values) >= FEWEST}
+    if not places:
+        return None
+    largest = dict(sorted(places.items(), key=lambda item: -len(item[1]))[:8])
+    caption = (
+        f"Where in the answer an instruction became impossible to meet, as a share of its length: {shown.early:,} of "
+        f"{shown.broken:,} broken instructions were lost before the end."
+    )
+    return histogram("Where answers broke", largest, caption=caption, x="share of the answer", recompute=recompute)
+
+
+def _together(tally: Tally, profile: Profile, recompute: str) -> list[Chart]:
+    """Which families fail together: phi over the prompts that ask for both, and the clusters that gives."""
+    pairs = {
+        pair: value
+        for pair, cells in tally.fail_together(profile).items()
+        if sum(cells) >= FEWEST_TOGETHER and (value := phi(*cells)) is not None
+    }
+    degree: dict[str, int] = defaultdict(int)
+    for pair in pairs:
+        for kind in pair:
+            degree[kind] += 1
+    kinds = sorted(kind for kind, n in degree.items() if n >= 2)[:26]
+    if len(kinds) < 3:
+        return []
+    at = {kind: i for i, kind in enumerate(kinds)}
+    matrix = np.full((len(kinds), len(kinds)), np.nan)
+    for (one, other), value in pairs.items():
+        if one in at and other in at:
+            matrix[at[one], at[other]] = matrix[at[other], at[one]] = value
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    distance = 1 - np.nan_to_num(matrix, nan=0.0)  # families never asked for together: no relation known
+    np.fill_diagonal(distance, 0.0)
+    tree = linkage(squareform(distance, checks=False), "average")
+    order = [int(i) for i in leaves_list(tree)]
+    grid = Grid(
+        tuple(kinds[i] for i in order),
+        tuple(kinds[i] for i in order),
+        tuple(tuple(None if np.isnan(matrix[i, j]) else float(matrix[i, j]) for j in order) for i in order),
+    )
+    caption = (
+        f"Phi of two families failing in one answer, over prompts that ask for both ({FEWEST_TOGETHER} at least): "
+        "the skills seen from outside. Empty: hardly ever asked for together."
+    )
+    return [
+        heat("What fails together", grid, caption=caption, limits=(-0.6, 0.6), diverging=True, recompute=recompute),
+        dendrogram("Families that fail alike", kinds, tree, caption="Average linkage.", x="1 − phi"),
+    ]
+
+
+def _numbers(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Profile], recompute: str) -> Table:
+    rows = []
+    for subject in subjects:
+        for profile in profiles:
+            rates = [
+                rate(subject, profile, loose) for rate in (tally.prompts, tally.instructions) for loose in (False, True)
+            ]
+            cells = [f"{100 * rate.estimate:.1f} ({_interval(rate)})" for rate in rates]
+            rows.append((_name(subject, tally), profile, *cells, str(rates[0].n)))
+    header = (
+        "model",
+        "profile",
+        "prompts, strict %",
+        "prompts, loose %",
+        "instructions, strict %",
+        "instructions, loose %",
+        "n",
+    )
+    return Table("The four headline numbers", header, tuple(rows), recompute=recompute)
+
+
+def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
+    found = list(comparisons)
+    rows = tuple(
+        (
+            c.a,
+            c.b,
+            f"{100 * c.difference.estimate:+.1f}",
+            f"{100 * c.difference.interval[0]:+.1f} to {100 * c.difference.interval[1]:+.1f}",
+            f"{c.p_holm:.2g}",
+            "real" if c.real else "not shown",
+        )
+        for c in found[:60]
+    )
+    if not rows:
+        return Prose("No two models answered the same prompts, so none are compared.")
+    caption = (
+        "Paired differences on the same prompts in points (strict, prompt level), paired bootstrap intervals, "
+        "exact tests, corrected by Holm over all pairs."
+    )
+    if len(found) > len(rows):
+        caption += f" The surest {len(rows)} of {len(found)}; all are in the findings."
+    return Table("Which differences are real", ("better", "than", "points", "95 %", "p", ""), rows, caption, recompute)
+
+
+def _degenerate(tally: Tally, subjects: Sequence[Subject]) -> list[Block]:
+    rows = []
+    for subject in subjects:
+        rates = tally.degenerate(subject)
+        if any(rate.met for rate in rates.values()):
+            rows.append((_name(subject, tally), *(f"{rate.met} of {rate.n}" for rate in rates.values())))
+    if not rows:
+        return [Prose("No answer was empty, a loop, a refusal or cut off.")]
+    header = ("model", *tally.degenerate(subjects[0]))
+    caption = "Answers that are none, apart from disobedience. They follow no instruction unless the text happens to."
+    return [Table("Degenerate answers", header, tuple(rows), caption)]
+
+
+def _worst(shown: _Shown) -> Examples:
+    ordered = sorted(shown.worst, key=lambda item: (-item[0], -item[1]))
+    return Examples(
+        "The worst, with what decided it marked", tuple(_example(*item[2:]) for item in ordered), "By how far off."
+    )
+
+
+def _example(record: Record, instruction: Instruction, outcome: Outcome) -> Example:
+    note = f"{record.file}, line {record.line}. " if record.file else ""
+    return Example(
+        title=f"{record.model}: {instruction.kind}",
+        asked=record.prompt,
+        excerpt=Excerpt(tuple(_marked(instruction, outcome))),
+        verdict=outcome.reason,
+        note=note + "Constraint: " + json.dumps(instruction.constraint, ensure_ascii=False),
+    )
+
+
+def _marked(instruction: Instruction, outcome: Outcome) -> list[tuple[str, bool]]:
+    """The excerpt in pieces; where no span decided it, what follows the deciding character is marked."""
+    text, start = instruction.excerpt or "", instruction.excerpt_start
+    spans = [(max(0, a - start), min(len(text), b - start)) for a, b in sorted(outcome.spans)]
+    spans = [(a, b) for a, b in spans if a < b]
+    if not spans and outcome.at is not None and 0 < outcome.at - start < len(text):
+        spans = [(outcome.at - start - 1, len(text))]
+    pieces: list[tuple[str, bool]] = [("… ", False)] if start else []
+    at = 0
+    for a, b in spans:
+        if a > at:
+            pieces.append((text[at:a], False))
+        if b > max(a, at):
+            pieces.append((text[max(a, at) : b], True))
+        at = max(at, b)
+    return [*pieces, (text[at:], False)]
