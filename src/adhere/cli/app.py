@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from adhere import __version__
-from adhere.cli import modular, pocket, warden
+from adhere.cli import constraints, modular, pocket, score, warden
 
 app = typer.Typer(
     name="adhere",
@@ -37,6 +37,8 @@ def _root(
     del version
 
 
+app.command(name="score", rich_help_panel=MEASURE)(score.score)
+app.command(name="constraints", rich_help_panel=MEASURE)(constraints.constraints)
 app.add_typer(modular.app, name="modular", rich_help_panel=EXPLAIN)
 app.add_typer(pocket.app, name="pocket", rich_help_panel=POCKET)
 app.add_typer(warden.app, name="warden", rich_help_panel=ENFORCE)

@@ -26,6 +26,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from adhere.constraints import light_nltk
 from adhere.constraints.counters import Counter
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _LONGEST_REMEMBERED = 120
 @cache
 def tokenizer() -> PunktSentenceTokenizer:
     """NLTK's Punkt tokenizer with the English parameters that ship with the project, its decisions remembered."""
+    light_nltk.load()
     from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
 
     packed = resources.files("adhere.constraints.data").joinpath("punkt_english.json.gz").read_bytes()

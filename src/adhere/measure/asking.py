@@ -29,11 +29,14 @@ def _understood(asked_as: str | None, parameters: str, profile: Profile) -> Cons
     record = json.loads(parameters)
     if asked_as is None:
         return from_json(record).under(profile)
-    from adhere.constraints.ifeval import IDS, from_ifeval
+    from adhere.constraints import ifbench, ifeval
 
-    if asked_as in IDS:
-        return from_ifeval(asked_as, record, profile)
-    raise UserError(f"unknown instruction id {asked_as!r}{nearest(asked_as, dict.fromkeys(IDS))}")
+    if asked_as in ifeval.IDS:
+        return ifeval.from_ifeval(asked_as, record, profile)
+    if asked_as in ifbench.IDS:
+        return ifbench.from_ifbench(asked_as, record, profile)
+    known = dict.fromkeys((*ifeval.IDS, *ifbench.IDS))
+    raise UserError(f"neither IFEval nor IFBench has the instruction {asked_as!r}{nearest(asked_as, known)}")
 
 
 def set_of(asked: Sequence[Asked]) -> str:

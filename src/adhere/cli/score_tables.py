@@ -1,0 +1,138 @@
+"""The tables that `adhere score` and `adhere compare` print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from adhere.measure.summary import Comparison, between_models, weakest
+
+if TYPE_CHECKING:
+    from adhere.constraints.constraint import Profile
+    from adhere.measure.run import ScoreRun
+    from adhere.measure.statistics import Rate
+    from adhere.measure.tally import Subject
+
+_COLUMNS = (("prompt", False), ("instruction", False), ("prompt", True), ("instruction", True))
+MOST_PAIRS = 12
+"""Comparisons printed; all of them are in the findings."""
+
+
+def percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.1f}"
+
+
+def points(value: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return "–" if math.isnan(value) else f"{100 * value:+.1f}"
+
+
+def _rate(rate: Rate) -> Text:
+    low, high = rate.interval
+    return Text.assemble((percent(rate.estimate), "bold"), (f" {percent(low)}–{percent(high)}", "dim"))
+
+
+def print_run(run: ScoreRun, *, seed: int, partial: bool = False, console: Console | None = None) -> None:
+    """Everything about a run that fits a terminal."""
+    console = console or Console()
+    subjects = run.tally.subjects()
+    for of in dict.fromkeys(subject.set for subject in subjects):
+        here = [subject for subject in subjects if subject.set == of]
+        console.print(_adherence(run, here, of, partial))
+        for subject in here:
+            _notes(run, subject, console)
+    _counts(run, console)
+    if len(subjects) > 1 and not partial:
+        print_differences(between_models(run.tally, run.profile, seed=seed), run.profile, console)
+
+
+def _adherence(run: ScoreRun, subjects: Sequence[Subject], of: str, partial: bool) -> Table:
+    title = f"Instructions followed, % with 95 % interval · {of}" + (" · stopped, so far" if partial else "")
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table.add_column("model", overflow="fold", min_width=8)
+    table.add_column("profile", style="dim")
+    for level, loose in _COLUMNS:
+        table.add_column(f"{level}\n{'loose' if loose else 'strict'}", justify="right", no_wrap=True)
+    table.add_column("prompts", justify="right", style="dim")
+    for subject in subjects:
+        rates = {
+            profile: [_measured(run, subject, level, loose, profile) for level, loose in _COLUMNS]
+            for profile in run.profiles
+        }
+        for k, (profile, row) in enumerate(rates.items()):
+            n = f"{row[0].n:,}" if k == 0 else ""
+            name = subject.model if k == 0 else ""
+            table.add_row(name, profile, *(_rate(rate) for rate in row), n, end_section=len(rates) == 1)
+        if len(rates) > 1:
+            gaps = [a.estimate - b.estimate for a, b in zip(*rates.values(), strict=True)]
+            table.add_row("", "difference", *(Text(points(gap), style="dim") for gap in gaps), "", end_section=True)
+    return table
+
+
+def _measured(run: ScoreRun, subject: Subject, level: str, loose: bool, profile: Profile) -> Rate:
+    measured = run.tally.prompts if level == "prompt" else run.tally.instructions
+    return measured(subject, profile, loose)
+
+
+def _notes(run: ScoreRun, subject: Subject, console: Console) -> None:
+    """What else a reader must know of a model: what it follows least, and answers that are none."""
+    weak = weakest(run.tally.families(subject, run.profile).items())
+    if weak:
+        shares = ", ".join(f"{kind} {percent(rate.estimate)} % of {rate.n}" for kind, rate in weak)
+        console.print(Text(f"{subject.model} follows least: {shares}", style="dim"))
+    ways = {name: rate.met for name, rate in run.tally.degenerate(subject).items() if rate.met}
+    if ways:
+        console.print(
+            Text(
+                f"{subject.model} gave no proper answer: " + ", ".join(f"{n} {name}" for name, n in ways.items()), "dim"
+            )
+        )
+    unsure = run.tally.unsure(subject, run.profile)
+    if unsure:
+        console.print(Text(f"{subject.model}: {unsure} verdicts cannot be told, and count as not followed", "dim"))
+
+
+def _counts(run: ScoreRun, console: Console) -> None:
+    resumed = f", {run.resumed:,} of them by the run before" if run.resumed else ""
+    console.print(Text(f"{run.responses:,} responses scored{resumed} in {run.seconds:.1f} s", style="dim"))
+    if run.bad_count:
+        plural = "s" if run.bad_count > 1 else ""
+        console.print(Text(f"{run.bad_count:,} line{plural} passed over, the first:", style="yellow"))
+        for bad in run.bad[:5]:
+            console.print(Text(f"  {bad}", style="yellow"), soft_wrap=True)
+
+
+def print_differences(
+    comparisons: Sequence[Comparison], profile: str, console: Console, title: str = "Paired differences"
+) -> None:
+    """Which differences between subjects are more than chance."""
+    if not comparisons:
+        return
+    heading = f"{title} on the same prompts, points with 95 % interval · {profile}, prompt strict"
+    table = Table(title=heading, title_justify="left", title_style="bold", header_style="dim")
+    table.add_column("A", overflow="fold")
+    table.add_column("B", overflow="fold")
+    for name in ("A − B", "only A", "only B", "p (Holm)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("real?")
+    for comparison in comparisons[:MOST_PAIRS]:
+        d = comparison.difference
+        gap = Text.assemble(
+            (points(d.estimate), "bold"), (f" {points(d.interval[0])} to {points(d.interval[1])}", "dim")
+        )
+        verdict = Text("yes", style="green") if comparison.real else Text("cannot tell", style="dim")
+        only = str(d.only_a), str(d.only_b)
+        table.add_row(comparison.a, comparison.b, gap, *only, p_value(comparison.p_holm), verdict)
+    console.print(table)
+    if len(comparisons) > MOST_PAIRS:
+        console.print(Text(f"{len(comparisons) - MOST_PAIRS} more pairs: --json FILE has them all", style="dim"))
+    console.print(Text(f"{comparisons[0].difference.test}, corrected by Holm over {len(comparisons)}", style="dim"))
+
+
+def p_value(p: float) -> str:
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
