@@ -232,8 +232,7 @@ class Supervisor:
         assert self._channel is not None
         deadline = time.monotonic() + seconds
         while b"\n" not in self._buffer:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._channel], [], [], left)[0]:
+            if not select.select([self._channel], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 return None
             try:
                 data = self._channel.recv(65536)
