@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -32,9 +33,24 @@ def points(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:+.1f}"
 
 
-def _rate(rate: Rate) -> Text:
-    low, high = rate.interval
-    return Text.assemble((percent(rate.estimate), "bold"), (f" {percent(low)}–{percent(high)}", "dim"))
+ROOMY = 110
+"""Columns of a terminal from which on intervals have a decimal."""
+
+
+def _rate(rate: Rate, roomy: bool) -> Text:
+    low, high = (percent(bound) if roomy else f"{100 * bound:.0f}" for bound in rate.interval)
+    return Text.assemble((percent(rate.estimate), "bold"), (f" {low}–{high}", "dim"))
+
+
+def difference(numbers: Sequence[str]) -> Text:
+    """A difference and its interval, each in words of its unit."""
+    return Text.assemble((numbers[0], "bold"), (f" {numbers[1]} to {numbers[2]}", "dim"))
+
+
+def in_points(estimate: float, interval: tuple[float, float], roomy: bool) -> Text:
+    """A difference of shares and its interval, in percentage points."""
+    bounds = (points(bound) if roomy else f"{100 * bound:+.0f}" for bound in interval)
+    return difference([points(estimate), *bounds])
 
 
 def print_run(run: ScoreRun, *, seed: int, partial: bool = False, console: Console | None = None) -> None:
@@ -43,7 +59,7 @@ def print_run(run: ScoreRun, *, seed: int, partial: bool = False, console: Conso
     subjects = run.tally.subjects()
     for of in dict.fromkeys(subject.set for subject in subjects):
         here = [subject for subject in subjects if subject.set == of]
-        console.print(_adherence(run, here, of, partial))
+        console.print(_adherence(run, here, of, partial, console.width >= ROOMY))
         for subject in here:
             _notes(run, subject, console)
     _counts(run, console)
@@ -51,26 +67,28 @@ def print_run(run: ScoreRun, *, seed: int, partial: bool = False, console: Conso
         print_differences(between_models(run.tally, run.profile, seed=seed), run.profile, console)
 
 
-def _adherence(run: ScoreRun, subjects: Sequence[Subject], of: str, partial: bool) -> Table:
+def _adherence(run: ScoreRun, subjects: Sequence[Subject], of: str, partial: bool, roomy: bool) -> Table:
     title = f"Instructions followed, % with 95 % interval · {of}" + (" · stopped, so far" if partial else "")
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table = Table(
+        title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("model", overflow="fold", min_width=8)
-    table.add_column("profile", style="dim")
+    table.add_column("", style="dim", no_wrap=True)
     for level, loose in _COLUMNS:
         table.add_column(f"{level}\n{'loose' if loose else 'strict'}", justify="right", no_wrap=True)
-    table.add_column("prompts", justify="right", style="dim")
     for subject in subjects:
-        rates = {
-            profile: [_measured(run, subject, level, loose, profile) for level, loose in _COLUMNS]
-            for profile in run.profiles
-        }
-        for k, (profile, row) in enumerate(rates.items()):
-            n = f"{row[0].n:,}" if k == 0 else ""
-            name = subject.model if k == 0 else ""
-            table.add_row(name, profile, *(_rate(rate) for rate in row), n, end_section=len(rates) == 1)
+        rates = [
+            [_measured(run, subject, level, loose, profile) for level, loose in _COLUMNS] for profile in run.profiles
+        ]
+        n = Text(f"{rates[0][0].n:,} prompts", style="dim")
+        for k, (profile, row) in enumerate(zip(run.profiles, rates, strict=True)):
+            name = (subject.model, n)[k] if len(rates) > 1 else Text.assemble(subject.model, "\n", n)
+            short = profile if roomy or profile == "fixed" else "ref."
+            table.add_row(name, short, *(_rate(rate, roomy) for rate in row), end_section=len(rates) == 1)
         if len(rates) > 1:
-            gaps = [a.estimate - b.estimate for a, b in zip(*rates.values(), strict=True)]
-            table.add_row("", "difference", *(Text(points(gap), style="dim") for gap in gaps), "", end_section=True)
+            gaps = [a.estimate - b.estimate for a, b in zip(*rates, strict=True)]
+            short = "difference" if roomy else "diff."
+            table.add_row("", short, *(Text(points(gap), style="dim") for gap in gaps), end_section=True)
     return table
 
 
@@ -113,25 +131,25 @@ def print_differences(
     """Which differences between subjects are more than chance."""
     if not comparisons:
         return
-    heading = f"{title} on the same prompts, points with 95 % interval · {profile}, prompt strict"
-    table = Table(title=heading, title_justify="left", title_style="bold", header_style="dim")
+    heading = f"{title}, points with 95 % interval · {profile}, prompt strict"
+    table = Table(
+        title=heading, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("A", overflow="fold")
     table.add_column("B", overflow="fold")
-    for name in ("A − B", "only A", "only B", "p (Holm)"):
+    for name in ("A − B", "for A", "for B", "p"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("real?")
+    table.add_column("real?", no_wrap=True)
     for comparison in comparisons[:MOST_PAIRS]:
         d = comparison.difference
-        gap = Text.assemble(
-            (points(d.estimate), "bold"), (f" {points(d.interval[0])} to {points(d.interval[1])}", "dim")
-        )
+        gap = in_points(d.estimate, d.interval, console.width >= ROOMY)
         verdict = Text("yes", style="green") if comparison.real else Text("cannot tell", style="dim")
         only = str(d.only_a), str(d.only_b)
         table.add_row(comparison.a, comparison.b, gap, *only, p_value(comparison.p_holm), verdict)
     console.print(table)
     if len(comparisons) > MOST_PAIRS:
         console.print(Text(f"{len(comparisons) - MOST_PAIRS} more pairs: --json FILE has them all", style="dim"))
-    console.print(Text(f"{comparisons[0].difference.test}, corrected by Holm over {len(comparisons)}", style="dim"))
+    console.print(Text(f"{comparisons[0].difference.test}, p corrected by Holm over {len(comparisons)}", style="dim"))
 
 
 def p_value(p: float) -> str:

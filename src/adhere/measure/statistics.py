@@ -174,14 +174,18 @@ def _bootstrap(
     """Percentile interval of sum(gaps) / sum(trials) over resamples of clusters.
 
     Clusters that look alike are drawn together, from one multinomial: the same distribution as drawing each, at a
-    cost that does not grow with their number. Where all differences are 0 resampling knows nothing of the
-    uncertainty; the interval is then what Wilson's gives for 0 clusters that differ, to either side.
+    cost that does not grow with their number. Where all clusters differ by the same, resampling knows nothing of the
+    uncertainty; then a share of unseen clusters, as large as Wilson allows after 0 of so many, may differ by anything.
     """
     import numpy as np
 
-    if not any(gaps):
-        high = wilson(0, len(gaps), confidence)[1]
-        return -high, high
+    means = {gap / size for gap, size in zip(gaps, trials, strict=True)}
+    if len(means) == 1:
+        mean = means.pop()
+        unseen = wilson(0, len(gaps), confidence)[1]
+        most = max(1.0, abs(mean))
+        seen = mean * (1 - unseen)
+        return max(-most, seen - most * unseen), min(most, seen + most * unseen)
     alike = sorted(Counter(zip(gaps, trials, strict=True)).items())
     counts = np.array([count for _, count in alike], dtype=float)
     gap, size = (np.array([key[k] for key, _ in alike], dtype=float) for k in (0, 1))

@@ -203,13 +203,16 @@ class Tally:
         level: str = "prompt",
         loose: bool = False,
         kind: str | None = None,
+        other: Tally | None = None,
     ) -> dict[str, Cluster]:
         """By prompt, what A and B scored on the responses that both gave (same prompt, same epoch).
 
-        `level` is "prompt" or "instruction"; with `kind`, only instructions of that family count.
+        `level` is "prompt" or "instruction"; with `kind`, only instructions of that family count. B is a subject of
+        `other` where that is given.
         """
         (first, profile_a), (second, profile_b) = a, b
-        ours, theirs = self._rows[first], self._rows[second]
+        of_b = other or self
+        ours, theirs = self._rows[first], of_b._rows[second]
         clusters: dict[str, Cluster] = {}
         for identity, epochs in ours.items():
             others = theirs.get(identity)
@@ -220,10 +223,10 @@ class Tally:
                 if epoch not in others:
                     continue
                 mine = _scores(self._row(identity, epoch, packed), profile_a, loose, level, kind)
-                other = _scores(self._row(identity, epoch, others[epoch]), profile_b, loose, level, kind)
-                if len(mine) != len(other):
+                yours = _scores(of_b._row(identity, epoch, others[epoch]), profile_b, loose, level, kind)
+                if len(mine) != len(yours):
                     continue  # the same id, other instructions: not the same question
-                sums = [sums[0] + sum(mine), sums[1] + sum(other), sums[2] + len(mine)]
+                sums = [sums[0] + sum(mine), sums[1] + sum(yours), sums[2] + len(mine)]
             if sums[2]:
                 clusters[identity] = Cluster(*sums)
         return clusters
