@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,9 @@ SKILLS = (
 """The nine skills of arXiv 2604.06015: structural, lexical, semantic, stylistic."""
 
 _OF_BENCHMARK = ("ifeval", "ifbench")
+
+answered: Callable[[], None] | None = None
+"""Called whenever an answer has been scored: how an audit in this process shows its progress."""
 
 
 @task
@@ -96,6 +99,15 @@ def pocket_samples(per_skill: int, seed: int) -> list[Sample]:
         if all(asked[skill] >= per_skill for skill in SKILLS):
             break
     return samples
+
+
+def independent_samples(seed: int) -> Iterator[Sample]:
+    """Held-out prompts of the pocket world, drawn independently and without end: what a certificate needs."""
+    from adhere.models.pocket import world
+
+    for number, dialogue in enumerate(world.dialogues(seed, "test", {"describe": 1.0}), 1):
+        messages = [(message.role, message.content) for message in dialogue.messages[:-1]]
+        yield _sample(number, messages, dialogue.constraints, "pocket")
 
 
 def _sample(number: int, messages: list[tuple[Any, str]], constraints: tuple[Constraint, ...], name: str) -> Sample:
@@ -155,6 +167,8 @@ def adherence_scorer(judge: str | None = None) -> Scorer:
             cut=state.output.stop_reason in ("max_tokens", "model_length"),
         )
         made = record(response, Line("", 0, b"", ""), ("fixed",))
+        if answered is not None:
+            answered()
         return _score(made, text, str(state.metadata["set"]))
 
     return score

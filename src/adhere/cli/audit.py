@@ -1,0 +1,174 @@
+"""`adhere audit`: ask a model, check its answers, and write the page."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adhere.cli.options import Json, Limit, Seed
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adhere.measure.audit import Measured, Plan
+
+PARTS = ("measure",)
+"""What an audit is made of; `--only` takes some of it."""
+
+
+def audit(
+    model: Annotated[
+        str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
+    ] = "pocket",
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="PARTS", help="Which parts, with commas.", show_default="all")
+    ] = None,
+    task_set: Annotated[str, typer.Option("--set", help="pocket, ifeval, ifbench or own.")] = "pocket",
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="Prompts, for any set but pocket.", show_default=False)
+    ] = None,
+    per_skill: Annotated[int, typer.Option("--per-skill", min=1, help="Prompts for each skill (pocket).")] = 60,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", metavar="MODEL", help="Decides what only reading can tell.", show_default=False),
+    ] = None,
+    certify: Annotated[
+        float | None,
+        typer.Option("--certify", metavar="SHARE", help="Settle whether it follows more than SHARE of prompts: 0.999."),
+    ] = None,
+    confidence: Annotated[float, typer.Option("--confidence", help="Of the certificate.")] = 0.95,
+    budget: Annotated[
+        int | None,
+        typer.Option("--budget", min=1, help="Most answers the certificate may take.", show_default="twice the fewest"),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="the model's own")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="Longest answer.", show_default=False)
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
+    ] = None,
+    json: Json = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder of the run; again with the same one resumes it."),
+    ] = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+) -> None:
+    """Measure a model live: does it do what it is told, and how sure is that?
+
+    Without arguments it measures the small model that ships inside, offline.
+    """
+    from rich.console import Console
+
+    from adhere import findings as records
+    from adhere.measure.audit import Plan
+
+    _check_parts(only)
+    if certify is not None and not 0 < certify < 1:
+        raise UserError(f"--certify takes a share between 0 and 1, such as 0.999, not {certify}")
+    plan = Plan(
+        task_set=task_set,
+        data=str(data) if data else None,
+        per_skill=per_skill,
+        limit=limit,
+        seed=seed,
+        judge=judge,
+        claim=None if certify is None else round(1 - certify, 12),
+        confidence=confidence,
+        budget=budget,
+        temperature=temperature,
+        max_tokens=max_tokens,
+    )
+    folder = out or Path("runs") / _folder(model, plan)
+    command = shlex.join(["adhere", *sys.argv[1:]])
+    measured = _measure(model, folder, plan, Console(stderr=True), command)
+    records.write(folder / "findings.json", measured.findings)
+    if json:
+        records.write(json, measured.findings)
+    where = report or folder / "report.html"
+    _write_page(where, measured, folder, plan, command)
+    _print(measured, where, Console())
+
+
+def _check_parts(only: str | None) -> None:
+    for part in filter(None, (only or "").split(",")):
+        if part not in PARTS:
+            raise UserError(f"--only knows {', '.join(PARTS)}; not {part!r}")
+
+
+def _folder(model: str, plan: Plan) -> str:
+    """The run's folder: the same arguments on the same day find it again, others get one of their own."""
+    import hashlib
+    from datetime import date
+
+    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
+    return f"{date.today().isoformat()}-{name}-{hashlib.sha256(repr(plan).encode()).hexdigest()[:6]}"
+
+
+def _measure(model: str, folder: Path, plan: Plan, console: Console, command: str) -> Measured:
+    """Measure with a progress bar."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from adhere.measure import audit as auditing
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        shown = {}
+
+        def progress(what: str, answers: int, total: int | None) -> None:
+            if what not in shown:
+                shown[what] = bar.add_task(what, total=None)
+            if total is not None:
+                bar.update(shown[what], total=total)
+            bar.advance(shown[what], answers)
+
+        return auditing.measure(model, folder, plan, progress=progress, recompute=command)
+
+
+def _write_page(where: Path, measured: Measured, folder: Path, plan: Plan, command: str) -> None:
+    from adhere.report import page
+    from adhere.report.sections import adherence, certificate
+
+    sections = [adherence.section(measured.run, recompute=command)]
+    if measured.certificate:
+        sections.append(certificate.section(measured.certificate, recompute=command))
+    lead = (
+        f"Asked live: {len(measured.run.kept):,} prompts of the set {plan.task_set}. Look at every sample with "
+        f"inspect view --log-dir {folder / 'logs'}."
+    )
+    page.write(where, page.render(f"Does {measured.model} do what it is told?", lead, sections, command=command))
+
+
+def _print(measured: Measured, where: Path, console: Console) -> None:
+    from adhere.cli.score_tables import percent, print_run
+
+    print_run(measured.run, seed=0, console=console)
+    if measured.errors:
+        console.print(
+            f"{measured.errors} prompts were not answered: their provider failed. The same command asks again."
+        )
+    if measured.certificate:
+        console.print(str(measured.certificate))
+    subject = measured.run.tally.subjects()[0]
+    skills = measured.run.tally.skills(subject)
+    groups = skills or measured.run.tally.families(subject)
+    name, rate = min(groups.items(), key=lambda item: item[1].estimate)
+    console.print(
+        f"Weakest: {name}, {percent(rate.estimate)} % of {rate.n}. The page shows where its answers broke: {where}",
+        soft_wrap=True,
+    )

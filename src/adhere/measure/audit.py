@@ -1,0 +1,286 @@
+"""A live audit: ask a model, check what it answers, and say how sure that is.
+
+    measured = measure("adhere/pocket", Path("runs/x"))
+    measured.findings
+
+Rules:
+
+- Inspect asks (concurrency, retries, logs); what is asked and checked is the task `adherence`. All logs of an audit lie
+  in `logs/` of its folder, and a second call with the same arguments and folder asks only what is missing (eval sets).
+- A sample whose provider fails is asked again; one that keeps failing is an error that is counted, never a verdict.
+- The certificate is a run of its own, on prompts drawn independently, and ends as soon as the claim is settled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adhere.errors import UserError
+from adhere.findings import Finding
+from adhere.measure.certify import Certificate, ConfidenceSequence, Settled, answers_needed
+from adhere.measure.run import ScoreRun
+from adhere.measure.summary import findings as findings_of
+from adhere.measure.tally import Tally
+
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
+    from inspect_ai.util import EarlyStop
+
+Progress = Callable[[str, int, int | None], None]
+"""Told what is being done, how many answers came since the last call, and how many are wanted in all, if known."""
+
+RETRIES = 3
+"""How often a sample is asked again when its provider fails."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    `per_skill` prompts for each skill in the pocket world; `data` for other sets; `limit` cuts any set. `claim` is the
+    failure rate to certify, watched over at most `budget` answers.
+    """
+
+    task_set: str = "pocket"
+    data: str | None = None
+    per_skill: int = 40
+    limit: int | None = None
+    seed: int = 0
+    judge: str | None = None
+    claim: float | None = None
+    confidence: float = 0.95
+    budget: int | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an audit measured of a model."""
+
+    model: str
+    run: ScoreRun
+    findings: tuple[Finding, ...]
+    certificate: Certificate | None
+    logs: tuple[str, ...]
+    errors: int
+    """Samples that their provider failed to answer."""
+
+
+def resolve(name: str) -> Model:
+    """The Inspect model called `name`; a bare folder or hub id, or `pocket`, means `adhere/...`.
+
+    Raises:
+        UserError: there is no such model, or its provider lacks a key or a package.
+    """
+    from inspect_ai._util.error import PrerequisiteError
+    from inspect_ai.model import get_model
+
+    import adhere.measure._registry  # noqa: F401  (so that a checkout that was never installed knows its provider)
+
+    bare = "/" not in name or name.startswith((".", "/", "~")) or Path(name).is_dir()
+    try:
+        if bare:
+            model = get_model(f"adhere/{name}", memoize=False)
+        else:
+            try:
+                model = get_model(name)
+            except ValueError as error:
+                if "not recognized" not in str(error):
+                    raise
+                model = get_model(f"adhere/{name}", memoize=False)
+        opened = getattr(model.api, "opened", None)  # ours opens late: a wrong name is to be told now
+        del opened
+    except UserError:
+        raise
+    except (PrerequisiteError, ValueError, ImportError) as error:
+        raise UserError(f"cannot use the model {name}: {_line(error)}") from error
+    return model
+
+
+def _line(error: BaseException) -> str:
+    import re
+
+    text = re.sub(r"\[/?[a-z ]+\]", "", str(getattr(error, "message", error)))
+    return " ".join(text.split())[:300] or type(error).__name__
+
+
+def measure(
+    name: str, folder: Path, plan: Plan = Plan(), *, progress: Progress | None = None, recompute: str = ""
+) -> Measured:
+    """Measure the model called `name`; logs go to `folder`/logs.
+
+    Raises:
+        UserError: the model cannot be used, or nothing could be measured of it.
+    """
+    from adhere.measure.adherence import records_of
+
+    model = resolve(name)
+    label = str(model)
+    with _asking(progress, plan):
+        log = _run(model, folder / "logs" / "adherence", _task(plan), plan)
+    tally = Tally()
+    kept = [record for record in records_of(log.samples or [], label) if tally.add(record) is None]
+    errors = sum(1 for sample in log.samples or [] if sample.error is not None)
+    if not kept:
+        raise UserError(f"{label} answered nothing: {_first_error(log)}")
+    found = findings_of(tally, ("fixed",), seed=plan.seed, recompute=recompute, evidence=(log.location,))
+    logs = [log.location]
+    certificate = None
+    if plan.claim is not None:
+        certificate, location = _certify(model, folder, plan, progress)
+        logs.append(location)
+        found.append(_certified(certificate, label, plan, recompute, location))
+    run = ScoreRun(tally=tally, journal=None, profiles=("fixed",), kept=tuple(kept))
+    return Measured(label, run, tuple(found), certificate, tuple(logs), errors)
+
+
+def _task(plan: Plan) -> Any:
+    from adhere.measure.adherence import adherence
+
+    return adherence(task_set=plan.task_set, data=plan.data, per_skill=plan.per_skill, seed=plan.seed, judge=plan.judge)
+
+
+def _run(model: Model, folder: Path, task: Any, plan: Plan, stop: Certifying | None = None) -> EvalLog:
+    """Ask until all samples are answered, or as many as the stop wants; what was answered before is kept."""
+    from inspect_ai import eval_set
+    from inspect_ai._util.error import PrerequisiteError
+    from inspect_ai.log import read_eval_log
+
+    if stop is not None:
+        task.early_stopping = stop
+    folder.mkdir(parents=True, exist_ok=True)
+    connections = model.api.max_connections()
+    try:
+        _, logs = eval_set(
+            task,
+            log_dir=str(folder),
+            model=model,
+            limit=plan.limit if stop is None else None,
+            temperature=plan.temperature,
+            max_tokens=plan.max_tokens,
+            seed=plan.seed,
+            max_samples=2 * connections,
+            retry_on_error=RETRIES,
+            fail_on_error=False,
+            retry_attempts=1,
+            retry_wait=1,
+            display="none",
+            log_realtime=False,
+            log_level="error",
+        )
+    except (PrerequisiteError, OSError) as error:
+        raise UserError(f"the evaluation did not run: {_line(error)}") from error
+    log = read_eval_log(logs[0].location)
+    if log.status == "cancelled":
+        raise KeyboardInterrupt
+    return log
+
+
+def _first_error(log: EvalLog) -> str:
+    for sample in log.samples or []:
+        if sample.error is not None:
+            return _line(Exception(sample.error.message))
+    return _line(Exception(log.error.message)) if log.error else "no sample was run"
+
+
+class Certifying:
+    """Inspect's early stopping: no more samples once the confidence sequence has settled the claim.
+
+    Samples in flight still finish and are counted; a confidence sequence holds at every n, so that is no harm.
+    """
+
+    def __init__(self, sequence: ConfidenceSequence) -> None:
+        self.sequence = sequence
+
+    async def start_task(self, task: Any, samples: list[Any], epochs: int) -> str:
+        del task, samples, epochs
+        return "adhere certificate"
+
+    async def schedule_sample(self, id: str | int, epoch: int) -> EarlyStop | None:
+        from inspect_ai.util import EarlyStop
+
+        settled = self.sequence.settled
+        return None if settled is Settled.OPEN else EarlyStop(id=id, epoch=epoch, reason=settled.value)
+
+    async def complete_sample(self, id: str | int, epoch: int, scores: dict[str, Any]) -> None:
+        del id, epoch
+        for score in scores.values():
+            self.sequence.update([score.score.value["prompt_strict"] < 1.0])
+
+    async def complete_task(self) -> dict[str, Any]:
+        low, high = self.sequence.interval
+        return {"n": self.sequence.n, "failures": self.sequence.failures, "low": low, "high": high}
+
+
+def _certify(model: Model, folder: Path, plan: Plan, progress: Progress | None) -> tuple[Certificate, str]:
+    """Ask independent prompts until the claim is settled or the budget is spent."""
+    from inspect_ai import Task
+    from inspect_ai.dataset import MemoryDataset
+    from inspect_ai.solver import generate
+
+    from adhere.measure.adherence import adherence_scorer, file_samples, independent_samples, records_of
+
+    assert plan.claim is not None
+    budget = plan.budget or 2 * answers_needed(plan.claim, plan.confidence)
+    if plan.task_set == "pocket":
+        samples = list(itertools.islice(independent_samples(plan.seed + 1), budget))
+    else:
+        samples = file_samples(plan.task_set, plan.data)[:budget]
+    watched = ConfidenceSequence(plan.confidence, plan.claim)
+    task = Task(
+        name="certificate",
+        dataset=MemoryDataset(samples, name=f"{plan.task_set}-independent"),
+        solver=generate(),
+        scorer=adherence_scorer(plan.judge),
+    )
+    if progress:
+        progress("certificate", 0, None)
+    log = _run(model, folder / "logs" / "certificate", task, plan, Certifying(watched))
+    # the log is what counts: a resumed run holds answers that this process never saw
+    sequence = ConfidenceSequence(plan.confidence, plan.claim)
+    sequence.update(not record.followed("fixed") for record in records_of(log.samples or [], str(model)))
+    return Certificate.of(sequence), log.location
+
+
+def _certified(certificate: Certificate, model: str, plan: Plan, recompute: str, location: str) -> Finding:
+    return Finding(
+        what="certificate.failure_rate",
+        subject={
+            "model": model,
+            "set": plan.task_set,
+            "claim": certificate.claim,
+            "settled": certificate.settled.value,
+            "failures": certificate.failures,
+        },
+        estimate=certificate.failures / certificate.n if certificate.n else None,
+        interval=certificate.interval,
+        confidence=certificate.confidence,
+        n=certificate.n,
+        unit="share of prompts not followed",
+        evidence=(location,),
+        recompute=recompute,
+    )
+
+
+@contextlib.contextmanager
+def _asking(progress: Progress | None, plan: Plan) -> Iterator[None]:
+    """Tell `progress` of every answer that is scored meanwhile."""
+    from adhere.measure import adherence
+
+    if progress is None:
+        yield
+        return
+    del plan
+    progress("adherence", 0, None)
+    adherence.answered = lambda: progress("adherence", 1, None)
+    try:
+        yield
+    finally:
+        adherence.answered = None
