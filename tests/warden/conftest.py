@@ -156,6 +156,11 @@ def house(tmp_path: Path, people: dict[str, CryptoSigner]) -> House:
 
 
 @pytest.fixture
+def found_at(people: dict[str, CryptoSigner]) -> Callable[[Path], House]:
+    return lambda folder: found(folder, people)
+
+
+@pytest.fixture
 def founder(tmp_path: Path, people: dict[str, CryptoSigner]) -> Founder:
     def build(**options: Any) -> House:
         return found(tmp_path / options.pop("name", "charter"), people, **options)

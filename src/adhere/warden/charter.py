@@ -22,7 +22,7 @@ scope called mail), `stop`, `confirm`, `witness`. Any principal may send the hea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -451,12 +451,20 @@ class Charter:
     @property
     def origin(self) -> str:
         """Digest of the first root: the charter's identity for ever."""
-        return digest(self.roots[0].signed_bytes)
+        return self._once("_origin", lambda: digest(self.roots[0].signed_bytes))
 
     @property
     def digest(self) -> str:
         """Digest of what is in force: newest root and terms, signatures left out."""
-        return digest(self.roots[-1].signed_bytes + self.signed_terms.signed_bytes)
+        return self._once("_digest", lambda: digest(self.roots[-1].signed_bytes + self.signed_terms.signed_bytes))
+
+    def _once(self, name: str, make: Callable[[], str]) -> str:
+        """Canonical bytes are slow to make, and asked for with every act; what they are made of does not change."""
+        found = self.__dict__.get(name)
+        if found is None:
+            found = make()
+            object.__setattr__(self, name, found)
+        return found
 
     def to_bytes(self) -> bytes:
         """The charter as one JSON document."""

@@ -102,7 +102,8 @@ class Warden:
             Refused: no charter, a draft, a torn or missing ledger, or one of another charter.
         """
         path = Path(folder)
-        charters.load(path)
+        if not (path / charters.FILE).exists():
+            charters.load(path)
         ledger = Ledger(path / LEDGER)
         try:
             return cls(
