@@ -131,7 +131,7 @@ def test_others_load_it_plainly(run: tuple[Path, list[Line]]) -> None:
 
 
 def test_the_chat_template_is_what_was_trained_on(tokens: transformers.PreTrainedTokenizerFast) -> None:
-    writer = data.Writer(tokens)
+    writer = data.Writer(tokens.backend_tokenizer)
     for dialogue in islice(world.dialogues(3, "train"), 50):
         item = writer.dialogue(dialogue)
         told = tokens.apply_chat_template(
@@ -162,13 +162,13 @@ def test_a_shard_is_the_same_each_time_and_no_row_is_lost(
     tokens: transformers.PreTrainedTokenizerFast,
 ) -> None:
     source = data.Source("instruct", seed=5, ramp=100_000, shard_tokens=8_000)
-    once, again = (data.shard(source, tokens, 2) for _ in range(2))
-    other = data.shard(source, tokens, 3)
+    once, again = (data.shard(source, tokens.backend_tokenizer, 2) for _ in range(2))
+    other = data.shard(source, tokens.backend_tokenizer, 3)
     assert all((a.ids == b.ids).all() and (a.parts == b.parts).all() for a, b in zip(once, again, strict=True))
     assert not any(a.ids.shape == b.ids.shape and (a.ids == b.ids).all() for a in once for b in other)
     rows = sorted(tuple(row[part > 0].tolist()) for b in once for row, part in zip(b.ids, b.parts, strict=True))
     items = []
-    for item in data.samples(source, tokens, 2):
+    for item in data.samples(source, tokens.backend_tokenizer, 2):
         items.append(tuple(item.ids))
         if sum(map(len, items)) >= source.shard_tokens:
             break
@@ -188,7 +188,7 @@ def test_rounding_the_weights_hardly_moves_the_loss(run: tuple[Path, list[Line]]
     """What is exported in bfloat16 predicts what the average in float32 predicted."""
     exact = torch.load(run[0] / "state.pt", weights_only=True)["average"]
     model, tokens = evaluate.load(run[0] / "instruct")
-    batch = data.shard(data.Source("instruct", 9, shard_tokens=3_000), tokens, 0)[0]
+    batch = data.shard(data.Source("instruct", 9, shard_tokens=3_000), tokens.backend_tokenizer, 0)[0]
     ids = torch.from_numpy(batch.ids)
 
     def loss() -> float:

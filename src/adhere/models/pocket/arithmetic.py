@@ -33,7 +33,7 @@ ASK = (
 )
 
 
-def _operation(rng: random.Random, value: int) -> tuple[Operation, int]:
+def operation(rng: random.Random, value: int) -> tuple[Operation, int]:
     """A random operation that keeps the value within bounds, and the value after it."""
     while True:
         sign = weighted(rng, (("+", 4), ("-", 4), ("*", 1.5), ("/", 1.5)))
@@ -73,8 +73,8 @@ def question(rng: random.Random, side: Side, progress: float) -> Question:
             first = 3 + int(rng.random() * 60)
             value = first
         while len(operations) < count:
-            operation, value = _operation(rng, value)
-            operations.append(operation)
+            done, value = operation(rng, value)
+            operations.append(done)
         grouped = rng.random() < 0.5
         key = f"math {first} " + " ".join(f"{sign}{operand}" for sign, operand in operations)
         if side_of(key) == side:
@@ -95,7 +95,7 @@ def _worded(rng: random.Random, key: str, first: int, operations: list[Operation
                 story.append(_told(rng, sign, operand, name, thing))
         else:
             story.append(_told(rng, sign, operand, name, thing))
-        after = _APPLY[sign](value, operand)
+        after = APPLY[sign](value, operand)
         steps.append(f"{value} {sign} {operand} = {after}.")
         value = after
     prompt = " ".join([*story, pick(rng, ASK).format(n=name, t=thing)])
@@ -112,7 +112,7 @@ def _worded(rng: random.Random, key: str, first: int, operations: list[Operation
     )
 
 
-_APPLY: dict[str, Callable[[int, int], int]] = {
+APPLY: dict[str, Callable[[int, int], int]] = {
     "+": int.__add__,
     "-": int.__sub__,
     "*": int.__mul__,

@@ -9,6 +9,7 @@
    plain text) in full, PROMPT with the weight the recipe gives it.
 4. The curriculum is a function of the shard's index alone: `progress` rises from 0 to 1 over `ramp` tokens.
 5. Process r of w reads the shards r, r + w, r + 2w, ...
+6. Neither torch nor transformers is imported here, so that the generating process is small and starts at once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from adhere.models.pocket import tokenizer, world
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from tokenizers import Tokenizer
 
 PADDING, PROMPT, ANSWER = 0, 1, 2
 SHARD_TOKENS = 200_000
@@ -57,7 +58,7 @@ class Source:
 
     stage: str
     seed: int
-    side: str = "train"
+    side: world.Side = "train"
     ramp: int = 0
     micro: int = 2048
     context: int = 512
@@ -67,9 +68,9 @@ class Source:
 class Writer:
     """Turns dialogues and texts into items exactly as the chat template does."""
 
-    def __init__(self, tokens: PreTrainedTokenizerFast) -> None:
-        self._encode = tokens.backend_tokenizer.encode
-        self._id = {mark: tokenizer.number(tokens, mark) for mark in tokenizer.SPECIAL}
+    def __init__(self, tokens: Tokenizer) -> None:
+        self._encode = tokens.encode
+        self._id = tokenizer.marks(tokens)
 
     def _content(self, text: str) -> list[int]:
         return list(self._encode(text, add_special_tokens=False).ids)
@@ -88,7 +89,7 @@ class Writer:
         return Item([self._id[tokenizer.TEXT], *said], [PROMPT, *[ANSWER] * len(said)], "text")
 
 
-def samples(source: Source, tokens: PreTrainedTokenizerFast, index: int) -> Iterator[Item]:
+def samples(source: Source, tokens: Tokenizer, index: int) -> Iterator[Item]:
     """The items of shard `index`, without end; too long ones are left out."""
     writer = Writer(tokens)
     seed = random.Random(f"{source.stage} {source.seed} {index}").getrandbits(48)
@@ -101,7 +102,7 @@ def samples(source: Source, tokens: PreTrainedTokenizerFast, index: int) -> Iter
     return (item for item in items if len(item.ids) <= source.context)
 
 
-def shard(source: Source, tokens: PreTrainedTokenizerFast, index: int) -> list[Batch]:
+def shard(source: Source, tokens: Tokenizer, index: int) -> list[Batch]:
     """The batches of shard `index`, in the order in which they are read."""
     rows: list[Item] = []
     total = 0
@@ -110,7 +111,7 @@ def shard(source: Source, tokens: PreTrainedTokenizerFast, index: int) -> list[B
         total += len(item.ids)
         if total >= source.shard_tokens:
             break
-    batches = list(cut(rows, source.micro, tokenizer.number(tokens, tokenizer.PAD)))
+    batches = list(cut(rows, source.micro, tokenizer.marks(tokens)[tokenizer.PAD]))
     random.Random(f"order {source.seed} {index}").shuffle(batches)
     return batches
 
@@ -147,7 +148,7 @@ class Stream:
     def __init__(
         self,
         source: Source,
-        tokens: PreTrainedTokenizerFast,
+        tokens: Tokenizer,
         start: tuple[int, int],
         stride: int = 1,
     ) -> None:
@@ -199,7 +200,7 @@ class Stream:
 def _generate(
     out: queue.Queue[tuple[int, list[Batch], str]],
     source: Source,
-    tokens: PreTrainedTokenizerFast,
+    tokens: Tokenizer,
     first: int,
     stride: int,
 ) -> None:

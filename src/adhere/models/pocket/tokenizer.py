@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 PAD, END, TEXT = "<|pad|>", "<|end|>", "<|text|>"
@@ -79,7 +80,7 @@ def load(folder: Path) -> PreTrainedTokenizerFast:
     return found
 
 
-def number(tokens: PreTrainedTokenizerFast, mark: str) -> int:
-    """The id of one of the `SPECIAL` tokens."""
-    found: int = tokens.get_vocab()[mark]
-    return found
+def marks(tokens: Tokenizer) -> dict[str, int]:
+    """The ids of the `SPECIAL` tokens."""
+    vocabulary = tokens.get_vocab()
+    return {mark: vocabulary[mark] for mark in SPECIAL}

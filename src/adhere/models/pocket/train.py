@@ -221,7 +221,7 @@ def train(
         context=recipe.context,
         shard_tokens=recipe.shard_tokens,
     )
-    batches = Stream(source, tokens, progress.positions[rank], processes)
+    batches = Stream(source, tokens.backend_tokenizer, progress.positions[rank], processes)
     folder = out / recipe.stage
     began, already = time.monotonic(), progress.seconds
     saved = logged = began

@@ -16,28 +16,30 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from adhere.errors import UserError
-from adhere.models.pocket import arithmetic, code, copying, describe, dialogue, multihop, reasoning
+from adhere.models.pocket import arithmetic, code, copying, describe, dialogue, drill, multihop, reasoning
 from adhere.models.pocket.item import Dialogue, Message, Side, pick, weighted
 
 __all__ = ["FAMILIES", "FAMILY_WEIGHTS", "Dialogue", "Message", "Side", "dialogues", "plain_text"]
 
 FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
-    "describe": 0.38,
+    "describe": 0.34,
     "math": 0.12,
-    "multihop": 0.29,
-    "code": 0.08,
-    "dialogue": 0.09,
-    "copy": 0.04,
+    "multihop": 0.22,
+    "code": 0.06,
+    "dialogue": 0.07,
+    "copy": 0.02,
+    "drill": 0.17,
 }
 """Share of the dialogues by family, at the end of the curriculum."""
 
 EARLY_WEIGHTS: Final[Mapping[str, float]] = {
     "describe": 0.10,
-    "math": 0.10,
-    "multihop": 0.42,
+    "math": 0.08,
+    "multihop": 0.29,
     "code": 0.05,
     "dialogue": 0.05,
     "copy": 0.28,
+    "drill": 0.15,
 }
 """The same at its start: copying and look-ups first. Whatever names a word to be used rests on copying, and a model
 that reads mostly descriptions, whose words are drawn at random, takes many times as long to find out how to."""
@@ -75,6 +77,8 @@ def dialogues(
             yield dialogue.dialogue(rng, side, progress)
         elif family == "copy":
             yield copying.dialogue(rng, side)
+        elif family == "drill":
+            yield drill.dialogue(rng, side)
         else:
             yield reasoning.dialogue(rng, side, progress, family)
 
