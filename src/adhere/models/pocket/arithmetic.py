@@ -38,11 +38,11 @@ def operation(rng: random.Random, value: int) -> tuple[Operation, int]:
     while True:
         sign = weighted(rng, (("+", 4), ("-", 4), ("*", 1.5), ("/", 1.5)))
         if sign == "+" and value < HIGHEST - 1:
-            operand = 2 + int(rng.random() * min(48, HIGHEST - value - 1))
+            operand = 2 + int(rng.random() ** 2 * min(48, HIGHEST - value - 1))  # small ones more often
             if value + operand <= HIGHEST:
                 return (sign, operand), value + operand
         elif sign == "-" and value > 3:
-            operand = 2 + int(rng.random() * min(48, value - 2))
+            operand = 2 + int(rng.random() ** 2 * min(48, value - 2))
             return (sign, operand), value - operand
         elif sign == "*" and value >= 2:
             operand = 2 + int(rng.random() * 4)
