@@ -8,7 +8,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -195,9 +195,9 @@ def test_an_item_that_takes_its_cell_along_twice_is_undecided_and_the_others_go_
 
     real = pool._Cell.put
 
-    def put(cell: pool._Cell, index: int, job: Job) -> None:
-        real(cell, index, job)
-        if "sleep" in job.answer:
+    def put(cell: pool._Cell, unit: tuple[int, ...], jobs: Sequence[Job]) -> None:
+        real(cell, unit, jobs)
+        if any("sleep" in jobs[i].answer for i in unit):
             threading.Timer(0.2, cell.process.kill).start()
 
     monkeypatch.setattr(pool._Cell, "put", put)
@@ -348,3 +348,67 @@ def test_falling_back_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_limits_that_make_no_sense_are_a_users_mistake() -> None:
     with pytest.raises(UserError, match="greater than 0"):
         Limits(cpu=0)
+
+
+PLAIN = [
+    "def f(x):\n    return sorted(set(x), key=lambda y: -y)[:2]",
+    "f = lambda x: [a + b for a, b in zip(x, x[1:])]",
+    "def f(x):\n    total = 0\n    for y in x:\n        total += y\n    return {'total': total}",
+    "def f(x):\n    assert x\n    if x[3:]:\n        raise ValueError('x')\n    return ','.join(str(y) for y in x)",
+]
+NOT_PLAIN = [
+    "import os",
+    "def f(x):\n    return x.__class__",
+    "def f(x):\n    return '{0.__class__}'.format(x)",
+    "def f(x):\n    return f'{x}'",
+    "def f(x):\n    try:\n        g()\n    except: pass",
+    "class A: pass",
+    "def f(x):\n    str.upper = 3",
+    "def f(x):\n    x.append.y = 3",
+    "def f(x):\n    global y\n    y = 3",
+    "@f\ndef f(x): return x",
+    "__builtins__['len'] = 3",
+    "def f(x):\n    return open('x')",
+    "def f(x):\n    return getattr(x, 'y')",
+    "def f(x):\n    return (y for y in x).gi_frame",
+    "def f(x):\n    print(x)",
+    "def f(x):\n    return type(x)",
+    "def f(x):\n    return unknown",
+    "async def f(x): pass",
+    "def f(x):\n    with x: pass",
+    "def f(x):\n    yield x",
+    "def f(x):\n    del x[0]",
+    "def f(",
+    "def f(__x): return __x",
+]
+
+
+def test_only_programs_that_leave_nothing_behind_count_as_plain() -> None:
+    from adhere.problems.sandbox.plain import are_plain
+
+    assert [source for source in PLAIN if not are_plain([source])] == []
+    assert [source for source in NOT_PLAIN if are_plain([source])] == []
+    assert not are_plain([PLAIN[0], "import os"])
+
+
+def test_sharing_a_process_changes_no_verdict(sandbox: Sandbox) -> None:
+    sources = [*PLAIN, *NOT_PLAIN, "def f(x):\n    while True: pass", "def f(x):\n    return [0] * 10**12", PLAIN[0]]
+    sources += ["def f(x):\n    return f(x)", "f = 3", PLAIN[1]]
+    jobs = [Job(source, entry="f", calls=("([3, 1, 2],)", "([],)"), limits=TIGHT) for source in sources]
+    together = sandbox.run(jobs)
+    apart = [sandbox.run([job])[0] for job in jobs]
+    assert [(run.end, run.reports) for run in together] == [(run.end, run.reports) for run in apart]
+    assert together[0].reports[0].value == "[3, 2]"
+    assert together[-1].reports[0].value == "[4, 3]"
+    assert "cpu" in {run.end for run in together}
+
+
+def test_plain_programs_do_not_see_each_other() -> None:
+    jobs = [
+        Job("kept = [1]\nlen = 3\ndef f(x):\n    kept.append(x)\n    return kept", entry="f", calls=("(2,)",)),
+        Job("def f(x):\n    return len('ab')", entry="f", calls=("(2,)",)),
+        Job("def f(x):\n    return kept", entry="f", calls=("(2,)",)),
+    ] * 8
+    with Sandbox(workers=1) as box:
+        runs = box.run(jobs)
+    assert [run.reports[0].value for run in runs] == ["[1, 2]", "2", None] * 8

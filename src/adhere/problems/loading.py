@@ -202,7 +202,7 @@ def _read_hub(name: str, config: str | None, split: str | None) -> tuple[list[Ro
     try:
         from datasets import load_dataset  # type: ignore[import-not-found,unused-ignore]
     except ImportError as error:
-        raise UserError(f"{name} is no file here; to load it from the Hub: pip install 'adhere[hub]'") from error
+        raise UserError(f"{name} is no file here; to load it from the Hub: pip install datasets") from error
     default_config, default_split = HUB.get(name, (None, "test"))
     config, split = config or default_config, split or default_split
     full = f"{name}{f':{config}' if config else ''}@{split}"

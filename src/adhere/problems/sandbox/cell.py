@@ -3,8 +3,8 @@
 It is started by `adhere.problems.sandbox` as a bare script (`python -P -s -S`, no environment but a fixed hash
 seed), goes behind its walls (`namespaces.py`) and then serves jobs from its standard input:
 
-- every item is a fork of this clean, preloaded process, so no item sees what another did, and starting one costs well
-  under a millisecond;
+- every item is a fork of this clean, preloaded process, so no item sees what another did, and starting one costs a
+  millisecond or two; only programs that are too plain to leave anything behind (`plain.py`) share a fork;
 - the fork gets its limits (CPU, memory, file size, processes, open files) before any code of the item runs;
 - when an item has answered, died, or run past its wall clock, every process left in the cell is killed and the work
   folder emptied. If anything of that fails, or this process's own limits were tampered with, the cell ends, and
@@ -67,13 +67,10 @@ PATIENCE = 10  # wall clocks that a starved item gets at most; its CPU limit end
 OVERHEAD = 3  # processes of the cell's user besides the item's own: launcher, cell, item
 
 Json = dict[str, typing.Any]
+plain: typing.Any = None  # plain.py, loaded by path in main()
 
 
 # ---------------------------------------------------------------- inside the fork
-
-
-class Refused(BaseException):
-    """The item did what no answer needs to do."""
 
 
 def _plain(value: object, depth: int = 0) -> str:
@@ -110,6 +107,13 @@ def _limit(limits: Json, walled: bool) -> None:
     signal.alarm(math.ceil(limits["wall"] * PATIENCE) + 1)  # should the cell be gone by then
 
 
+def _joint(jobs: list[Json]) -> Json:
+    """The limits of a process that runs all of `jobs`: time adds up, the rest is what the tightest of them allows."""
+    limits = [job["limits"] for job in jobs]
+    joint = {name: min(limit[name] for limit in limits) for name in ("memory", "file", "processes")}
+    return {**joint, **{name: sum(limit[name] for limit in limits) for name in ("cpu", "wall")}}
+
+
 def _describe(error: BaseException) -> Json:
     """Status, message and place of what ended the item's code."""
     status = "error"
@@ -123,8 +127,6 @@ def _describe(error: BaseException) -> Json:
         status = "output"
     elif isinstance(error, OSError) and error.errno == errno.EAGAIN:
         status = "processes"
-    elif isinstance(error, Refused):
-        status = "refused"
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<test>":
@@ -137,12 +139,8 @@ def _describe(error: BaseException) -> Json:
     return {"status": status, "error": f"{type(error).__name__}: {message}".rstrip(": "), "line": line}
 
 
-def _perform(job: Json, say: Callable[[Json], None]) -> None:
+def _perform(job: Json, scope: dict[str, typing.Any], say: Callable[..., None]) -> None:
     """Run the item: the answer, the setup, then every test or call, each reported when it ends."""
-    module = types.ModuleType("answer")
-    sys.modules["answer"] = module
-    scope = module.__dict__
-    random.seed(0)
     try:
         exec(compile(job["answer"], "<answer>", "exec", dont_inherit=True), scope)
         for part in job["setup"]:
@@ -167,10 +165,46 @@ def _perform(job: Json, say: Callable[[Json], None]) -> None:
             say({"stage": "test", "test": index, **_describe(error)})
         else:
             say({"stage": "test", "test": index, "status": "returned", "value": value})
+
+
+def _alone(job: Json, say: Callable[..., None]) -> None:
+    """Run an item that has this process to itself."""
+    module = types.ModuleType("answer")
+    sys.modules["answer"] = module
+    random.seed(0)
+    _perform(job, module.__dict__, say)
     try:
         sys.stdout.flush()
     except OSError as error:
         say({"stage": "answer", **_describe(error)})
+    say({"stage": "end"})
+
+
+def _together(jobs: list[Json], say: Callable[..., None]) -> None:
+    """Run those of `jobs` that are plain one after another in this process; say of the others that they are not.
+
+    An item that runs out of time ends the process here, and one that runs out of memory is not judged here: what an
+    earlier one left behind may have been to blame.
+    """
+
+    told: list[Json] = []
+
+    def speak(report: Json) -> None:
+        if report.get("status") == "memory":
+            os._exit(0)
+        told.append(report)
+
+    for job in jobs:
+        sources = [job["answer"], *job["setup"], *job["tests"]]
+        if not plain.are_plain(sources):
+            say({"stage": "alone"})
+            continue
+        scope = plain.namespace()
+        signal.setitimer(signal.ITIMER_PROF, job["limits"]["cpu"])
+        _perform(job, scope, speak)
+        scope.clear()
+        say(*told, {"stage": "end"})
+        told.clear()
 
 
 KILLING = frozenset({"os.kill", "os.killpg"})
@@ -217,8 +251,8 @@ def _watch(work: str, walled: bool, give_up: Callable[[str], None]) -> None:
     sys.addaudithook(hook)
 
 
-def _item(job: Json, speech: int, output: int, work: str, walled: bool, nonce: str) -> None:
-    """The whole life of one item's process."""
+def _item(jobs: list[Json], speech: int, output: int, work: str, walled: bool, nonce: str) -> None:
+    """The whole life of a process that runs one item, or several plain ones."""
     write, leave, getpid = os.write, os._exit, os.getpid
     try:
         os.setsid()
@@ -232,10 +266,11 @@ def _item(job: Json, speech: int, output: int, work: str, walled: bool, nonce: s
 
         me = os.getpid()
 
-        def say(report: Json) -> None:
+        def say(*reports: Json) -> None:
             if getpid() != me:  # a fork of the item runs on through our own code, but does not speak for it
                 leave(0)
-            data = (nonce + json.dumps(report) + "\n").encode("utf-8", "backslashreplace")
+            lines = "".join(f"{nonce}{json.dumps(report)}\n" for report in reports)
+            data = lines.encode("utf-8", "backslashreplace")
             while data:
                 data = data[write(3, data) :]
 
@@ -243,10 +278,13 @@ def _item(job: Json, speech: int, output: int, work: str, walled: bool, nonce: s
             say({"stage": "answer", "status": "refused", "error": what, "line": None})
             leave(0)
 
-        _limit(job["limits"], walled)
+        _limit(_joint(jobs), walled)
         _watch(work, walled, give_up)
-        _perform(job, say)
-        say({"stage": "end"})
+        if len(jobs) == 1:
+            _alone(jobs[0], say)
+        else:
+            _together(jobs, say)
+        say({"stage": "over"})
     finally:  # whatever happens, this process never returns into the cell's own loop
         leave(0)
 
@@ -284,7 +322,7 @@ def _used(pid: int) -> float:
         return 0.0
 
 
-def _listen(pid: int, speech: int, commands: int, wall: float) -> tuple[bytes, str]:
+def _listen(pid: int, speech: int, commands: int, wall: float, most: int) -> tuple[bytes, str]:
     """What the item says until it ends, and how its time ran out ("" if it did not)."""
     heard = bytearray()
     poll = select.poll()
@@ -311,9 +349,9 @@ def _listen(pid: int, speech: int, commands: int, wall: float) -> tuple[bytes, s
             if speech in events:
                 part = os.read(speech, 1 << 16)
                 heard += part
-                if not part or heard.endswith(b'{"stage": "end"}\n'):
+                if not part or heard.endswith(b'{"stage": "over"}\n'):
                     return bytes(heard), ""
-                if len(heard) > SPEECH_LIMIT:
+                if len(heard) > most:
                     return bytes(heard), "output"
             elif ended in events:
                 return bytes(heard), ""
@@ -343,28 +381,32 @@ def _clear(pid: int, work: str, walled: bool) -> tuple[int, float]:
     return status, usage.ru_utime + usage.ru_stime
 
 
-def _verdict(heard: bytes, nonce: str, ran_out: str, status: int, seconds: float, cpu: float) -> Json:
-    """The item's reports, and how it ended where it did not say so itself."""
+def _reports(heard: bytes, nonce: str) -> list[Json]:
+    """What the item itself said; what its code wrote into the pipe does not bear the mark."""
     reports: list[Json] = []
     mark = nonce.encode()
     for line in heard.split(b"\n"):
         if line.startswith(mark):
             with contextlib.suppress(ValueError):
                 reports.append(json.loads(line[len(mark) :]))
-    if reports and reports[-1]["stage"] == "end":
-        return {"end": "finished", "reports": reports[:-1]}
+    return reports
+
+
+def _verdict(reports: list[Json], ran_out: str, status: int, seconds: float, cpu: float) -> Json:
+    """How an item that was alone ended, where it did not say so itself."""
+    told = [report for report in reports if report["stage"] in ("answer", "test")]
+    if any(report["stage"] == "end" for report in reports):
+        return {"end": "finished", "reports": told}
     if ran_out:
-        return {"end": ran_out, "reports": reports}
+        return {"end": ran_out, "reports": told}
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         # The hard CPU limit ends an item with SIGKILL, and so may its own doing: the clock tells.
-        spent = number in (signal.SIGPROF, signal.SIGXCPU) or (number == signal.SIGKILL and seconds >= cpu)
-        if spent:
-            return {"end": "cpu", "reports": reports}
-        if reports and reports[-1].get("status") == "refused":
-            return {"end": "exit", "reports": reports}
-        return {"end": "signal", "signal": signal.Signals(number).name, "reports": reports}
-    return {"end": "exit", "reports": reports}
+        if number in (signal.SIGPROF, signal.SIGXCPU) or (number == signal.SIGKILL and seconds >= cpu):
+            return {"end": "cpu", "reports": told}
+        if not (told and told[-1]["status"] == "refused"):
+            return {"end": "signal", "signal": signal.Signals(number).name, "reports": told}
+    return {"end": "exit", "reports": told}
 
 
 def _output(work: str) -> int:
@@ -377,35 +419,86 @@ def _output(work: str) -> int:
     return handle
 
 
+class _Host:
+    """Forks, hears and clears away processes, one at a time."""
+
+    def __init__(self, commands: int, work: str, walled: bool) -> None:
+        self.commands, self.work, self.walled = commands, work, walled
+
+    def fork(self, jobs: list[Json]) -> tuple[list[Json], str, int, float]:
+        """Run `jobs` in one process: its reports, what ran out, its wait status and CPU seconds."""
+        nonce = os.urandom(8).hex()
+        speech, mouth = os.pipe()
+        output = _output(self.work)
+        pid = os.fork()
+        if pid == 0:
+            _item(jobs, mouth, output, self.work, self.walled, nonce)
+        os.close(mouth)
+        os.close(output)
+        heard, ran_out = _listen(pid, speech, self.commands, _joint(jobs)["wall"], len(jobs) * SPEECH_LIMIT)
+        os.close(speech)
+        status, seconds = _clear(pid, self.work, self.walled)
+        return _reports(heard, nonce), ran_out, status, seconds
+
+    def alone(self, job: Json) -> Json:
+        """The run of an item in a process of its own."""
+        reports, ran_out, status, seconds = self.fork([job])
+        return {"seconds": seconds, **_verdict(reports, ran_out, status, seconds, job["limits"]["cpu"])}
+
+    def run(self, jobs: list[Json]) -> list[Json]:
+        """The runs of `jobs`: the plain ones share a process as long as it lasts."""
+        runs: list[Json] = []
+        while len(jobs) - len(runs) > 1:
+            rest = jobs[len(runs) :]
+            reports, _, _, seconds = self.fork(rest)
+            told: list[Json] = []
+            finished = 0
+            for report in reports:
+                if report["stage"] == "end":
+                    runs.append({"seconds": seconds / len(rest), "end": "finished", "reports": told})
+                elif report["stage"] == "alone":
+                    runs.append({})
+                else:
+                    told.append(report)
+                    continue
+                told = []
+                finished += 1
+            if finished < len(rest):  # the next one ended the process: by itself it can be judged
+                runs.append({})
+        runs += [{}] * (len(jobs) - len(runs))
+        return [run or self.alone(job) for run, job in zip(runs, jobs, strict=True)]
+
+
 def serve(commands: int, results: int, work: str, walled: bool) -> None:
     """Run jobs until the owner closes the pipe."""
     untouched = _own_limits()
+    host = _Host(commands, work, walled)
     while True:
         head = _read_exactly(commands, 4)
         body = _read_exactly(commands, struct.unpack(">I", head)[0]) if head else None
         if body is None:
             return
-        job: Json = json.loads(body)
-        limits = job["limits"]
-        nonce = os.urandom(8).hex()
-        speech, mouth = os.pipe()
-        output = _output(work)
-        pid = os.fork()
-        if pid == 0:
-            _item(job, mouth, output, work, walled, nonce)
-        os.close(mouth)
-        os.close(output)
-        heard, ran_out = _listen(pid, speech, commands, limits["wall"])
-        os.close(speech)
-        status, seconds = _clear(pid, work, walled)
-        verdict = _verdict(heard, nonce, ran_out, status, seconds, limits["cpu"])
-        _send(results, {"job": job["job"], "seconds": seconds, **verdict})
+        unit: Json = json.loads(body)
+        _send(results, {"unit": unit["unit"], "runs": host.run(unit["jobs"])})
         if _own_limits() != untouched:
             return
 
 
+def _neighbour(name: str) -> typing.Any:
+    """The module of that name beside this file; the folder itself is on no path here."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = importlib.util.spec_from_file_location(name, os.path.join(folder, f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main() -> None:
     """`cell.py WALLS FOLDER DISK`: say how we are held, then serve."""
+    global plain
+    plain = _neighbour("plain")
     walls, folder, disk = sys.argv[1], sys.argv[2], int(sys.argv[3])
     commands, results = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -420,14 +513,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     work = folder
     if walls == "namespaces":
-        spec = importlib.util.spec_from_file_location(
-            "namespaces", os.path.join(os.path.dirname(os.path.abspath(__file__)), "namespaces.py")
-        )
-        assert spec is not None
-        assert spec.loader is not None
-        namespaces = importlib.util.module_from_spec(spec)
         try:
-            spec.loader.exec_module(namespaces)
+            namespaces = _neighbour("namespaces")
             namespaces.enter(folder, disk)
             pid = os.fork()
             if pid:

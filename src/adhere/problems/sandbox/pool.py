@@ -1,8 +1,8 @@
 """The sandbox: a few cells (`cell.py`) that run untrusted programs, and the queue in front of them.
 
 - Jobs of one call are spread over the cells; many threads may call at once.
-- A cell that dies or falls silent is replaced. The job it was running is tried once more in a fresh cell; if that
-  dies too, the job ends as "broke", which is neither pass nor fail. The jobs behind it are not touched.
+- A cell that dies or falls silent is replaced. The job it was running is tried again by itself in a fresh cell; if
+  that dies twice, the job ends as "broke", which is neither pass nor fail. The jobs behind it are not touched.
 - How strong the walls are is said, not assumed: `Sandbox.walls` is "namespaces" or "none", and falling back to none
   warns once.
 """
@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,11 +31,14 @@ from typing import Any, Literal
 from adhere.errors import UserError
 
 Walls = Literal["namespaces", "none"]
+Unit = tuple[int, ...]
 MIB = 1 << 20
 START_SECONDS = 30.0
 SILENCE_SECONDS = 10.0  # beyond a job's own wall clock before its cell is given up
-IN_FLIGHT = 4  # jobs a cell holds at once, so that it never waits for the next
-LARGEST_FRAME = 4 * MIB
+IN_FLIGHT = 2  # units a cell holds at once, so that it never waits for the next
+UNIT = 32  # jobs at most that travel together
+TRIES = 2  # cells that a job may take down before it is given up
+LARGEST_FRAME = 16 * MIB
 CELL = Path(__file__).with_name("cell.py")
 
 
@@ -82,6 +85,17 @@ class Job:
     tests: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+
+    def frame(self) -> dict[str, Any]:
+        """What a cell is told."""
+        return {
+            "answer": self.answer,
+            "entry": self.entry,
+            "setup": self.setup,
+            "tests": self.tests,
+            "calls": self.calls,
+            "limits": asdict(self.limits),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,7 @@ class _Cell:
         self.results = self.process.stdout.fileno()
         os.set_blocking(self.commands, False)
         os.set_blocking(self.results, False)
-        self.jobs: deque[int] = deque()
+        self.units: deque[Unit] = deque()
         self.deadline = float("inf")
         self._out = bytearray()
         self._in = bytearray()
@@ -174,11 +188,12 @@ class _Cell:
         """Whether there is something left to write."""
         return bool(self._out)
 
-    def put(self, index: int, job: Job) -> None:
-        """Queue a job for the cell."""
-        body = json.dumps({"job": index, **asdict(job)}).encode("utf-8", "backslashreplace")
+    def put(self, unit: Unit, jobs: Sequence[Job]) -> None:
+        """Queue the jobs of a unit for the cell."""
+        frame = {"unit": unit[0], "jobs": [jobs[index].frame() for index in unit]}
+        body = json.dumps(frame).encode("utf-8", "backslashreplace")
         self._out += struct.pack(">I", len(body)) + body
-        self.jobs.append(index)
+        self.units.append(unit)
 
     def send(self) -> None:
         """Write what the pipe takes.
@@ -334,36 +349,39 @@ class Sandbox:
 
 
 class _Call:
-    """One call of `Sandbox.run`: which job waits, which is where, which is done."""
+    """One call of `Sandbox.run`: which jobs wait, which are where, which are done.
+
+    Jobs travel in units, runs of indices: a cell may run the plain ones of a unit in one process.
+    """
 
     def __init__(self, sandbox: Sandbox, jobs: Sequence[Job]) -> None:
         self.sandbox = sandbox
         self.jobs = jobs
-        self.waiting = deque(range(len(jobs)))
-        self.runs: list[Run | None] = [None] * len(jobs)
-        self.tries = [0] * len(jobs)
+        size = max(1, min(UNIT, len(jobs) // (2 * sandbox.workers)))
+        self.waiting = deque(tuple(range(start, min(start + size, len(jobs)))) for start in range(0, len(jobs), size))
+        self.runs: dict[int, Run] = {}
+        self.tries: Counter[Unit] = Counter()
         self.cells: set[_Cell] = set()
         self.selector = selectors.DefaultSelector()
 
     def go(self) -> list[Run]:
         """Run them all."""
         try:
-            self._hire(wait=True)
-            while None in self.runs if len(self.runs) < 8 else any(run is None for run in self.runs):
-                if len(self.waiting) > IN_FLIGHT * len(self.cells) and self.sandbox.workers > len(self.cells):
-                    self._hire(wait=False)
-                elif not self.cells:
+            while len(self.runs) < len(self.jobs):
+                if not self.cells:
                     self._hire(wait=True)
+                elif len(self.waiting) > IN_FLIGHT * len(self.cells) and self.sandbox.workers > len(self.cells):
+                    self._hire(wait=False)
                 self._turn()
         finally:
             self.selector.close()
             for cell in self.cells:
-                if cell.jobs:  # interrupted: what still runs there is nobody's
+                if cell.units:  # interrupted: what still runs there is nobody's
                     cell.end()
                     self.sandbox._release(None)
                 else:
                     self.sandbox._release(cell)
-        return [run for run in self.runs if run is not None]
+        return [self.runs[index] for index in range(len(self.jobs))]
 
     def _hire(self, wait: bool) -> None:
         cell = self.sandbox._acquire(wait)
@@ -372,30 +390,37 @@ class _Call:
             self.selector.register(cell.results, selectors.EVENT_READ, cell)
 
     def _fire(self, cell: _Cell) -> None:
-        """The cell is lost: blame the job at its head, put the others back."""
+        """The cell is lost: blame the unit at its head, put the others back."""
         self.selector.unregister(cell.results)
         with contextlib.suppress(KeyError):
             self.selector.unregister(cell.commands)
         self.cells.discard(cell)
         cell.end()
         self.sandbox._release(None)
-        if cell.jobs:
-            head = cell.jobs[0]
+        back = list(cell.units)
+        if back:
+            head = back[0]
             self.tries[head] += 1
-            if self.tries[head] >= 2:
-                self.runs[head] = Run(end="broke", reports=())
-                cell.jobs.popleft()
-        self.waiting.extendleft(reversed(cell.jobs))
+            if len(head) > 1:
+                back[:1] = [(index,) for index in head]
+            elif self.tries[head] >= TRIES:
+                self.runs[head[0]] = Run(end="broke", reports=())
+                del back[0]
+        self.waiting.extendleft(reversed(back))
+
+    def _patience(self, unit: Unit) -> float:
+        """The moment at which a cell that began with `unit` now must have answered."""
+        return time.monotonic() + sum(self.jobs[index].limits.wall * 10 for index in unit) + SILENCE_SECONDS
 
     def _feed(self, cell: _Cell) -> None:
-        while self.waiting and len(cell.jobs) < IN_FLIGHT:
+        while self.waiting and len(cell.units) < IN_FLIGHT:
             # The last few are shared out, lest one cell end up with all the slow ones.
-            if cell.jobs and len(self.waiting) < len(self.cells):
+            if cell.units and len(self.waiting) < len(self.cells):
                 break
-            index = self.waiting.popleft()
-            if not cell.jobs:
-                cell.deadline = time.monotonic() + self.jobs[index].limits.wall * 10 + SILENCE_SECONDS
-            cell.put(index, self.jobs[index])
+            unit = self.waiting.popleft()
+            if not cell.units:
+                cell.deadline = self._patience(unit)
+            cell.put(unit, self.jobs)
 
     def _turn(self) -> None:
         for cell in list(self.cells):
@@ -410,12 +435,11 @@ class _Call:
                 self.selector.register(cell.commands, selectors.EVENT_WRITE, cell)
             elif known and not cell.sending:
                 self.selector.unregister(cell.commands)
-        busy = [cell for cell in self.cells if cell.jobs]
+        busy = [cell for cell in self.cells if cell.units]
         if not busy:
             return
         patience = min(cell.deadline for cell in busy) - time.monotonic()
-        ready = self.selector.select(max(0.0, patience))
-        for key, events in ready:
+        for key, events in self.selector.select(max(0.0, patience)):
             cell = key.data
             if events & selectors.EVENT_READ and cell in self.cells:
                 try:
@@ -425,17 +449,18 @@ class _Call:
                     self._fire(cell)
         now = time.monotonic()
         for cell in busy:
-            if cell in self.cells and cell.jobs and now > cell.deadline:
+            if cell in self.cells and cell.units and now > cell.deadline:
                 self._fire(cell)
 
     def _done(self, cell: _Cell, frame: dict[str, Any]) -> None:
-        if not cell.jobs or frame["job"] != cell.jobs[0]:
+        unit = cell.units[0] if cell.units else ()
+        if not unit or frame["unit"] != unit[0] or len(frame["runs"]) != len(unit):
             raise EOFError
-        run = _run(frame)
-        index = cell.jobs.popleft()
-        self.runs[index] = run
-        if cell.jobs:
-            cell.deadline = time.monotonic() + self.jobs[cell.jobs[0]].limits.wall * 10 + SILENCE_SECONDS
+        runs = [_run(run) for run in frame["runs"]]
+        self.runs.update(zip(unit, runs, strict=True))
+        cell.units.popleft()
+        if cell.units:
+            cell.deadline = self._patience(cell.units[0])
 
 
 _shared: Sandbox | None = None
