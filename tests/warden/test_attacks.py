@@ -102,6 +102,14 @@ def test_04_a_statement_to_one_agent_is_none_to_another(founder):
             other.submit(data)
 
 
+def test_04_a_statement_under_one_charter_is_none_under_another_of_the_same_people(founder):
+    one, other = founder(name="one"), founder(name="other")
+    with one.open() as first, other.open() as second:
+        data = one.envelope(first, "stop", "board")
+        with pytest.raises(Refused, match="another charter"):
+            second.submit(data)
+
+
 def test_05_an_approval_of_one_act_lets_no_other_through(house):
     with house.open() as warden:
         house.instruct(warden)

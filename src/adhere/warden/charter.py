@@ -7,6 +7,8 @@ Rules
 - Root n+1 is trusted if a quorum of root n and a quorum of root n+1 signed it. Root 1 is trusted if its own
   quorum signed it; its digest is written into the ledger's first entry, so that it cannot be exchanged later.
 - The terms are trusted if the `amend` quorum of the newest root signed them.
+- The first root holds a random number, so that two foundings by the same people are two charters: what is said under
+  one is not said under the other.
 - No version goes backwards: the warden remembers the highest root and terms it has seen.
 - Root and terms must be unexpired at *every use*, against the clock that the warden was given, not only
   when they are loaded.
@@ -22,6 +24,7 @@ scope called mail), `stop`, `confirm`, `witness`. Any principal may send the hea
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -225,8 +228,11 @@ def draft(
         for keyid in amend.keyids:
             root.add_key(keys[keyid], name)
         root.roles[name].threshold = amend.threshold
+    field: dict[str, Any] = {} if before else {"founding": secrets.token_hex(16)}
     if will is not None:
-        root.unrecognized_fields[FIELD] = {"will": will.model_dump()}
+        field["will"] = will.model_dump()
+    if field:
+        root.unrecognized_fields[FIELD] = field
     charter = Targets(
         version=before.targets.version + 1 if before else 1,
         expires=expires,
@@ -281,8 +287,8 @@ class Charter:
     @property
     def will(self) -> Will | None:
         """The conditions under which the newest root may take over, where it is a will."""
-        field = self.root.unrecognized_fields.get(FIELD)
-        return None if field is None else Will.model_validate(field["will"])
+        field = self.root.unrecognized_fields.get(FIELD) or {}
+        return Will.model_validate(field["will"]) if "will" in field else None
 
     # -- who --------------------------------------------------------------------------------------------------
 
@@ -393,6 +399,7 @@ class Charter:
                         f"{name} needs: adhere warden charter sign --sign KEY",
                     )
             unknown = set(root.unrecognized_fields) - {FIELD}
+            unknown |= set(root.unrecognized_fields.get(FIELD, ())) - {"founding", "will"}
             if unknown:
                 raise Refused("charter", f"root {number} has a field that nobody knows: {sorted(unknown)[0]}")
             previous = root

@@ -3,7 +3,7 @@
 A statement is a JSON body in a DSSE envelope (securesystemslib). Its body binds
 
     kind and role       what is said, and by which power: a signature for one role is none for another
-    audience            which agent: a statement to one agent is none to another
+    audience, charter   which agent, under which founding: a statement to one is none to another
     epoch               the stretch between two stops: what was said before a stop does not outlive it
     scope, seq, prev    an instruction's place: the digest of the one before it (compare-and-set)
     not_before, expires when it holds, in seconds since 1970; checked at every use
@@ -68,6 +68,7 @@ class Statement(BaseModel):
     kind: Kind
     role: str
     audience: str
+    charter: str = Field(pattern=_HEX64)
     epoch: int = Field(ge=1)
     not_before: int = Field(ge=0)
     expires: int = Field(ge=0)
@@ -204,6 +205,8 @@ def verify(data: bytes, charter: Charter, now: float, what: str = "the statement
     statement = body(envelope, what)
     if statement.audience != charter.terms.agent:
         raise Refused("audience", f"{what} is for {statement.audience}, this is {charter.terms.agent}")
+    if statement.charter != charter.origin:
+        raise Refused("audience", f"{what} was signed under another charter")
     check_time(statement, now, what)
     proof = charter.verify(statement.role, envelope.pae(), envelope.signatures)
     enough = proof.count >= 1 if statement.kind in ("cancel", "approve", "refuse") else proof.holds

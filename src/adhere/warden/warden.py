@@ -665,7 +665,13 @@ class Warden:
             chain = state.chain(fields.get("scope", "*"))
             fields |= {"prev": chain.head, "seq": chain.seq + 1}
         return instructions.compose(
-            kind, now=now, seconds=seconds, audience=self.charter.terms.agent, epoch=state.epoch, **fields
+            kind,
+            now=now,
+            seconds=seconds,
+            audience=self.charter.terms.agent,
+            charter=self.charter.origin,
+            epoch=state.epoch,
+            **fields,
         )
 
 
