@@ -175,3 +175,21 @@ def test_a_released_table_is_read_by_run(tmp_path: Path) -> None:
 def test_histories_are_plain_json(done: tuple[Path, list[runs.Finished]]) -> None:
     record = json.loads((done[1][0].folder / runs.HISTORY).read_text())
     assert [r["step"] for r in record["records"]] == [0, 10, 20]
+
+
+def test_the_report_section_draws_every_figure(done: tuple[Path, list[runs.Finished]]) -> None:
+    from adhere.report import page
+    from adhere.report.sections.modular import section
+
+    made = section(done[1])
+    charts = [chart for block in made.blocks if isinstance(block, page.Charts) for chart in block.charts]
+    assert len(charts) == 2 + 3 + 1 + 3  # phase; circles, matrix and course of the one verdict there is
+    assert all(chart.svg.startswith("<svg") for chart in charts)
+    html = page.render("t", "l", [made])
+    assert "10^" in html
+    assert len(html) < page.LARGEST
+
+
+def test_what_is_on_disk_is_found_again(done: tuple[Path, list[runs.Finished]]) -> None:
+    names = {one.job.name for one in runs.read(done[0])}
+    assert {one.job.name for one in done[1]} <= names

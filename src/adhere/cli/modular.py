@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from adhere.findings import Finding
     from adhere.modular.job import Job, Recipe
     from adhere.modular.network import Kind
-    from adhere.modular.runs import Finished
     from adhere.modular.task import Operation
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ Precision = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if not given.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")]
+Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report: one HTML page.", show_default=False)]
 Decay = Annotated[float, typer.Option(help="Weight decay of AdamW.")]
 
 
@@ -62,6 +64,7 @@ def train(
     limit: Limit = None,
     out: Out = None,
     json: Json = None,
+    report: Report = None,
 ) -> None:
     """Train networks and watch loss, accuracy and the metrics emerge; started again, it goes on where it stopped."""
     from adhere.modular.runs import grid
@@ -77,7 +80,7 @@ def train(
         shares=[share],
         width=width,
     )
-    _train(jobs[:limit], out or DEFAULT_OUT, workers, device, json)
+    _train(jobs[:limit], out, workers, device, json, report)
 
 
 @app.command()
@@ -101,6 +104,7 @@ def sweep(
     limit: Limit = None,
     out: Out = None,
     json: Json = None,
+    report: Report = None,
 ) -> None:
     """Train a grid of attention rates, seeds, tasks and training shares: the phase diagram, and who generalises.
 
@@ -119,7 +123,7 @@ def sweep(
         shares=_numbers(shares, "--shares"),
         width=width,
     )
-    _train(jobs[:limit], out or DEFAULT_OUT, workers, device, json)
+    _train(jobs[:limit], out, workers, device, json, report)
 
 
 @app.command()
@@ -215,11 +219,16 @@ def check(
     console.print(f"All within {published.TOLERANCE} of the published numbers: {checked} models.")
 
 
-def _train(jobs: list[Job], out: Path, workers: int | None, device: str, json: Path | None) -> None:
+def _train(
+    jobs: list[Job], out: Path | None, workers: int | None, device: str, json: Path | None, report: Path | None
+) -> None:
     from adhere.cli.modular_tables import live, outcome
     from adhere.modular import runs
+    from adhere.modular.odds import Odds
 
     console = _console()
+    report = report or (out / "report.html" if out else None)
+    out = out or DEFAULT_OUT
     for note in {note for job in jobs for note in job.task.notes()}:
         console.print(f"Note: {note}.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -230,30 +239,20 @@ def _train(jobs: list[Job], out: Path, workers: int | None, device: str, json: P
         console.print(f"Interrupted; what was trained is in {out}, and the same command goes on from there.")
         raise typer.Exit(130) from None
     outcome(console, done)
-    made = [finding for one in done for finding in one.findings]
-    made += _generalised(console, done)
+    made = [*(finding for one in done for finding in one.findings), *runs.generalisation(done)]
+    console.print(f"From the armchair: {Odds.of(jobs[0]).words}")
+    perfect = sum(run.generalised for run in done)
+    console.print(f"What happened: {perfect} of {len(done)} trainings are right on every held-out pair.")
     _write(made, out, json)
     console.print(f"Networks, histories and findings are in {out}.")
+    if report:
+        from adhere.report import page
+        from adhere.report.sections import modular as section
 
-
-def _generalised(console: Console, done: list[Finished]) -> list[Finding]:
-    """The share of seeds that generalise in each cell of the grid, beside the armchair's odds."""
-    from dataclasses import replace
-
-    from adhere.modular.odds import Odds, generalised
-
-    cells: dict[Job, list[Finished]] = {}
-    for one in done:
-        cells.setdefault(replace(one.job, recipe=replace(one.job.recipe, seed=0)), []).append(one)
-    made = [
-        generalised(cell, sum(run.generalised for run in runs), len(runs), steps=max(run.steps for run in runs))
-        for cell, runs in cells.items()
-    ]
-    seeds, perfect = len(done), sum(run.generalised for run in done)
-    for words in dict.fromkeys(Odds.of(cell).words for cell in list(cells)[:1]):
-        console.print(f"From the armchair: {words}")
-    console.print(f"What happened: {perfect} of {seeds} trainings are right on every held-out pair.")
-    return made
+        command = "adhere " + shlex.join(sys.argv[1:])
+        html = page.render("Clock and Pizza", "What training finds.", [section.section(done)], command=command)
+        page.write(report, html)
+        console.print(f"Report: {report}")
 
 
 def _write(made: list[Finding], out: Path | None, json: Path | None) -> None:

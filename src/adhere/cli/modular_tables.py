@@ -191,7 +191,7 @@ def outcome(console: Console, done: Sequence[Finished]) -> None:
         table.add_column(name, justify="left" if name in ("task", "verdicts") else "right")
     for (task, kind, rate, share), runs in cells.items():
         last = [run.history.measured[-1] for run in runs]
-        verdicts = Counter(_verdict(run) for run in runs)
+        verdicts = Counter(run.verdict for run in runs)
         table.add_row(
             task,
             f"{rate:.2f}" if kind == "transformer" else f"linear {kind}",
@@ -211,10 +211,6 @@ def outcome(console: Console, done: Sequence[Finished]) -> None:
         "symmetricity, distance irrelevance and circularity are medians over seeds.",
         style="dim",
     )
-
-
-def _verdict(run: Finished) -> str:
-    return str(run.findings[0].subject.get("verdict", "")) if run.findings else ""
 
 
 def _median(values: Sequence[float | None]) -> float | None:

@@ -148,7 +148,7 @@ class _Pass(torch.autograd.Function):
             else:
                 mixer.forward(rows, base, block)
 
-            x = torch.clamp_min(s[:, :hidden], 0, out=fused.buffer("x", count, hidden))
+            x = s[:, :hidden].clamp_min_(0)
             top = x
             if w2 is not None and b2 is not None:
                 top = torch.addmm(b2, x, w2.T, out=fused.buffer("x2", count, hidden)).clamp_min_(0)
@@ -179,7 +179,9 @@ class _Pass(torch.autograd.Function):
                 back = (small @ from_out).float()
             else:
                 grad_out.addmm_(top.T, slope)
-                back = torch.mm(slope, from_out, out=fused.buffer("back", count, hidden))
+                back = torch.mm(
+                    slope, from_out, out=grad[:, :hidden] if w2 is None else fused.buffer("back", count, hidden)
+                )
             if w2 is not None and grad_w2 is not None and grad_b2 is not None:
                 torch.ops.aten.threshold_backward.grad_input(back, top, 0, grad_input=back)
                 grad_w2.addmm_(back.T, x)

@@ -29,6 +29,7 @@ from adhere.findings import Finding, Scalar
 from adhere.modular.history import History, Record
 from adhere.modular.job import Job, Recipe
 from adhere.modular.network import Architecture, Kind
+from adhere.modular.odds import generalised
 from adhere.modular.task import Operation, Task
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Finished:
     history: History
     steps: int
     findings: tuple[Finding, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Clock, pizza or undecided, as its findings say."""
+        return str(self.findings[0].subject.get("verdict", "undecided")) if self.findings else "undecided"
 
     @property
     def generalised(self) -> bool:
@@ -83,17 +89,31 @@ def finished(folder: Path, job: Job) -> Finished | None:
     Raises:
         UserError: it holds another job, or cannot be read.
     """
-    path = folder / HISTORY
-    if not path.is_file():
+    if not (folder / HISTORY).is_file():
         return None
+    found = _read(folder)
+    if found.job != job:
+        raise UserError(f"{folder} holds a training with other settings; choose another --out or remove it")
+    return found
+
+
+def read(out: Path) -> list[Finished]:
+    """Every finished training under `out`, by name.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
+    return [_read(path.parent) for path in sorted(out.rglob(HISTORY))]
+
+
+def _read(folder: Path) -> Finished:
+    path = folder / HISTORY
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        other, steps = Job.of(record["job"]), int(record["steps"])
+        job, steps = Job.of(record["job"]), int(record["steps"])
         history = History.of(record["records"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: cannot be read ({error}); remove its folder to train again") from error
-    if other != job:
-        raise UserError(f"{folder} holds a training with other settings; choose another --out or remove it")
     return Finished(job, folder, history, steps, tuple(records.read(folder / FINDINGS)))
 
 
@@ -123,6 +143,17 @@ def run(
         _spread([(job, folders[job]) for job in waiting], min(workers, len(waiting)), progress)
     done = [finished(folders[job], job) for job in jobs]
     return [one for one in done if one is not None]
+
+
+def generalisation(done: Sequence[Finished]) -> list[Finding]:
+    """For each cell of a grid, the share of its seeds that generalise, beside the armchair's chance."""
+    cells: dict[Job, list[Finished]] = {}
+    for one in done:
+        cells.setdefault(replace(one.job, recipe=replace(one.job.recipe, seed=0)), []).append(one)
+    return [
+        generalised(cell, sum(run.generalised for run in runs), len(runs), steps=max(run.steps for run in runs))
+        for cell, runs in cells.items()
+    ]
 
 
 def _alike(jobs: Iterable[Job]) -> list[list[Job]]:

@@ -96,9 +96,9 @@ def tables(weights: Mapping[str, Tensor], rate: float | Tensor) -> Tables:
     carried = torch.einsum("thk,nhk->htn", value.reshape(2 * n, heads, head), through)
     query = (last @ weights[f"{_ATTENTION}W_Q"].reshape(heads * head, width).T).reshape(n, heads, head)
     key = (x @ weights[f"{_ATTENTION}W_K"].reshape(heads * head, width).T).reshape(2 * n, heads, head)
-    other = torch.einsum("ahk,bhk->hab", key[:n], query)
-    own = (query * key[n:]).sum(-1).T
+    key_left, key_right = torch.split(key, n)  # split, not slices: its gradient is one concatenation
+    other = torch.einsum("ahk,bhk->hab", key_left, query)
+    own = (query * key_right).sum(-1).T
     mix = torch.sigmoid((other - own[:, None, :]) / math.sqrt(head)) * rate + (1 - rate)
-    return Tables(
-        base=base + (2 - rate) * carried[:, n:].sum(0), out=out, mix=mix, left=carried[:, :n], right=carried[:, n:]
-    )
+    left, right = torch.split(carried, n, dim=1)
+    return Tables(base=base + (2 - rate) * right.sum(0), out=out, mix=mix, left=left, right=right)
