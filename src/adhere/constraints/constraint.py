@@ -203,6 +203,9 @@ class Constraint(BaseModel, ABC):
     """Whether the monitor promises earliness."""
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = ()
     """How such an instruction is worded in free text; `read` turns a match into a constraint."""
+    pieces: ClassVar[tuple[str, ...]] = ()
+    """Pieces of text that bring a text to meet or to break the constraint: the laws' tests write with them, beside the
+    strings among the parameters. A family that `decides_early` needs enough of them for brute force."""
 
     profile: Profile = "fixed"
 

@@ -8,7 +8,8 @@ Rules, the same for every reader:
 - What is held back is bounded: a line is cut every `LONGEST_LINE` characters, a token or word every
   `LONGEST_TOKEN`. Only the first piece of a line has `starts`, so a cut never makes a second bullet of one.
 - A line ends at LF, CRLF or CR. Lines between Markdown fences, and the fences themselves, are `fenced`: code is not
-  prose, and a dash in it is no bullet point.
+  prose, and a dash in it is no bullet point. A fence that names no language, or Markdown or plain text, holds prose:
+  many models put their whole answer in one.
 - A token is what stands between white space. A word is what `counters.Words` counts as one.
 """
 
@@ -24,7 +25,8 @@ from adhere.constraints.counters import JOINERS, word_pattern
 LONGEST_LINE = 4_000
 LONGEST_TOKEN = 200
 
-_FENCE = re.compile(r" {0,3}(```+|~~~+)")
+_FENCE = re.compile(r" {0,3}(```+|~~~+)[ \t]*([\w+#.-]*)")
+_PROSE = frozenset(("", "markdown", "md", "text", "txt", "plain", "plaintext"))
 _LINE = re.compile(rf"([^\r\n]{{0,{LONGEST_LINE}}})(\r\n|\r|\n)?")
 _TOKEN = re.compile(rf"\S{{1,{LONGEST_TOKEN}}}")
 
@@ -49,6 +51,8 @@ class LineReader:
         self._starts = True
         self._fence = ""
         """The fence that is open, empty outside."""
+        self._code = False
+        """Whether the open fence holds code."""
 
     def fork(self) -> Self:
         return copy.copy(self)
@@ -82,13 +86,13 @@ class LineReader:
         return lines
 
     def _line(self, body: str, start: int, end: int) -> Line:
-        fenced = bool(self._fence)
-        if self._starts:
-            match = _FENCE.match(body)
-            if match and not self._fence:
-                self._fence, fenced = match[1], True
-            elif match and match[1].startswith(self._fence) and not body[match.end() :].strip():
-                self._fence = ""
+        fenced = self._code
+        if self._starts and (match := _FENCE.match(body)):
+            if not self._fence:
+                self._fence, self._code = match[1], match[2].lower() not in _PROSE
+                fenced = True
+            elif match[1].startswith(self._fence) and not body[match.end(1) :].strip():
+                self._fence, self._code, fenced = "", False, True
         return Line(body, start, end, self._starts, fenced)
 
 
@@ -160,11 +164,16 @@ class WordReader:
                 words.append((text[start:end], start - held, end + 1 - held))
                 matches = word_pattern(text).finditer(text, end)
                 continue
-            if not last and (end == length or (end == length - 1 and text[end] in JOINERS)):
+            if not last and (end == length or (end == length - 1 and _may_join(text, end))):
                 rest = start
                 break
             # what follows tells: one character, or two where the first may join
-            certain = end if end == length else end + 1 + (text[end] in JOINERS and end + 1 < length)
+            certain = end if end == length else end + 1 + (end + 1 < length and _may_join(text, end))
             words.append((text[start:end], start - held, certain - held))
         self._held = text[rest:]
         return words
+
+
+def _may_join(text: str, at: int) -> bool:
+    """Whether the character at `at`, after a word, may join it to what follows: a point or comma only joins digits."""
+    return text[at] in JOINERS and (text[at] not in ".," or text[at - 1].isdigit())

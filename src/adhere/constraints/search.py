@@ -53,6 +53,7 @@ class Terms:
         """Whether a character after the term could make it part of a longer word."""
         self._reach = max((_reach(term) for term in self.terms), default=1)
         self._tail = ""
+        self._cut = False
         self._done = (0,) * len(self.terms)
         """Where in the tail each term may next be found: what lies before was counted already."""
 
@@ -85,7 +86,9 @@ class Terms:
         keep = min(len(text), self._reach)
         drop = len(text) - keep
         self._tail = text[drop:]
-        self._done = tuple(max(0, at - drop) for at in done)
+        # what is left of a longer text begins with the character before: nothing new begins there
+        self._cut = self._cut or drop > 0
+        self._done = tuple(max(int(self._cut), at - drop) for at in done)
         self.counts = tuple(counts)
         if len(found) > 1:
             found.sort(key=lambda item: item[3])

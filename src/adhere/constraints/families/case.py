@@ -66,6 +66,7 @@ class LetterCase(Constraint):
 
     kind: ClassVar[str] = "case.letters"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", "A", "ß", "1", " ", "É")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(rf"{_ONLY}{_CASE_NAMES}\b", re.I),
         re.compile(rf"{_ONLY}{_LOWER_NAMES}\b", re.I),

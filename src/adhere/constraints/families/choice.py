@@ -38,6 +38,7 @@ class Choice(Constraint):
 
     kind: ClassVar[str] = "choice.options"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = (" ", "a", "My answer is no.", " sea ", " sky ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             rf"\b(?:one (?:of|from)|choose(?: (?:one )?from| between)?|either)(?: the| these)?(?: following)?"

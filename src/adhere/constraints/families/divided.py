@@ -20,9 +20,9 @@ _STARS = Annotated[str, Field(pattern=r"^\*{3,32}$")]
 class Divided(Bounded):
     """How many parts the answer has between its dividers; with `distinct`, no two of them are the same.
 
-    A divider stands between white space, exactly as long as asked; parts with nothing in them are none. The reference
-    sees a divider in any such run of asterisks, two of "***" in a "******" and in "***bold italics***", and fails
-    a text that has an empty part in its midst.
+    A divider is a run of asterisks exactly as long as asked; one of three stands between white space, since otherwise
+    it is bold italics. Parts with nothing in them are none. The reference sees two dividers in "******" and in
+    "***bold italics***", and fails a text that has an empty part in its midst.
     """
 
     kind: ClassVar[str] = "structure.divided"
@@ -87,6 +87,8 @@ class _DividedMonitor(Monitor):
         """A running fingerprint of each part's words, so that two parts can be told apart without being kept."""
         self._open = False
         self._count = 0
+        stars = len(constraint.divider)
+        self._dividers = re.compile(rf"(?<!\*)\*{{{stars}}}(?!\*)") if stars > 3 else None
         if constraint.at_most is None and constraint.at_least == 0 and not constraint.distinct:
             self._decide(HOLDS, 0)
 
@@ -104,17 +106,27 @@ class _DividedMonitor(Monitor):
             if token == constraint.divider and starts:
                 self._open = False
                 continue
-            if not self._open:
-                self._open = True
-                self._count += 1
-                if constraint.distinct:
-                    self._parts += (0,)
-                if constraint.at_most is not None and self._count > constraint.at_most:
-                    self._decide(BROKEN, certain)
-                elif constraint.at_most is None and self._count == constraint.at_least and not constraint.distinct:
-                    self._decide(HOLDS, certain)
+            pieces = self._dividers.split(token) if self._dividers else (token,)
+            for at, piece in enumerate(pieces):
+                if at:
+                    self._open = False
+                if piece:
+                    self._goes_on(piece, certain)
+
+    def _goes_on(self, piece: str, certain: int) -> None:
+        """`piece` belongs to the part that is open, or begins one."""
+        constraint = self._constraint
+        if not self._open:
+            self._open = True
+            self._count += 1
             if constraint.distinct:
-                self._parts = (*self._parts[:-1], hash((self._parts[-1], token)))
+                self._parts += (0,)
+            if constraint.at_most is not None and self._count > constraint.at_most:
+                self._decide(BROKEN, certain)
+            elif constraint.at_most is None and self._count == constraint.at_least and not constraint.distinct:
+                self._decide(HOLDS, certain)
+        if constraint.distinct:
+            self._parts = (*self._parts[:-1], hash((self._parts[-1], piece)))
 
     def _conclude(self) -> Check:
         self._take(self._tokens.finish())

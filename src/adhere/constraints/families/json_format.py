@@ -36,6 +36,12 @@ class Json(Constraint):
     kind: ClassVar[str] = "format.json"
     skill: ClassVar[str | None] = "json"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = (
+        "{", "}", "[", "]", '"a"', '"', ":", ",", "1", "\\", "0041", "true", "rue", "ue", "e", "```", "json",
+        "\n", '":1}', ":1}", "}]", "]}", "]]", "}}", "1}", "1]", "x", '"name":1,"a":1,"b":1}', ',"name":1,"a":1,"b":1}',
+        '{"name":1,"a":1,"b":1}', '":1,"name":1,"a":1,"b":1}', ':1,"name":1,"a":1,"b":1}',
+        '1,"name":1,"a":1,"b":1}', '\n{"name":1,"a":1,"b":1}',
+    )  # fmt: skip
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             rf"\b(?:in|as|into|using|is|be|valid|to) (?:an? |the |one |single |valid |well-formed ){{0,3}}JSON\b"

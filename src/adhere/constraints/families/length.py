@@ -36,6 +36,7 @@ class Words(Bounded):
     kind: ClassVar[str] = "length.words"
     skill: ClassVar[str | None] = "word_count"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", "word ", " ", "漢", "-", "1", "word " * 60)
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} words?\b", re.I),)
 
     def describe(self) -> str:
@@ -72,6 +73,7 @@ class Characters(Bounded):
     kind: ClassVar[str] = "length.characters"
     skill: ClassVar[str | None] = "character_count"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", "é", "\u0301", " ", "\r", "\n", "a" * 300)
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} characters?\b", re.I),)
 
     def describe(self) -> str:
@@ -102,6 +104,7 @@ class Lines(Bounded):
 
     kind: ClassVar[str] = "length.lines"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", " ", "\n", "\r\n", "a\n" * 5)
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} lines?\b(?! breaks?)", re.I),)
 
     def describe(self) -> str:
@@ -135,6 +138,7 @@ class Paragraphs(Bounded):
 
     kind: ClassVar[str] = "length.paragraphs"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", " ", "\n\n", "\n```\n", "a\n\n")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(rf"\b{BOUND} (?:(?:short|long|complete) )?paragraphs?\b", re.I),
     )

@@ -28,6 +28,7 @@ class LetterFrequency(Bounded):
 
     kind: ClassVar[str] = "contains.letter"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("e", "E", "q", "Q", "##", "#", "a")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             rf"\b(?:letter|character|sign|symbol) [\"'“‘]?(?P<letter>[^\s\"'“”‘’])[\"'”’]?"

@@ -54,6 +54,7 @@ class WithoutMark(Constraint):
 
     kind: ClassVar[str] = "excludes.mark"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = (",", "，", "!", "?", "(", "a", " ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             rf"\b(?:no|without|avoid|refrain from|(?:do|does|should|must|may|can|shall) ?(?:not|n't)|don't|not|never)"

@@ -12,7 +12,7 @@ from adhere.constraints.line_counts import LineCountMonitor
 from adhere.constraints.readers import Line
 from adhere.constraints.registry import register
 
-_BRACKETED = re.compile(r"\[([^\[\]]{1,200})\](?![(\[:])")
+_BRACKETED = re.compile(r"\[([^\[\]]{1,200})\](?![(\[])")
 _TO_DO = frozenset(("x", "X"))
 _REFERENCE = re.compile(r"\[.*?\]")
 

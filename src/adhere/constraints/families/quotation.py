@@ -20,6 +20,7 @@ class Quotation(Constraint):
 
     kind: ClassVar[str] = "format.quotation"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ('"', "“", "”", "a", " ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             r"\b(?:wrap|wrapped|enclose|enclosed|put|placed?|inside|in|with|within|surround(?:ed)?)"

@@ -26,6 +26,7 @@ class RepeatPrompt(Constraint):
 
     kind: ClassVar[str] = "structure.repeat_prompt"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", "b", " ", "a b", " b", " more", "x")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             r"\bFirst,? repeat this request word for word,? then (?:give your )?answer: "

@@ -52,6 +52,7 @@ class Include(Constraint):
     kind: ClassVar[str] = "contains.terms"
     skill: ClassVar[str | None] = "inclusion"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             rf"\b(?:include|contain|mention|use)s?(?: (?:all of )?(?:the|these|following|this|key))*"
@@ -166,6 +167,7 @@ class Exclude(Constraint):
     kind: ClassVar[str] = "excludes.terms"
     skill: ClassVar[str | None] = "exclusion"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             rf"\b(?:(?:do|does|should|must|may|can|shall) ?(?:not|n't)|don't|without|avoid|never|not)"
@@ -231,6 +233,7 @@ class Frequency(Bounded):
     kind: ClassVar[str] = "contains.frequency"
     skill: ClassVar[str | None] = "inclusion"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             rf"(?:word|term|phrase|keyword)? ?[\"“](?P<term>[^\"“”\n]{{1,200}})[\"”]"

@@ -10,7 +10,7 @@ from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constrain
 from adhere.constraints.readers import Line, LineReader
 from adhere.constraints.registry import register
 
-_TIGHT = re.compile(r"(?<![\w<])<<(?![\s<])([^<>]{0,300}[^<>\s])>>(?![\w>])")
+_TIGHT = re.compile(r"(?<![A-Za-z0-9<])<<(?![\s<])([^<>]{0,300}[^<>\s])>>(?![A-Za-z0-9>])")
 _ALONE = re.compile(r"[\W_]*?<<([^<>]{0,300}[^<>\s][^<>]{0,20})>>[\W_]*")
 _REFERENCE = re.compile(r"<<[^\n]+>>")
 

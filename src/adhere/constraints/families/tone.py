@@ -243,6 +243,7 @@ class Toxicity(_Tone):
     kind: ClassVar[str] = "style.toxicity"
     skill: ClassVar[str | None] = "toxicity"
     decides_early: ClassVar[bool] = True
+    pieces: ClassVar[tuple[str, ...]] = (" silly ", " fool", "fool", "s", "a", " ")
     aspect: ClassVar[Aspect] = "toxicity"
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
