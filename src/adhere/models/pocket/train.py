@@ -54,7 +54,7 @@ class Recipe:
     # the budget: whichever of the two is given and spent first
     tokens: int = 0
     minutes: float = 0.0
-    decay_share: float = 0.3
+    decay_share: float = 0.5
     # the data
     seed: int = 0
     micro: int = 2048
