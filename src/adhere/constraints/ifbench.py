@@ -3,9 +3,12 @@
     from_ifbench("count:conjunctions", {"small_n": 4})
     # Conjunctions(at_least=4)
 
-Pyatkin et al. 2025, arXiv 2507.02833: 58 types. Both profiles are built the same, but for the options of
-`format:options`, which the reference cuts wherever the letters "or" stand ("north/south" never, "north, south" into
-"n" and "th, south"). See each family for where the profiles part.
+Pyatkin et al. 2025, arXiv 2507.02833: 58 types. Both profiles are built the same, but for two types whose arguments the
+reference reads another way than the instruction says (for the rest see each family):
+
+- `repeat:repeat_span`: the prompts ask for words by index, zero first; the reference cuts characters.
+- `format:options`: the reference cuts the options at the letters "or" wherever they stand, "north, south" into "n" and
+  "th, south".
 
 An argument that is missing is drawn at random by the reference; here it is a mistake. None counts as missing: the data
 set fills up with None. Counts come as floats (4.0) and are taken for the whole numbers that they are.
@@ -74,7 +77,7 @@ TIMES = (1, 2, 3, 5, 7)
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0 or value < 0:
         raise ValueError(f"a whole number is wanted, not {value!r}")
     return int(value)
 
@@ -160,8 +163,13 @@ def _keywords_back(member: AllOf) -> dict[str, Any] | None:
 
 
 def _span(given: dict[str, Any], profile: Profile) -> dict[str, Any]:
-    del profile
-    return {"text": given["prompt_to_repeat"][given["n_start"] : given["n_end"] + 1]}
+    prompt, start, end = given["prompt_to_repeat"], given["n_start"], given["n_end"] + 1
+    return {"text": prompt[start:end] if profile == "reference" else " ".join(prompt.split()[start:end])}
+
+
+def _span_back(member: Exactly) -> dict[str, Any]:
+    last = len(member.text if member.profile == "reference" else member.text.split()) - 1
+    return {"prompt_to_repeat": member.text, "n_start": 0, "n_end": last}
 
 
 _TYPES: dict[str, _Type] = {
@@ -255,7 +263,7 @@ _TYPES: dict[str, _Type] = {
         Exactly,
         {"prompt_to_repeat": _text, "n_start": _count, "n_end": _count},
         _span,
-        lambda member: {"prompt_to_repeat": member.text, "n_start": 0, "n_end": len(member.text) - 1},
+        _span_back,
     ),
 }
 

@@ -32,9 +32,8 @@ _FIELD = re.compile(r"\s*\"(?:[^\"]|\"\")*\"\s*")
 class CsvTable(Twofold):
     """A header of given columns and so many rows as wide as it; a Markdown fence around it is no harm.
 
-    The reference takes no fence. Where quotes are asked for it doubles them before it reads, so that a quoted field
-    with the delimiter in it is two; where all must be quoted, an empty field is a crash, which counts as not followed
-    here.
+    The reference takes no fence. Where all fields must be quoted, an empty one is a crash there, which counts as not
+    followed here.
     """
 
     kind: ClassVar[str] = "format.csv"

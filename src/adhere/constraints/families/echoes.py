@@ -65,7 +65,7 @@ class ParagraphRing(Twofold):
     kind: ClassVar[str] = "echoes.ring"
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
-            r"\beach paragraph must end with the same word it started with"
+            r"\beach paragraph (?:of your response )?must end with the same word it started with"
             r"(?:,? (?:and )?separate paragraphs with a new ?line)?",
             re.I,
         ),

@@ -107,7 +107,7 @@ class AlphabetLoop(EveryWord):
     wanted: ClassVar[str] = "each word one letter on in the alphabet"
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
-            r"\beach word must start with the next letter of the alphabet"
+            r"\beach word (?:(?:in|of) your response )?must start with the next letter of the alphabet"
             r"(?:, looping back to ['\"]?A['\"]? after ['\"]?Z['\"]?)?",
             re.I,
         ),

@@ -17,7 +17,7 @@ from adhere.constraints.twofold import PUNCTUATION, Twofold, edged, tokens
 from adhere.constraints.twofold import sentences as punkt_sentences
 
 Place = Annotated[int, Field(strict=True, ge=1)]
-_TH = r"(?:st|nd|rd|th|-th)?"
+_TH = r"-?(?:st|nd|rd|th)?"
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _QUOTED_OR_NOT = r"(?:[\"“](?P<word>[^\"“”\n]{1,80})[\"”]|(?P<plain>[\w'-]{1,40}))"
 

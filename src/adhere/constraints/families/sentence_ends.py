@@ -90,7 +90,9 @@ class SentenceBalance(Twofold):
     kind: ClassVar[str] = "sentences.balance"
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
-            r"\bratio of sentence types \(declarative, interrogative,? (?:and )?exclamatory\) is balanced", re.I
+            r"\bratio of sentence types \(declarative, interrogative,? (?:and )?exclamatory\) "
+            r"(?:in your response )?is balanced",
+            re.I,
         ),
     )
 

@@ -29,7 +29,11 @@ class WordIncrement(Twofold):
 
     kind: ClassVar[str] = "sentences.increment"
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(rf"\beach sentence must contain exactly (?P<n>{NUMBER}) more words? than the previous one", re.I),
+        re.compile(
+            rf"\beach sentence (?:in your response )?must contain exactly (?P<n>{NUMBER}) more words? than the "
+            rf"previous one",
+            re.I,
+        ),
     )
 
     by: Annotated[int, Field(strict=True, ge=0)]
