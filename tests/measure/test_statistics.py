@@ -1,0 +1,175 @@
+"""Intervals and tests agree with scipy's, and cover what they promise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from adhere.measure.statistics import Cluster, holm, mcnemar, paired, phi, rate, sign_flips, wilson
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))
+def test_wilson_is_scipys(counts: tuple[int, int], confidence: float) -> None:
+    met, n = counts
+    reference = stats.binomtest(met, n).proportion_ci(confidence, method="wilson")
+    assert wilson(met, n, confidence) == pytest.approx((reference.low, reference.high), abs=1e-9)
+
+
+def test_of_nothing_nothing_is_known() -> None:
+    assert wilson(0, 0) == (0.0, 1.0)
+    nothing = rate([])
+    assert math.isnan(nothing.estimate)
+    assert nothing.interval == (0.0, 1.0)
+    assert nothing.n == 0
+
+
+def test_single_trials_have_wilsons_interval() -> None:
+    clusters = [(1, 1)] * 30 + [(0, 1)] * 10
+    assert rate(clusters).interval == wilson(30, 40)
+
+
+def test_the_clustered_error_is_millers_formula() -> None:
+    """Against the double sum over trials of one cluster (Miller, eq. 4), written out."""
+    clusters = [[1, 1, 0], [0, 0], [1], [1, 0, 1, 1], [0]]
+    n = sum(map(len, clusters))
+    mean = sum(map(sum, clusters)) / n
+    double = sum((a - mean) * (b - mean) for scores in clusters for a in scores for b in scores)
+    expected = math.sqrt(len(clusters) / (len(clusters) - 1) * double) / n
+    assert rate((sum(scores), len(scores)) for scores in clusters).se == pytest.approx(expected)
+
+
+def test_clusters_that_agree_within_themselves_count_once() -> None:
+    """Each prompt asked five times with the same outcome is one trial, not five."""
+    assert rate([(5, 5)] * 30 + [(0, 5)] * 10).interval == pytest.approx(
+        rate([(1, 1)] * 30 + [(0, 1)] * 10).interval, abs=0.01
+    )
+    assert rate([(3, 3)] * 12).interval == wilson(12, 12)
+
+
+def test_one_cluster_alone_says_little() -> None:
+    low, high = rate([(3, 4)]).interval
+    assert high - low > 0.5
+
+
+@pytest.mark.parametrize(("share", "spread"), [(0.8, 2.0), (0.95, 1.0), (0.5, 0.3)])
+def test_the_clustered_interval_covers_the_truth(share: float, spread: float) -> None:
+    """Prompts with a success probability of their own (beta), one to three instructions each."""
+    generator = np.random.default_rng(1)
+    hits = 0
+    runs = 400
+    for _ in range(runs):
+        sizes = generator.integers(1, 4, 60)
+        own = generator.beta(share * spread, (1 - share) * spread, 60)
+        met = generator.binomial(sizes, own)
+        low, high = rate(zip(met.tolist(), sizes.tolist(), strict=True)).interval
+        hits += low <= share <= high
+    assert 0.92 <= hits / runs <= 0.995
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_the_exact_binomial_test(only_a: int, only_b: int) -> None:
+    discordant = only_a + only_b
+    expected = stats.binomtest(only_a, discordant).pvalue if discordant else 1.0
+    assert mcnemar(only_a, only_b) == pytest.approx(expected)
+
+
+def test_mcnemar_is_used_where_pairs_are_independent_and_binary() -> None:
+    clusters = [Cluster(1, 0)] * 9 + [Cluster(0, 1)] * 2 + [Cluster(1, 1)] * 20
+    found = paired(clusters)
+    assert found.test == "McNemar exact"
+    assert found.p == mcnemar(9, 2)
+    assert (found.only_a, found.only_b) == (9, 2)
+    assert found.estimate == pytest.approx(7 / 31)
+    assert paired([*clusters, Cluster(2, 1, 3)]).test != "McNemar exact"
+
+
+def test_the_bootstrap_is_scipys() -> None:
+    generator = np.random.default_rng(3)
+    a = generator.random(80) < 0.7
+    b = np.where(generator.random(80) < 0.6, a, generator.random(80) < 0.5)
+    reference = stats.bootstrap(
+        (a.astype(float) - b.astype(float),), np.mean, method="percentile", n_resamples=20_000, rng=generator
+    ).confidence_interval
+    found = paired([Cluster(int(x), int(y)) for x, y in zip(a, b, strict=True)]).interval
+    assert found == pytest.approx((reference.low, reference.high), abs=0.015)
+
+
+def test_the_sign_flip_test_is_scipys() -> None:
+    generator = np.random.default_rng(4)
+    gaps = generator.integers(-2, 4, 40).astype(float)
+    reference = stats.permutation_test(
+        (gaps, np.zeros(40)), lambda x, y: np.sum(x - y), permutation_type="samples", rng=5
+    )
+    assert sign_flips(gaps.tolist()) == pytest.approx(reference.pvalue, abs=0.015)
+
+
+def test_the_paired_interval_covers_the_truth_and_the_test_keeps_its_level() -> None:
+    generator = np.random.default_rng(2)
+    covered = rejected = 0
+    runs = 300
+    for _ in range(runs):
+        both = generator.random(80) < 0.5
+        a = both | (generator.random(80) < 0.3)
+        b = both | (generator.random(80) < 0.3)
+        found = paired([Cluster(int(x), int(y)) for x, y in zip(a, b, strict=True)], resamples=1_000)
+        covered += found.interval[0] <= 0 <= found.interval[1]
+        rejected += found.p < 0.05
+    assert covered / runs >= 0.91
+    assert rejected / runs <= 0.06
+
+
+def test_pairing_sees_what_two_intervals_do_not() -> None:
+    """Nine prompts of 100 that only A follows: real, though the two rates' own intervals overlap."""
+    found = paired([Cluster(1, 0)] * 9 + [Cluster(1, 1)] * 60 + [Cluster(0, 0)] * 31)
+    assert found.p < 0.01
+    assert found.interval[0] > 0
+    assert wilson(69, 100)[0] < wilson(60, 100)[1]
+
+
+def test_no_difference_seen_is_not_no_difference() -> None:
+    low, high = paired([Cluster(1, 1)] * 10).interval
+    assert low < -0.1
+    assert high > 0.1
+    assert low == -high
+
+
+def test_one_pair_proves_nothing() -> None:
+    found = paired([Cluster(1, 0)])
+    assert found.interval[0] < 0
+    assert found.p == 1.0
+
+
+def test_no_pairs_are_no_comparison() -> None:
+    assert paired([]).n == 0
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    clusters = [Cluster(2, 1, 3)] * 7 + [Cluster(1, 2, 2)] * 4
+    assert paired(clusters, seed=7) == paired(clusters, seed=7)
+
+
+def test_holms_example() -> None:
+    """Worked by hand: sorted 0.005, 0.01, 0.03, 0.04 times 4, 3, 2, 1, made to rise."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holm_lies_between_no_correction_and_bonferroni(ps: list[float]) -> None:
+    for p, adjusted in zip(ps, holm(ps), strict=True):
+        assert p <= adjusted <= min(1.0, p * len(ps)) + 1e-12
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=2, max_size=50))
+def test_phi_is_the_correlation_of_two_yes_no_things(pairs: list[tuple[bool, bool]]) -> None:
+    a, b = np.array(pairs, dtype=float).T
+    both, first, second = np.sum(a * b), np.sum(a * (1 - b)), np.sum((1 - a) * b)
+    found = phi(int(both), int(first), int(second), int(len(a) - both - first - second))
+    if a.std() == 0 or b.std() == 0:
+        assert found is None
+    else:
+        assert found == pytest.approx(np.corrcoef(a, b)[0, 1])
