@@ -52,7 +52,7 @@ def test_the_pocket_prompts_ask_for_every_skill_often_enough_and_are_the_same_ag
 
 
 def test_the_pocket_model_is_measured_offline_and_its_log_can_be_read(tmp_path: Path) -> None:
-    measured = measure("pocket", tmp_path, Plan(per_skill=2))
+    measured = measure("pocket", tmp_path, Plan(per_skill=2, max_tokens=80))
     names = {finding.what for finding in measured.findings}
     assert "adherence.prompt.strict" in names
     assert {f"adherence.skill.{skill}" for skill in SKILLS} <= names
