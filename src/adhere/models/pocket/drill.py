@@ -15,7 +15,7 @@ from adhere.models.pocket.arithmetic import APPLY, operation
 from adhere.models.pocket.item import Dialogue, Message, Side, pick, side_of
 from adhere.models.pocket.multihop import chain, said, surround
 
-LOOK_UPS: Final = 0.5
+LOOK_UPS: Final = 0.35
 """Share of look-ups among the drills; the others are sums."""
 
 _ORDER: Final = ("Tell me in this order:", "Name them in this order:", "Go on with each:")

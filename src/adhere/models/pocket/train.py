@@ -58,8 +58,7 @@ class Recipe:
     # the data
     seed: int = 0
     micro: int = 2048
-    batch: tuple[int, int] = (2, 4)  # micro batches a step, at the start and from `batch_grown` tokens on
-    batch_grown: int = 16_000_000
+    accumulate: int = 2  # micro batches a step
     ramp: int = 6_000_000  # tokens over which the curriculum rises
     shard_tokens: int = 200_000
     prompt_weight: float = 0.1
@@ -257,10 +256,8 @@ def train(
 
         # Read a step's batches; the loss is the weighted mean over all their tokens, in all processes.
         scale = min(1.0, (progress.tokens + 1) / recipe.warmup, (1 - spent) / recipe.decay_share)
-        grown = min(1.0, progress.tokens / recipe.batch_grown)
-        count = round(recipe.batch[0] + grown * (recipe.batch[1] - recipe.batch[0]))
         before = time.monotonic()
-        step = [batches.next() for _ in range(count)]
+        step = [batches.next() for _ in range(recipe.accumulate)]
         waited += time.monotonic() - before
         sums = [float((b.parts == ANSWER).sum() + recipe.prompt_weight * (b.parts == PROMPT).sum()) for b in step]
         total = _sum(sum(sums), processes)
