@@ -162,7 +162,8 @@ def found_at(people: dict[str, CryptoSigner]) -> Callable[[Path], House]:
 
 @pytest.fixture
 def founder(tmp_path: Path, people: dict[str, CryptoSigner]) -> Founder:
-    def build(**options: Any) -> House:
+    def build(*, now: float = NOW, **options: Any) -> House:
+        options.setdefault("clock", Clock(now))
         return found(tmp_path / options.pop("name", "charter"), people, **options)
 
     return build

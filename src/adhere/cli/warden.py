@@ -328,7 +328,7 @@ def run(
     """
     from adhere.warden import attest, running
 
-    command = [word for word in context.args if word != "--"] if context.args[:1] == ["--"] else list(context.args)
+    command = context.args[1:] if context.args[:1] == ["--"] else list(context.args)
     if not command:
         raise UserError("no command to run: adhere warden run -- COMMAND")
     with opened(charter, instance="run") as warden:
@@ -353,6 +353,33 @@ def run(
             print(f"adhere: the agent ended and left {left} processes, which were ended too", file=sys.stderr)
     status = ended.status or 0
     raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, rich_help_panel="run")
+def mcp(
+    context: typer.Context,
+    env_file: Annotated[
+        Path | None, typer.Option(help="NAME=VALUE lines: credentials for the server, which the agent never sees.")
+    ] = None,
+    charter: Charter = HERE,
+) -> None:
+    """Serve another MCP server's tools through the warden, on standard input and output."""
+    import asyncio
+
+    from adhere.warden import mcp_proxy
+
+    command = context.args[1:] if context.args[:1] == ["--"] else list(context.args)
+    if not command:
+        raise UserError("no server to put behind the warden: adhere warden mcp -- COMMAND")
+    secrets = {}
+    if env_file is not None:
+        try:
+            lines = env_file.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise UserError(f"{env_file}: {error.strerror}") from error
+        secrets = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    with opened(charter, instance="mcp") as warden:
+        asyncio.run(mcp_proxy.serve_stdio(warden, command, secrets))
 
 
 def _user(name: str) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
-"""What Inspect finds of ours through its entry point: the model provider and the tasks."""
+"""What Inspect finds of ours through its entry point: the model provider, the tasks and the approver."""
 
 from adhere.measure.adherence import adherence, adherence_scorer
+from adhere.measure.approver import warden
 from adhere.models.provider import adhere
 
-__all__ = ["adhere", "adherence", "adherence_scorer"]
+__all__ = ["adhere", "adherence", "adherence_scorer", "warden"]

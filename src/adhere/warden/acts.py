@@ -118,6 +118,16 @@ def broke(reason: str, text: str, *, retry: bool = False, **evidence: Any) -> De
     return Decision(Verdict.DENY, reason, text, failed=True, retry=retry, evidence=evidence)
 
 
+def refusal(decision: Decision) -> str:
+    """A denial in a line, fit for an agent to read."""
+    line = f"{decision.verdict.name.lower()} ({decision.reason})" + (f": {decision.text}" if decision.text else "")
+    if decision.approval:
+        line += f" [request {decision.approval} waits for a person]"
+    if decision.retry:
+        line += " [may be tried again]"
+    return line
+
+
 class Effect(StrEnum):
     """What an instruction or a rule does to the acts it covers."""
 

@@ -123,7 +123,7 @@ def save(path: Path, attestation: Attestation) -> None:
 
 def lines(body: Mapping[str, Any]) -> list[str]:
     """The attestation in words, a line each."""
-    how = " + ".join(body["methods"]) or "nothing was supervised"
+    how = " + ".join(body["methods"])
     if body["verified_empty"]:
         empty = "verified empty"
     elif not body["methods"]:
@@ -135,7 +135,9 @@ def lines(body: Mapping[str, Any]) -> list[str]:
         f"stop in force, epoch {body['epoch']} (cause: {body['cause']}"
         + (f", by {', '.join(body['by'])}" if body["by"] else "")
         + ")",
-        f"killed {len(body['processes'])} processes by {how} in {body['milliseconds']:.1f} ms: {empty}",
+        f"killed {len(body['processes'])} processes by {how} in {body['milliseconds']:.1f} ms: {empty}"
+        if how
+        else empty,
     ]
     found += [f"  {p['pid']:>7}  {p['command']}" for p in body["processes"][:20]]
     if len(body["processes"]) > 20:
