@@ -1,8 +1,8 @@
 """Scoring 100,000 responses: memory and speed, against a plain loop in one process; and how soon a small file is done.
 
-The plain loop does what a script would: parse every line, check every constraint strict and loose in both profiles, and
-keep what it found. It has the same checks, so the ratio is that of the machinery around them: processes, journal, order.
-`ADHERE_BENCH_RESPONSES` sets another number of responses.
+The plain loop does what a script would: parse every line, check every constraint strict and loose in both profiles,
+and keep what it found. It has the same checks, so the ratio is that of the machinery around them: processes, journal,
+order. `ADHERE_BENCH_RESPONSES` sets another number of responses.
 """
 
 from __future__ import annotations
@@ -73,6 +73,8 @@ def watched(command: list[str]) -> tuple[float, float, float, int]:
         except psutil.Error:
             pass
         time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} returned {process.returncode}")
     return time.perf_counter() - began, own, child, most
 
 
@@ -96,8 +98,9 @@ def main() -> None:
             seconds, own, child, processes = watched([adhere, "score", str(path), "--out", folder, "--no-resume"])
             ratio = (n / seconds) / (N // 10 / plain)
             print(
-                f"adhere score of {n:,} ({path.stat().st_size / 1e6:.0f} MB): {n / seconds:,.0f} responses/s, {ratio:.2f}x "
-                f"the plain loop; most memory {own:.0f} MB (parent), {child:.0f} MB (a worker), {processes} processes"
+                f"adhere score of {n:,} ({path.stat().st_size / 1e6:.0f} MB): {n / seconds:,.0f} responses/s, "
+                f"{ratio:.2f}x the plain loop; most memory {own:.0f} MB (parent), {child:.0f} MB (a worker); "
+                f"{processes} processes"
             )
 
 

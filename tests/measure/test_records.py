@@ -34,9 +34,9 @@ INSTRUCTION = st.builds(
     asked_as=st.none() | TEXT,
     fixed=st.none() | OUTCOME,
     reference=st.none() | OUTCOME,
-    excerpt=st.none() | st.text(st.characters(), max_size=9),
+    excerpt=st.text(st.characters(), max_size=9),
     excerpt_start=st.integers(0, 9),
-)
+) | st.builds(Instruction, kind=TEXT, constraint=st.just({}))
 RECORD = st.builds(
     Record,
     model=TEXT,

@@ -47,8 +47,9 @@ Kimi, Sky-T1, Command A."""
 
 _CLOSES = dict(TAGS)
 _ENDS = frozenset(_CLOSES.values())
+_MARKS = tuple(tag for pair in TAGS for tag in pair)
 _FENCE = r"^[ ]{0,3}(?:`{3,}|~{3,})"
-_TOKEN = re.compile("|".join(re.escape(tag) for pair in TAGS for tag in pair) + f"|{_FENCE}", re.MULTILINE)
+_TOKEN = re.compile("|".join(re.escape(tag) for tag in _MARKS) + f"|{_FENCE}", re.MULTILINE)
 _MARK = re.compile(
     r"<\|(?P<mark>start|channel|message|end|return|call|constrain)\|>(?:(?<=channel\|>)(?P<name>[a-z]+))?"
 )
@@ -89,6 +90,8 @@ def _without(response: str, spans: list[Span], truncated: bool) -> Answer:
 
 
 def _tagged(response: str) -> Answer:
+    if not any(tag in response for tag in _MARKS):
+        return Answer(response)
     spans: list[Span] = []
     position = 0
     first = len(response) - len(response.lstrip())

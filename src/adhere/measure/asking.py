@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from adhere.constraints.constraint import Constraint, Profile
 from adhere.constraints.registry import from_json, nearest
@@ -15,18 +16,37 @@ OWN = "own"
 """The set of prompts that ask in our own format."""
 
 
-def understand(asked: Asked, profile: Profile) -> Constraint:
-    """The constraint that one instruction of a prompt states, under a profile.
+class Understood(NamedTuple):
+    """An instruction under each profile asked for, and as the record shows it."""
+
+    constraints: tuple[tuple[Profile, Constraint], ...]
+    kind: str
+    skill: str | None
+    shown: dict[str, Any]
+    """The constraint as JSON, under the first profile; shared, not to be changed."""
+
+
+def understand(asked: Asked, profiles: tuple[Profile, ...]) -> Understood:
+    """What one instruction of a prompt states.
 
     Raises:
         UserError: its id or kind is unknown (names the nearest), or its parameters are wrong.
     """
-    return _understood(asked.asked_as, json.dumps(asked.parameters), profile)
+    return _understood(asked.asked_as, _encode(asked.parameters), profiles)
+
+
+_encode = json.JSONEncoder().encode
 
 
 @lru_cache(maxsize=20_000)
-def _understood(asked_as: str | None, parameters: str, profile: Profile) -> Constraint:
+def _understood(asked_as: str | None, parameters: str, profiles: tuple[Profile, ...]) -> Understood:
     record = json.loads(parameters)
+    constraints = tuple((profile, _constraint(asked_as, record, profile)) for profile in profiles)
+    first = constraints[0][1]
+    return Understood(constraints, first.kind, first.skill, first.to_json())
+
+
+def _constraint(asked_as: str | None, record: dict[str, Any], profile: Profile) -> Constraint:
     if asked_as is None:
         return from_json(record).under(profile)
     from adhere.constraints import ifbench, ifeval

@@ -49,7 +49,7 @@ def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILE
     if missing and response.answer.truncated:
         missing = "no answer: the response ends within its reasoning"
     loosened = Loosened(text)
-    instructions = tuple(_instruction(asked, loosened, profiles, missing) for asked in question.asked)
+    instructions = tuple(_instruction(asked, loosened, tuple(profiles), missing) for asked in question.asked)
     return Record(
         model=response.model,
         set=set_of(question.asked),
@@ -66,16 +66,15 @@ def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILE
     )
 
 
-def _instruction(asked: Asked, answer: Loosened, profiles: Sequence[Profile], missing: str) -> Instruction:
-    constraints = {profile: understand(asked, profile) for profile in profiles}
-    outcomes = {profile: _outcome(constraint, answer, missing) for profile, constraint in constraints.items()}
-    shown = constraints[profiles[0]]
+def _instruction(asked: Asked, answer: Loosened, profiles: tuple[Profile, ...], missing: str) -> Instruction:
+    understood = understand(asked, profiles)
+    outcomes = {profile: _outcome(constraint, answer, missing) for profile, constraint in understood.constraints}
     broken = next((outcome for outcome in outcomes.values() if not outcome.strict), None)
     start, excerpt = _excerpt(answer.text, broken) if broken is not None and not missing else (0, None)
     return Instruction(
-        kind=shown.kind,
-        constraint=shown.to_json(),
-        skill=shown.skill,
+        kind=understood.kind,
+        constraint=understood.shown,
+        skill=understood.skill,
         asked_as=asked.asked_as,
         fixed=outcomes.get("fixed"),
         reference=outcomes.get("reference"),

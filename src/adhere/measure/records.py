@@ -101,7 +101,7 @@ class Record:
 
     def to_line(self) -> str:
         """The record as one line of JSON, without the line's end. ASCII: a lone surrogate is no obstacle."""
-        return json.dumps(_plain(self), separators=(",", ":"))
+        return _encode(_plain(self))
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Record:
@@ -125,14 +125,61 @@ class Record:
         )
 
 
-def _plain(value: Any) -> Any:
-    """Dataclasses as objects; attributes that are None or empty are left out."""
-    if isinstance(value, (Record, Instruction, Outcome)):
-        pairs = ((name, getattr(value, name)) for name in value.__dataclass_fields__)
-        return {name: _plain(entry) for name, entry in pairs if entry is not None and entry != ()}
-    if isinstance(value, tuple):
-        return [_plain(entry) for entry in value]
-    return value
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _plain(record: Record) -> dict[str, Any]:
+    """A record as JSON takes it. Written out: this runs once per response, and reflection costs more than checks."""
+    fields: dict[str, Any] = {
+        "model": record.model,
+        "set": record.set,
+        "prompt_id": record.prompt_id,
+        "epoch": record.epoch,
+        "file": record.file,
+        "line": record.line,
+        "prompt": record.prompt,
+        "length": record.length,
+        "instructions": [_plain_instruction(entry) for entry in record.instructions],
+        "digest": record.digest,
+    }
+    if record.removed:
+        fields["removed"] = record.removed
+    if record.degenerate:
+        fields["degenerate"] = record.degenerate
+    return fields
+
+
+def _plain_instruction(entry: Instruction) -> dict[str, Any]:
+    fields: dict[str, Any] = {"kind": entry.kind, "constraint": entry.constraint}
+    if entry.skill is not None:
+        fields["skill"] = entry.skill
+    if entry.asked_as is not None:
+        fields["asked_as"] = entry.asked_as
+    if entry.fixed is not None:
+        fields["fixed"] = _plain_outcome(entry.fixed)
+    if entry.reference is not None:
+        fields["reference"] = _plain_outcome(entry.reference)
+    if entry.excerpt is not None:
+        fields["excerpt"] = entry.excerpt
+        fields["excerpt_start"] = entry.excerpt_start
+    return fields
+
+
+def _plain_outcome(outcome: Outcome) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "strict": outcome.strict,
+        "loose": outcome.loose,
+        "verdict": outcome.verdict,
+        "reason": outcome.reason,
+        "at": outcome.at,
+    }
+    if outcome.found is not None:
+        fields["found"] = outcome.found
+    if outcome.wanted is not None:
+        fields["wanted"] = outcome.wanted
+    if outcome.spans:
+        fields["spans"] = outcome.spans
+    return fields
 
 
 def _pairs(values: Any) -> tuple[tuple[int, int], ...]:

@@ -25,6 +25,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
 
@@ -149,6 +150,7 @@ def lines(
         yield Bad(name, number + 1 if number else 0, error.strerror or str(error), digest.hexdigest())
 
 
+@lru_cache(maxsize=256)
 def model_of(path: str) -> str:
     """A model's name from its file's: "meta__llama-3.jsonl.gz" holds responses of meta/llama-3."""
     name = Path(path).name
@@ -193,6 +195,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
+_DECODER = json.JSONDecoder(object_pairs_hook=_distinct)
+
+
 def _object(raw: bytes, number: int = 0) -> dict[str, Any]:
     """The JSON object that a line is."""
     if number == 1:
@@ -200,7 +205,7 @@ def _object(raw: bytes, number: int = 0) -> dict[str, Any]:
     if b"\0" in raw:
         raise UserError(f"NUL byte at byte {raw.index(0) + 1} (a file in UTF-16, or a damaged one?)")
     try:
-        record = json.loads(raw.decode("utf-8"), object_pairs_hook=_distinct)
+        record = _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"not UTF-8: byte 0x{raw[error.start]:02x} at byte {error.start + 1}") from None
     except _Duplicate as error:
