@@ -220,6 +220,8 @@ def _spread(work: Sequence[tuple[Job, Path]], workers: int, progress: Progress |
                 progress(job, what)
             elif kind == "done":
                 left -= 1
+            elif kind == "interrupted":
+                raise KeyboardInterrupt
             elif kind == "mistake":
                 raise UserError(what)
             elif kind == "broke":
@@ -243,7 +245,7 @@ def _worker(tasks: Queue[Any], news: Queue[Any]) -> None:
             _train([job], [folder], "cpu", lambda job, record: news.put(("record", job, record)))
             news.put(("done", job, None))
     except KeyboardInterrupt:
-        pass
+        news.put(("interrupted", job, None))
     except UserError as error:
         news.put(("mistake", job, str(error)))
     except Exception:
