@@ -22,13 +22,13 @@ from adhere.models.pocket.item import Dialogue, Message, Side, pick, weighted
 __all__ = ["FAMILIES", "FAMILY_WEIGHTS", "Dialogue", "Message", "Side", "dialogues", "plain_text"]
 
 FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
-    "describe": 0.33,
-    "math": 0.09,
-    "multihop": 0.14,
-    "code": 0.06,
+    "describe": 0.40,
+    "math": 0.12,
+    "multihop": 0.10,
+    "code": 0.07,
     "dialogue": 0.07,
-    "copy": 0.02,
-    "drill": 0.29,
+    "copy": 0.03,
+    "drill": 0.21,
 }
 """Share of the dialogues by family, at the end of the curriculum."""
 
