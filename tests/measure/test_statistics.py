@@ -78,6 +78,12 @@ def test_mcnemar_is_the_exact_binomial_test(only_a: int, only_b: int) -> None:
     assert mcnemar(only_a, only_b) == pytest.approx(expected)
 
 
+def test_mcnemar_stays_exact_where_floats_would_overflow() -> None:
+    assert mcnemar(2_450, 2_550) == pytest.approx(stats.binomtest(2_450, 5_000).pvalue)
+    assert mcnemar(0, 3_000) == 0.0
+    assert mcnemar(0, 900) == pytest.approx(2.0**-899)
+
+
 def test_mcnemar_is_used_where_pairs_are_independent_and_binary() -> None:
     clusters = [Cluster(1, 0)] * 9 + [Cluster(0, 1)] * 2 + [Cluster(1, 1)] * 20
     found = paired(clusters)
