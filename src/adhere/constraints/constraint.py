@@ -31,7 +31,7 @@ import enum
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -139,7 +139,11 @@ class Monitor(ABC):
             self._read(half)
             self.length += 1
         check = self._conclude()
-        return replace(check, at=self.length if self.at is None else self.at, spans=check.spans[:MOST_SPANS])
+        # nobody else has seen it yet; `dataclasses.replace` costs more than most checks
+        object.__setattr__(check, "at", self.length if self.at is None else min(self.at, self.length))
+        if len(check.spans) > MOST_SPANS:
+            object.__setattr__(check, "spans", check.spans[:MOST_SPANS])
+        return check
 
     def fork(self) -> Self:
         """An independent monitor in the same state: feed it a continuation to ask "what if?"."""
@@ -180,11 +184,22 @@ class AtEnd(Monitor):
         other._chunks = self._chunks.copy()
         return other
 
-    def _read(self, chunk: str) -> None:
+    def feed(self, chunk: str) -> Verdict:
         self._chunks.append(chunk)
+        return self.verdict
+
+    def close(self) -> Check:
+        text = join_surrogates("".join(self._chunks))
+        self.length = len(text)
+        check = self._judge(text)
+        object.__setattr__(check, "at", self.length)
+        return check
+
+    def _read(self, chunk: str) -> None:
+        raise AssertionError(f"it keeps the chunks as they come, {chunk!r} too")
 
     def _conclude(self) -> Check:
-        return self._judge("".join(self._chunks))
+        raise AssertionError("it judges when it is closed")
 
 
 class Constraint(BaseModel, ABC):

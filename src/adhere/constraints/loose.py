@@ -32,13 +32,14 @@ class Loosened:
     def others(self) -> tuple[str, ...]:
         """All but the answer itself, in the reference's order."""
         if self._others is None:
-            lines = self.text.split("\n")
-            texts = [
-                self.text.replace("*", ""),
-                *(without := ["\n".join(part).strip() for part in (lines[1:], lines[:-1], lines[1:-1])]),
-                *(text.replace("*", "") for text in without),
-            ]
-            self._others = tuple(text for text in dict.fromkeys(texts) if text != self.text and text.strip())
+            whole = self.text
+            first, last = whole.find("\n"), whole.rfind("\n")
+            texts = [""] * 3
+            if first >= 0:
+                texts = [whole[first + 1 :].strip(), whole[:last].strip(), whole[first + 1 : last].strip()]
+            if "*" in whole:
+                texts = [whole.replace("*", ""), *texts, *(text.replace("*", "") for text in texts)]
+            self._others = tuple(text for text in dict.fromkeys(texts) if text != whole and text and not text.isspace())
         return self._others
 
 

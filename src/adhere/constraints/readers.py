@@ -17,7 +17,9 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 from adhere.constraints.counters import JOINERS, word_pattern
@@ -113,6 +115,19 @@ class TokenReader:
     def finish(self) -> list[tuple[str, int, int, bool]]:
         return self._advance("", last=True)
 
+    @property
+    def starts(self) -> bool:
+        """Whether what is held is the start of its token."""
+        return self._starts
+
+    def held(self) -> str:
+        """The token that is not complete yet, as far as it is there."""
+        return self._held
+
+    def hold(self, start: str) -> None:
+        """Go on as if all had been read but `start` of a token: for a caller that has read the rest for itself."""
+        self._held, self._starts = start, True
+
     def _advance(self, chunk: str, *, last: bool) -> list[tuple[str, int, int, bool]]:
         held = len(self._held)
         text = self._held + chunk
@@ -156,13 +171,18 @@ class WordReader:
         length = len(text)
         words: list[tuple[str, int, int]] = []
         rest = length
-        matches = word_pattern(text).finditer(text)
+        pattern = word_pattern(text)
+        matches: Iterator[re.Match[str]] = pattern.finditer(text)
+        stop = 0  # where the long word ends that is being cut
         while (match := next(matches, None)) is not None:
             start, end = match.span()
             if end - start > LONGEST_TOKEN:
+                stop = max(stop, end)
                 end = start + LONGEST_TOKEN
                 words.append((text[start:end], start - held, end + 1 - held))
-                matches = word_pattern(text).finditer(text, end)
+                # through a window: a match of all that is left, for each cut, would cost its square
+                window = pattern.finditer(text, end, min(stop, end + LONGEST_TOKEN + 3))
+                matches = chain(window, pattern.finditer(text, stop))
                 continue
             if not last and (end == length or (end == length - 1 and _may_join(text, end))):
                 rest = start

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
 from adhere.constraints.bounds import BOUND, NUMBER, Bounded, bound, number
 from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Monitor, Verdict
-from adhere.constraints.readers import TokenReader
+from adhere.constraints.readers import LONGEST_TOKEN, TokenReader
 from adhere.constraints.registry import register
 
+_LONG = 256
+_SPACE = re.compile(r"\s")
 _STARS = Annotated[str, Field(pattern=r"^\*{3,32}$")]
 
 
@@ -88,7 +91,10 @@ class _DividedMonitor(Monitor):
         self._open = False
         self._count = 0
         stars = len(constraint.divider)
-        self._dividers = re.compile(rf"(?<!\*)\*{{{stars}}}(?!\*)") if stars > 3 else None
+        self._inside = stars > 3
+        """Whether a divider may stand inside a run without white space."""
+        border = "*" if self._inside else "S"
+        self._dividers = re.compile(rf"(?<!\{border})\*{{{stars}}}(?!\{border})")
         if constraint.at_most is None and constraint.at_least == 0 and not constraint.distinct:
             self._decide(HOLDS, 0)
 
@@ -98,23 +104,44 @@ class _DividedMonitor(Monitor):
         return other
 
     def _read(self, chunk: str) -> None:
-        self._take(self._tokens.read(chunk))
+        if len(chunk) < _LONG or not self._skim(chunk):
+            self._take(self._tokens.read(chunk))
+
+    def _skim(self, chunk: str) -> bool:
+        """What `_read` does, without making a token of every word; False where it cannot be done."""
+        held = self._tokens.held()
+        text = held + chunk
+        words = text.split()
+        if not self._tokens.starts or max(map(len, words), default=LONGEST_TOKEN) >= LONGEST_TOKEN:
+            return False
+        end = len(text) if text[-1].isspace() else len(text) - len(words[-1])
+        at = 0
+        for divider in [*self._dividers.finditer(text, 0, end), None]:
+            piece = text[at : divider.start() if divider else end]
+            if not piece.isspace() and piece:
+                first = at + len(piece) - len(piece.lstrip())
+                stop = _SPACE.search(text, first)
+                self._goes_on(piece.split(), (stop.start() + 1 if stop else len(text)) - len(held))
+            if divider:
+                self._open = False
+                at = divider.end()
+        self._tokens.hold(text[end:])
+        return True
 
     def _take(self, tokens: list[tuple[str, int, int, bool]]) -> None:
-        constraint = self._constraint
         for token, _, certain, starts in tokens:
-            if token == constraint.divider and starts:
+            if token == self._constraint.divider and starts:
                 self._open = False
                 continue
-            pieces = self._dividers.split(token) if self._dividers else (token,)
+            pieces = self._dividers.split(token) if self._inside else (token,)
             for at, piece in enumerate(pieces):
                 if at:
                     self._open = False
                 if piece:
-                    self._goes_on(piece, certain)
+                    self._goes_on((piece,), certain)
 
-    def _goes_on(self, piece: str, certain: int) -> None:
-        """`piece` belongs to the part that is open, or begins one."""
+    def _goes_on(self, pieces: Iterable[str], certain: int) -> None:
+        """`pieces` belong to the part that is open, or begin one."""
         constraint = self._constraint
         if not self._open:
             self._open = True
@@ -126,7 +153,10 @@ class _DividedMonitor(Monitor):
             elif constraint.at_most is None and self._count == constraint.at_least and not constraint.distinct:
                 self._decide(HOLDS, certain)
         if constraint.distinct:
-            self._parts = (*self._parts[:-1], hash((self._parts[-1], piece)))
+            fingerprint = self._parts[-1]
+            for piece in pieces:
+                fingerprint = hash((fingerprint, piece))
+            self._parts = (*self._parts[:-1], fingerprint)
 
     def _conclude(self) -> Check:
         self._take(self._tokens.finish())

@@ -18,7 +18,7 @@ _DOUBLE = re.compile(r"\*\*[^\n\*]*\*\*")
 
 
 def _find(line: Line) -> Iterator[tuple[int, int]]:
-    return (match.span() for match in _EMPHASIS.finditer(line.text))
+    return (match.span() for match in _EMPHASIS.finditer(line.text)) if "*" in line.text else iter(())
 
 
 @register

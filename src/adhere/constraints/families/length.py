@@ -11,8 +11,6 @@ from adhere.constraints.bounds import BOUND, Bounded, CountMonitor, bound
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.registry import register
 
-_RUN = re.compile(r"\w+")
-
 
 def natural_bounds(count: int) -> Iterator[dict[str, int]]:
     """Bounds that a text with `count` units meets and that a person might ask for: round, and not too wide."""
@@ -48,7 +46,7 @@ class Words(Bounded):
         return CountMonitor(self, counters.Words(), "word")
 
     def _by_reference(self, text: str) -> Check:
-        return self.sum_up(len(_RUN.findall(text)), "word")
+        return self.sum_up(counters.runs(text), "word")
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:

@@ -18,7 +18,7 @@ _REFERENCE = re.compile(r"\[.*?\]")
 
 
 def _find(line: Line) -> Iterator[tuple[int, int]]:
-    for match in _BRACKETED.finditer(line.text):
+    for match in _BRACKETED.finditer(line.text) if "[" in line.text else ():
         if match[1] not in _TO_DO and any(map(str.isalpha, match[1])):
             yield match.span()
 
