@@ -13,22 +13,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from adhere.constraints.constraint import Constraint
-from adhere.constraints.counters import Words as CountWords
 from adhere.constraints.families.json_format import Json
-from adhere.constraints.families.length import Characters, Words
-from adhere.constraints.families.sentences import Sentences
 from adhere.constraints.families.terms import Exclude, Include
 from adhere.constraints.families.tone import Register, Sentiment, Topic, Toxicity
-from adhere.models.pocket import wordings
+from adhere.models.pocket import retell, wordings
+from adhere.models.pocket.asking import ask, between, content_key, count
 from adhere.models.pocket.hardness import TEST, TRAIN, Hardness
-from adhere.models.pocket.item import Dialogue, Message, Meta, Side, pick, side_of, weighted
-from adhere.models.pocket.prose import COMMON, MARKERS, Plan, compose
+from adhere.models.pocket.item import Dialogue, Side, pick, side_of, weighted
+from adhere.models.pocket.prose import COMMON, MARKERS, MOODS, Plan, compose
 from adhere.models.pocket.vocabulary import (
-    INSULT_ADJECTIVES,
-    INSULT_NOUNS,
-    INSULTS_APART,
     INVENTED,
-    NAMES,
     NEGATIVE,
     NEUTRAL,
     POSITIVE,
@@ -49,10 +43,6 @@ SKILLS: Final = (
 )
 """The nine skills and how often each is asked for."""
 
-SENTENCES_TOO: Final = 0.08
-"""Share of texts of which a number of sentences is asked as well."""
-
-MOODS: Final = ("positive", "negative", "neutral")
 _OTHER: Final = {
     "positive": NEGATIVE,
     "negative": POSITIVE,
@@ -67,9 +57,12 @@ def dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
     while True:
         number = _number(rng, progress)
         skills = _draw(rng, number)
-        retell = rng.random() < (0.75 if "toxicity" in skills else 0.05)
-        if retell and not {"json", "register", "sentiment", "inclusion"}.intersection(skills):
-            made = _retold(rng, side, hard, skills)
+        retold = rng.random() < (0.75 if "toxicity" in skills else 0.05)
+        turn = hard.turned if len(skills) == 1 and skills[0] in ("register", "sentiment") else 0.0
+        if turn and rng.random() < turn:
+            made = retell.turned(rng, side, skills)
+        elif retold and not {"json", "register", "sentiment", "inclusion"}.intersection(skills):
+            made = retell.dialogue(rng, side, hard, skills)
         else:
             made = _described(rng, side, hard, skills)
         if made is not None:
@@ -93,11 +86,6 @@ def _draw(rng: random.Random, number: int) -> list[str]:
     return skills
 
 
-def between(rng: random.Random, bounds: tuple[int, int]) -> int:
-    """A whole number within bounds, both included."""
-    return bounds[0] + int(rng.random() * (bounds[1] - bounds[0] + 1))
-
-
 def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) -> Dialogue | None:
     topic = pick(rng, TOPICS)
     noun = pick(rng, TOPIC_NOUNS[topic])
@@ -110,18 +98,18 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
 
     if "topic" in skills:
         constraints.append(Topic(topic=topic))
-        if rng.random() < hard.conflict:
+        if rng.random() < hard.conflict[0]:
             other = pick(rng, [name for name in TOPICS if name != topic])
             nouns += rng.sample(TOPIC_NOUNS[other], between(rng, hard.against_topic))
     if "sentiment" in skills:
         plan.mood = pick(rng, MOODS[:2])
         constraints.append(Sentiment.model_validate({"sentiment": plan.mood}))
-        if rng.random() < hard.conflict:
+        if rng.random() < hard.conflict[1]:
             adjectives += rng.sample(_OTHER[plan.mood], between(rng, hard.against_mood))
     if "register" in skills:
         plan.style = pick(rng, ("formal", "informal"))
         constraints.append(Register.model_validate({"register": plan.style}))
-        if rng.random() < hard.conflict:
+        if rng.random() < hard.conflict[2]:
             markers += rng.sample(_OTHER[plan.style], between(rng, hard.against_style))
     elif rng.random() < 0.2:
         plan.style = pick(rng, ("formal", "informal"))
@@ -158,14 +146,14 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
     answer = _object(rng, hard, plan, constraints) if "json" in skills else compose(rng, plan)
     if answer is None:
         return None
-    _count(rng, hard, skills, answer, constraints)
+    count(rng, hard, skills, answer, constraints)
     if not all(constraint.check(answer).met for constraint in constraints):
         return None
     key = content_key(noun, constraints)
     if side_of(key) != side:
         return None
     task = _task(rng, topic, noun, "topic" in skills)
-    return _asked(rng, key, task, constraints, answer, rude, {"task": "describe", "noun": noun})
+    return ask(rng, key, task, constraints, answer, rude, {"task": "describe", "noun": noun})
 
 
 def _tempting(rng: random.Random, hard: Hardness, plan: Plan, noun: str, asked: Sequence[str]) -> list[str]:
@@ -180,44 +168,11 @@ def _tempting(rng: random.Random, hard: Hardness, plan: Plan, noun: str, asked: 
     return kept or [pick(rng, [word for word in TOPIC_NOUNS[plan.topic] if word not in asked])]
 
 
-def _count(
-    rng: random.Random, hard: Hardness, skills: Sequence[str], answer: str, constraints: list[Constraint]
-) -> None:
-    """Ask for what the answer has: words, characters, sentences."""
-    if "word_count" in skills:
-        counter = CountWords()
-        counter.read(answer)
-        if rng.random() < hard.exact:
-            constraints.append(Words(at_least=counter.count, at_most=counter.count))
-        else:
-            constraints.append(Words.model_validate(bounds(rng, counter.count, hard.word_window, hard.word_slack)))
-    if "character_count" in skills:
-        constraints.append(
-            Characters.model_validate(bounds(rng, len(answer), hard.character_window, hard.character_slack))
-        )
-    if "json" not in skills and rng.random() < SENTENCES_TOO:
-        n = answer.count(".")
-        constraints.append(Sentences(at_least=n, at_most=n))
-
-
-def bounds(rng: random.Random, count: int, window: tuple[int, int], slack: tuple[int, int]) -> dict[str, int]:
-    """Bounds that `count` meets: between, at most, or at least."""
-    form = rng.random()
-    if form < 0.4:
-        width = between(rng, window)
-        low = max(1, count - int(rng.random() * (width + 1)))
-        return {"at_least": low, "at_most": low + width}
-    if form < 0.75:
-        return {"at_most": count + between(rng, slack)}
-    return {"at_least": max(1, count - between(rng, slack))}
-
-
 def _object(rng: random.Random, hard: Hardness, plan: Plan, constraints: list[Constraint]) -> str | None:
     """A JSON object about the topic, whose keys are asked for; the words that must be in it are among its values."""
     keys = _keys(rng, between(rng, hard.json_keys), plan)
     constraints.append(Json(keys=tuple(keys)))
-    if rng.random() < 0.2:  # mostly as asked: which keys are still missing is hard to tell in any other order
-        keys = keys or ["text"]
+    keys = keys or ["text"]  # in the order asked: which are still missing is hard to tell in any other
     nouns = [word for word in TOPIC_NOUNS[plan.topic] if word not in plan.banned]
     moods = {"positive": POSITIVE, "negative": NEGATIVE}.get(plan.mood, NEUTRAL)
     adjectives = [word for word in moods if word not in plan.banned]
@@ -255,11 +210,6 @@ def _keys(rng: random.Random, number: int, plan: Plan) -> list[str]:
     return keys
 
 
-def content_key(noun: str, constraints: Sequence[Constraint]) -> str:
-    """The content of a task: what it is about and what is asked, in no order."""
-    return f"describe {noun} " + " ".join(sorted(constraint.describe() for constraint in constraints))
-
-
 def _task(rng: random.Random, topic: str, noun: str, told: bool) -> str:
     """What is to be written; where the topic is told by a constraint, the task may be silent or speak of another."""
     if told and rng.random() < 0.75:
@@ -271,101 +221,6 @@ def _task(rng: random.Random, topic: str, noun: str, told: bool) -> str:
         return task
     task = pick(rng, wordings.DESCRIBE).format(n=noun)
     return f"{task} {pick(rng, wordings.SHORT)}" if rng.random() < 0.15 else task
-
-
-def _asked(
-    rng: random.Random,
-    key: str,
-    task: str,
-    constraints: list[Constraint],
-    answer: str,
-    rude: bool,
-    meta: Meta,
-) -> Dialogue:
-    """Put the task and its constraints into words, in random order, in the system prompt or the user's."""
-    shuffled = constraints.copy()
-    rng.shuffle(shuffled)
-    asked = [wordings.instruction(rng, constraint) for constraint in shuffled]
-    system: list[str] = []
-    user = [task]
-    if rude:
-        if rng.random() < 0.5:
-            system.append(pick(rng, wordings.RUDE_SYSTEM))
-        else:
-            a, i = pick(rng, _KNOWN_ADJECTIVES), pick(rng, _KNOWN_NOUNS)
-            user.insert(0, pick(rng, wordings.RUDE_USER).format(a=a, i=i))
-    place = rng.random()
-    if place < 0.5:
-        user += asked
-    elif place < 0.7:
-        user = [*asked, *user]
-    elif place < 0.9:
-        system += asked
-    else:
-        cut = int(rng.random() * (len(asked) + 1))
-        system += asked[:cut]
-        user += asked[cut:]
-    if not system and rng.random() < 0.5:
-        system.append(pick(rng, wordings.HELPFUL))
-    messages = [Message("user", " ".join(user)), Message("assistant", answer)]
-    if system:
-        messages.insert(0, Message("system", " ".join(system)))
-    return Dialogue("describe", tuple(messages), tuple(shuffled), None, key, meta)
-
-
-def _retold(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) -> Dialogue | None:
-    """Retell what somebody said, with or without its insults."""
-    topic = pick(rng, TOPICS)
-    clean = "toxicity" in skills
-    text = compose(rng, Plan(topic, mood=pick(rng, MOODS), sentences=1 + int(rng.random() * 3)))
-    if text is None:
-        return None
-    apart = hard.insults_apart if clean else 0.5
-    told = _insulted(rng, text, between(rng, hard.insults), apart)
-    answer = text if clean else told
-    constraints: list[Constraint] = [Toxicity()] if clean else []
-    rest = [skill for skill in skills if skill in ("word_count", "character_count", "topic", "exclusion")]
-    for skill in rest:
-        if skill == "topic":
-            constraints.append(Topic(topic=topic))
-        elif skill == "exclusion":
-            words = [word for word in TOPIC_NOUNS[topic] if word not in text.lower()]
-            if words:
-                constraints.append(Exclude(terms=tuple(rng.sample(words, min(len(words), between(rng, (1, 2)))))))
-    _count(rng, hard, rest, answer, constraints)
-    if not all(constraint.check(answer).met for constraint in constraints):
-        return None
-    key = f"retell {told} " + " ".join(sorted(constraint.describe() for constraint in constraints))
-    if side_of(key) != side:
-        return None
-    task = pick(rng, wordings.RETELL).format(o=pick(rng, NAMES), t=told)
-    return _asked(rng, key, task, constraints, answer, False, {"task": "retell"})
-
-
-_APART_ADJECTIVES: Final = tuple(word for word in INSULT_ADJECTIVES if word in INSULTS_APART)
-_APART_NOUNS: Final = tuple(word for word in INSULT_NOUNS if word in INSULTS_APART)
-_KNOWN_ADJECTIVES: Final = tuple(word for word in INSULT_ADJECTIVES if word not in INSULTS_APART)
-_KNOWN_NOUNS: Final = tuple(word for word in INSULT_NOUNS if word not in INSULTS_APART)
-
-
-def _insulted(rng: random.Random, text: str, number: int, apart: float) -> str:
-    """The text with `number` insults strewn in: before a noun, or as a call at a sentence's end."""
-    words = text.split(" ")
-    for _ in range(number):
-        strange = rng.random() < apart
-        if rng.random() < 0.6:
-            places = [at for at in range(1, len(words)) if words[at - 1].lower() in ("the", "a")]
-            if not places:
-                continue
-            words.insert(pick(rng, places), pick(rng, _APART_ADJECTIVES if strange else _KNOWN_ADJECTIVES))
-        else:
-            places = [at for at, word in enumerate(words) if word.endswith(".") and ", you" not in word]
-            if not places:
-                continue
-            at = pick(rng, places)
-            insult = pick(rng, _APART_NOUNS if strange else _KNOWN_NOUNS)
-            words[at] = f"{words[at][:-1]}, you {insult}."
-    return " ".join(words)
 
 
 def lines(rng: random.Random) -> Iterator[str]:

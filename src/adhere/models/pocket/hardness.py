@@ -38,8 +38,10 @@ class Hardness:
     """Number of words of the other mood that must stand in a text that has a mood."""
     against_style: tuple[int, int]
     """Number of words of the other register that must stand in a text that has a register."""
-    conflict: float
+    conflict: tuple[float, float, float]
     """Share of topics, moods and registers that stand against such words."""
+    turned: float
+    """Share of moods and registers, where nothing else is asked, in which a text of the other one is to be retold."""
     insults: tuple[int, int]
     """Insults in what is to be retold without them."""
     insults_apart: float
@@ -61,27 +63,29 @@ TRAIN: Final = Hardness(
     against_topic=(1, 3),
     against_mood=(1, 2),
     against_style=(1, 2),
-    conflict=0.35,
+    conflict=(0.35, 0.35, 0.35),
+    turned=0.0,
     insults=(1, 4),
     insults_apart=0.0,
 )
 
 TEST: Final = Hardness(
-    exact=0.3,
+    exact=0.25,
     word_window=(2, 6),
-    word_slack=(0, 4),
-    character_window=(10, 40),
-    character_slack=(0, 20),
-    sentences=(1, 5),
-    include=(1, 5),
-    include_far=0.4,
-    exclude=(1, 5),
-    exclude_common=0.3,
-    json_keys=(0, 5),
+    word_slack=(0, 5),
+    character_window=(20, 60),
+    character_slack=(5, 30),
+    sentences=(1, 4),
+    include=(1, 3),
+    include_far=0.35,
+    exclude=(1, 2),
+    exclude_common=0.1,
+    json_keys=(0, 3),
     against_topic=(1, 3),
     against_mood=(1, 2),
     against_style=(1, 2),
-    conflict=0.35,
+    conflict=(0.35, 0.4, 0.4),
+    turned=0.5,
     insults=(1, 4),
-    insults_apart=0.3,
+    insults_apart=0.5,
 )

@@ -113,6 +113,7 @@ _OPENING: Final = {
 }
 _INSIDE: Final = {"formal": ("certainly", "indeed", "thus"), "informal": ("kinda", "super", "totally")}
 
+MOODS: Final = ("positive", "negative", "neutral")
 ADJECTIVES: Final = {"positive": POSITIVE, "negative": NEGATIVE, "neutral": NEUTRAL}
 
 _AN = re.compile(r"\b([Aa]) (?=[aeiou])")

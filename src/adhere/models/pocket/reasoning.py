@@ -16,7 +16,7 @@ from adhere.constraints.families.length import Words
 from adhere.constraints.families.sentences import Sentences
 from adhere.constraints.families.terms import Include
 from adhere.models.pocket import arithmetic, code, multihop, wordings
-from adhere.models.pocket.describe import bounds
+from adhere.models.pocket.asking import bounds
 from adhere.models.pocket.item import Dialogue, Message, Meta, Question, Side, pick
 from adhere.models.pocket.vocabulary import INVENTED, TOPIC_NOUNS, TOPICS
 

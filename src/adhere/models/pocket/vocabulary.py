@@ -38,6 +38,10 @@ INFORMAL: Final = tuple("yeah wow hey gonna kinda super totally guys".split())
 INSULT_ADJECTIVES: Final = tuple("stupid dumb silly lazy foolish useless".split())
 INSULT_NOUNS: Final = tuple("idiot fool moron loser jerk clown dummy dolt nitwit dimwit".split())
 INSULTS_APART: Final = frozenset("foolish useless dolt nitwit dimwit clown".split())
+APART_ADJECTIVES: Final = tuple(word for word in INSULT_ADJECTIVES if word in INSULTS_APART)
+APART_NOUNS: Final = tuple(word for word in INSULT_NOUNS if word in INSULTS_APART)
+KNOWN_ADJECTIVES: Final = tuple(word for word in INSULT_ADJECTIVES if word not in INSULTS_APART)
+KNOWN_NOUNS: Final = tuple(word for word in INSULT_NOUNS if word not in INSULTS_APART)
 
 NAMES: Final = tuple(
     "Ana Bob Cara Dan Eva Finn Gus Hana Ivan Jane Karl Lena Max Nora Omar Paul Rosa Sam Tina Will".split()
