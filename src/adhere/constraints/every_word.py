@@ -9,9 +9,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar, Self
 
-from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span
+from adhere.constraints.constraint import BROKEN, HOLDS, OPEN, Check, Monitor, Span
 from adhere.constraints.readers import WordReader
 from adhere.constraints.twofold import Twofold
+
+_SLICE = 512
+"""Characters that are cut into words at once: most rules are decided by the first few words."""
 
 
 class WordMonitor(Monitor):
@@ -27,18 +30,20 @@ class WordMonitor(Monitor):
         return other
 
     def _read(self, chunk: str) -> None:
-        if not self.verdict.decided:
-            self._take(self._words.read(chunk))
+        for at in range(0, len(chunk), _SLICE):
+            if self.verdict.decided:
+                return
+            self._take(self._words.read(chunk[at : at + _SLICE]), at)
 
     def _finish(self) -> None:
         """The text has ended: the last word is certain now."""
         if not self.verdict.decided:
-            self._take(self._words.finish())
+            self._take(self._words.finish(), 0)
 
-    def _take(self, words: list[tuple[str, int, int]]) -> None:
+    def _take(self, words: list[tuple[str, int, int]], shift: int) -> None:
         for word, start, certain in words:
-            self._word(word, start, certain)
-            if self.verdict.decided:
+            self._word(word, start + shift, certain + shift)
+            if self.verdict is not OPEN:
                 return
 
     @abstractmethod

@@ -7,10 +7,11 @@ text whole. What a sentence and a word are is said in `sentences.py` and `counte
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from adhere.constraints.constraint import Span
 from adhere.constraints.counters import word_pattern
-from adhere.constraints.sentences import tokenizer
+from adhere.constraints.sentences import spans_by_punkt
 
 _SURE_END = re.compile(r"[。！？｡।॥؟۔]+[\"”’')\]]*")
 _INK = re.compile(r"[^\W_]")
@@ -18,10 +19,16 @@ _LINE = re.compile(r"[^\r\n]+")
 _BREAK = re.compile(r"\r\n|\r|\n")
 
 
+@lru_cache(maxsize=16)
+def punkt(text: str) -> tuple[tuple[int, int], ...]:
+    """Where NLTK's Punkt sees sentences. Remembered: an answer has several instructions, and looser variants."""
+    return tuple(spans_by_punkt(text))
+
+
 def sentences(text: str) -> list[Span]:
     """The sentences of `text`; a piece without a letter or digit belongs to the sentence before it."""
     spans: list[Span] = []
-    for start, end in tokenizer().span_tokenize(text):
+    for start, end in punkt(text):
         for cut in (*(match.end() for match in _SURE_END.finditer(text, start, end)), end):
             if _INK.search(text, start, cut):
                 spans.append(Span(start, cut))

@@ -22,6 +22,7 @@ import gzip
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -85,9 +86,14 @@ _CLOSING = frozenset("\"')]}‘’“”«»")
 
 
 def count_by_punkt(text: str) -> int:
-    """How many sentences `nltk.sent_tokenize` makes of `text`.
+    """How many sentences `nltk.sent_tokenize` makes of `text`."""
+    return sum(1 for _ in spans_by_punkt(text))
 
-    The same steps as `PunktSentenceTokenizer.span_tokenize`, without making the sentences: of the possible ends in a
+
+def spans_by_punkt(text: str) -> Iterator[tuple[int, int]]:
+    """Where the sentences that `nltk.sent_tokenize` makes of `text` begin and end.
+
+    The same steps as `PunktSentenceTokenizer.span_tokenize`, without copying the text: of the possible ends in a
     run without white space the last counts, Punkt decides on it, and signs that close the sentence before are taken
     off the next one.
     """
@@ -107,18 +113,21 @@ def count_by_punkt(text: str) -> int:
     if latest:
         _decide(text, begins, latest, borders)
 
-    count = shift = 0
-    for at, start in enumerate([0, *(following for _, following in borders)]):
-        if at == len(borders):
-            return count + (start + shift < len(text.rstrip()))
-        stop, following = borders[at]
-        last = borders[at + 1][0] if at + 1 < len(borders) else len(text.rstrip())
-        closing = None
-        if following < last and text[following] in _CLOSING:
-            closing = realigned.match(text, following, last)
-        count += closing is not None or start + shift < stop
-        shift = closing.end() - following if closing else 0
-    return count
+    end = len(text.rstrip())
+    starts = [0, *(following for _, following in borders)]
+    stops = [*(stop for stop, _ in borders), end]
+    shift = 0
+    for at, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        start += shift
+        shift = 0
+        if at < len(borders):
+            following, last = starts[at + 1], stops[at + 1]
+            if following < last and text[following] in _CLOSING and (closing := realigned.match(text, following, last)):
+                yield start, following + len(closing[0].rstrip())
+                shift = closing.end() - following
+                continue
+        if start < stop:
+            yield start, stop
 
 
 def _decide(text: str, begins: int, match: re.Match[str], borders: list[tuple[int, int]]) -> None:

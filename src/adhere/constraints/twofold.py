@@ -18,7 +18,7 @@ from typing import Self
 
 from adhere.constraints import light_nltk
 from adhere.constraints.constraint import AtEnd, Check, Constraint, Monitor, Verdict
-from adhere.constraints.sentences import tokenizer
+from adhere.constraints.pieces import punkt
 
 PUNCTUATION = string.punctuation
 _NO_PUNCTUATION = str.maketrans("", "", PUNCTUATION)
@@ -64,7 +64,7 @@ def edged(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """The sentences that `nltk.sent_tokenize` makes of `text`."""
-    return [text[start:end] for start, end in tokenizer().span_tokenize(text)]
+    return [text[start:end] for start, end in punkt(text)]
 
 
 @cache
@@ -87,5 +87,5 @@ def tokens(text: str) -> Iterator[str]:
     Cut as they are asked for, since a sentence costs half a millisecond; the loosened texts of an answer share most.
     """
     tokenize = _tokenize()
-    for start, end in tokenizer().span_tokenize(text):
+    for start, end in punkt(text):
         yield from tokenize(text[start:end])

@@ -323,7 +323,8 @@ class SentencesThenBullets(Twofold):
         before = text[: stars[0].start] if stars else text
         ended = sum(before[s.start : s.end].rstrip(" \t\r\n\"'”’)*_").endswith((".", "。")) for s in sentences(before))
         found = f"{ended} sentences with a full stop, {len(stars)} points"
-        after = [span for span in spans if stars and span.start > stars[0].start and span not in stars]
+        marked = set(stars)
+        after = [span for span in spans if stars and span.start > stars[0].start and span not in marked]
         stray = [span for span in after if not text[span.start : span.end][:1].isspace()]
         if stray:
             return Check(BROKEN, "text after the points began", found, wanted, tuple(stray))

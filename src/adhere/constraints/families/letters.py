@@ -26,7 +26,10 @@ _PRIMES = frozenset(n for n in range(2, 201) if all(n % d for d in range(2, n)))
 
 def letters(word: str) -> str:
     """The letters and digits of `word` alone, without case and diacritics."""
-    if not word.isascii():
+    if word.isascii():
+        if word.isalnum():
+            return word.lower()
+    else:
         word = unicodedata.normalize("NFKD", word)
     return "".join(filter(str.isalnum, word)).casefold()
 
@@ -299,6 +302,8 @@ class _PalindromeMonitor(WordMonitor):
         self._spans: tuple[Span, ...] = ()
 
     def _word(self, word: str, start: int, certain: int) -> None:
+        if len(word) < self._constraint.letters:
+            return
         plain = letters(word)
         if len(plain) < self._constraint.letters or plain != plain[::-1] or not plain.isalpha():
             return
