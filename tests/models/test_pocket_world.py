@@ -84,7 +84,7 @@ def test_topic_mood_register_and_insults_are_told_by_the_lexicon_and_by_no_other
 def test_some_constraints_never_stand_with_reasoning() -> None:
     kinds: Counter[str] = Counter()
     constrained = 0
-    number = 4000
+    number = 5000
     for item in islice(world.dialogues(15, "train"), number):
         if item.family in ("math", "multihop", "code") and item.constraints:
             constrained += 1
@@ -103,7 +103,7 @@ def test_all_nine_skills_are_asked_for_often() -> None:
         if constraint.skill
     )
     assert len(skills) == 9
-    assert min(skills.values()) > 0.5 * max(skills.values())
+    assert min(skills.values()) > 0.4 * max(skills.values())
 
 
 def test_insults_kept_apart_never_stand_in_training_where_insults_are_forbidden() -> None:

@@ -70,11 +70,11 @@ TRAIN: Final = Hardness(
 )
 
 TEST: Final = Hardness(
-    exact=0.25,
-    word_window=(2, 6),
-    word_slack=(0, 5),
-    character_window=(20, 60),
-    character_slack=(5, 30),
+    exact=0.12,
+    word_window=(6, 12),
+    word_slack=(2, 10),
+    character_window=(30, 80),
+    character_slack=(10, 45),
     sentences=(1, 4),
     include=(1, 3),
     include_far=0.35,

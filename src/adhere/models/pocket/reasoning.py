@@ -32,7 +32,7 @@ NEVER_WITH_REASONING: Final = (
 )
 """Constraint types that training shows with reasoning questions, and those it shows only with descriptions."""
 
-CONSTRAINED: Final = 0.27
+CONSTRAINED: Final = 0.4
 """Share of the reasoning questions of training that carry constraints: 10 to 15 % of all dialogues."""
 
 QUESTIONS: Final[dict[str, Callable[[random.Random, Side, float], Question]]] = {
