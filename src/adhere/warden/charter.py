@@ -314,6 +314,9 @@ class Charter:
         Raises:
             Refused: there is no such role.
         """
+        known = self.__dict__.get(f"_members {role}")
+        if known is not None:
+            return list(known)
         found = self._delegated().get(role)
         if found is None:
             raise Refused("role", f"this charter has no role {role!r}")
@@ -329,11 +332,15 @@ class Charter:
                 continue
             if in_root.get(fingerprint(key)) == person_of(key):
                 keys.append(key)
+        object.__setattr__(self, f"_members {role}", tuple(keys))
         return keys
 
     def threshold(self, role: str) -> int:
         """How many persons `role` needs."""
-        return self._delegated()[role].threshold
+        delegations = self.targets.delegations
+        assert delegations is not None
+        assert delegations.roles is not None
+        return delegations.roles[role].threshold
 
     def scopes(self) -> dict[str, tuple[str, ...]]:
         """Scope name to tool patterns; `*` is everything."""
