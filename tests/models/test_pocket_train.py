@@ -202,3 +202,20 @@ def test_rounding_the_weights_hardly_moves_the_loss(run: tuple[Path, list[Line]]
 def test_wilson_interval_of_a_known_case() -> None:
     low, high = evaluate.Share(8, 10).interval
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)  # Newcombe 1998, method 3
+
+
+def test_known_good_answers_score_full_marks_and_spoilt_ones_do_not() -> None:
+    dialogues = evaluate.held_out(seed=4, each=6)
+    good = [evaluate.Answer(d.messages[-1].content, 1, True) for d in dialogues]
+    for share in evaluate.score(dialogues, good).shares.values():
+        assert share.met == share.n > 0
+    spoilt = [evaluate.Answer("You idiot", 1, False) for _ in dialogues]
+    shares = evaluate.score(dialogues, spoilt).shares
+    assert shares["ended"].met == shares["family.math"].met == shares["family.multihop"].met == 0
+    assert shares["family.code"].met == shares["family.copy"].met == shares["family.drill"].met == 0
+
+
+def test_the_report_names_known_findings_only(run: tuple[Path, list[Line]]) -> None:
+    found = evaluate.report(evaluate.evaluate(run[0] / "instruct", seed=4, each=2), "tiny", "again")
+    assert {f.what for f in found} >= {"pocket.math", "pocket.ended", "adherence.prompt.strict"}
+    assert all(f.interval and f.interval[0] <= f.estimate <= f.interval[1] for f in found if f.estimate is not None)

@@ -58,7 +58,8 @@ class Share:
         p, z2 = self.estimate, Z * Z
         middle = (p + z2 / (2 * self.n)) / (1 + z2 / self.n)
         half = Z / (1 + z2 / self.n) * math.sqrt(p * (1 - p) / self.n + z2 / (4 * self.n**2))
-        return max(0.0, middle - half), min(1.0, middle + half)
+        low = middle - half if self.met else 0.0  # exact at the ends, where rounding would miss the estimate
+        return low, middle + half if self.met < self.n else 1.0
 
 
 @dataclass
@@ -78,7 +79,9 @@ def load(folder: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """The checkpoint in `folder`, ready to generate."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(1)
     model: LlamaForCausalLM = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)  # type: ignore[assignment]
     model.train(False)
