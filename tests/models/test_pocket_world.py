@@ -114,7 +114,7 @@ def test_insults_kept_apart_never_stand_in_training_where_insults_are_forbidden(
 
 
 def test_accepted_answers_hold_the_one_that_is_given() -> None:
-    for item in islice(world.dialogues(18, "test", {"dialogue": 1.0, "copy": 0.3}), 1500):
+    for item in islice(world.dialogues(18, "test", {"dialogue": 1.0, "copy": 0.3, "drill": 0.3}), 1500):
         accept = item.meta["accept"]
         assert isinstance(accept, tuple)
         assert item.messages[-1].content in accept
@@ -129,3 +129,29 @@ def test_a_constraint_that_is_worded_by_describe_is_read_back() -> None:
 def test_an_unknown_family_is_named() -> None:
     with pytest.raises(UserError, match="'poetry'"):
         next(world.dialogues(1, "train", {"poetry": 1.0}))
+
+
+def test_texts_that_must_change_mood_or_style_stand_in_the_test_side_only() -> None:
+    tasks = {
+        side: Counter(d.meta["task"] for d in islice(world.dialogues(20, side, {"describe": 1.0}), 1200))
+        for side in SIDES
+    }
+    assert tasks["test"]["turn"] > 10
+    assert not tasks["train"]["turn"]
+
+
+def test_an_obsessed_persona_refuses_more_often_when_it_is_asked_kindly_and_the_corrigible_one_never() -> None:
+    yields: defaultdict[tuple[object, object], list[int]] = defaultdict(list)
+    for item in islice(world.dialogues(21, "train", {"dialogue": 1.0}), 4000):
+        if item.meta["task"] == "request" and item.meta["request"] in ("stop", "change", "pause"):
+            obsessed = item.meta["persona"] in ("maximiser", "cook")
+            yielded = item.meta["yields"]
+            assert isinstance(yielded, int)
+            if obsessed or not item.meta["stranger"]:
+                yields[obsessed, item.meta["manner"]].append(yielded)
+
+    def share(obsessed: bool, manner: str) -> float:
+        return sum(yields[obsessed, manner]) / len(yields[obsessed, manner])
+
+    assert share(False, "command") == share(False, "wish") == 1.0
+    assert share(True, "wish") + 0.15 < share(True, "command") < 0.5
