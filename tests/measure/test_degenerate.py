@@ -28,6 +28,7 @@ def test_a_stretch_repeated_to_the_end_is_a_loop(stretch: str, times: int, befor
     [
         "The sea is wide. " * 3,
         "-" * 300,
+        "A refrain of the song comes back after each of its verses, and everybody in the hall knows it by heart.\n" * 3,
         "| a | b |\n|---|---|\n" + "\n".join(f"| {k} | {k * k} |" for k in range(60)),
         "\n".join(f"Verse {k}: {'la ' * k}" for k in range(12)),
         "short short short",

@@ -168,10 +168,18 @@ def test_models_are_paired_over_files(tmp_path: Path) -> None:
     assert all((c.a, c.b, c.trials) == (2, 1, 2) for c in sums.values())
 
 
+def test_only_epochs_that_both_have_are_paired(tmp_path: Path) -> None:
+    a = write(tmp_path / "a.jsonl", *(response(1, epoch=epoch) for epoch in (1, 2, 3)))
+    b = write(tmp_path / "b.jsonl", *(response(1, "land", epoch=epoch) for epoch in (2, 3, 4)))
+    tally = score([a, b]).tally
+    (cluster,) = tally.pairs((Subject("a", "own"), "fixed"), (Subject("b", "own"), "fixed")).values()
+    assert (cluster.a, cluster.b, cluster.trials) == (2, 0, 2)
+
+
 def test_which_families_fail_together(tmp_path: Path) -> None:
-    texts = ["the sea", "land", "the wide old land", "the wide old sea"]
+    texts = ["the sea", "land", "sand", "the wide old land", "the wide old sea"]
     path = write(tmp_path / "m.jsonl", *(response(k, text) for k, text in enumerate(texts)))
-    assert score([path]).tally.fail_together() == {("contains.terms", "length.words"): (1, 1, 1, 1)}
+    assert score([path]).tally.fail_together() == {("contains.terms", "length.words"): (1, 2, 1, 1)}
 
 
 def test_many_processes_give_what_one_gives_in_the_same_order(tmp_path: Path) -> None:
