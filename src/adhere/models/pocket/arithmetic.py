@@ -139,6 +139,6 @@ class _Make:
         return math_problem(prompt, self._answer, self._steps, self._key)
 
 
-def line(rng: random.Random) -> str:
+def line(rng: random.Random, side: Side) -> str:
     """A sum as plain text: what the base checkpoint reads."""
-    return question(rng, "train", rng.random()).response
+    return question(rng, side, rng.random()).response

@@ -137,6 +137,6 @@ class _Make:
         return code_problem(prompt, self._name, cases, self._program, self._key)
 
 
-def lines(rng: random.Random) -> str:
+def lines(rng: random.Random, side: Side) -> str:
     """A function as plain text: what the base checkpoint reads."""
-    return question(rng, "train", rng.random()).response
+    return question(rng, side, rng.random()).response

@@ -169,11 +169,11 @@ class _Make:
         return multihop_problem(prompt, [(said(fact), fact[2]) for fact in self._facts], self._key)
 
 
-def lines(rng: random.Random) -> str:
-    """Facts and a worked look-up as plain text: what the base checkpoint reads. Training chains only."""
+def lines(rng: random.Random, side: Side) -> str:
+    """Facts and a worked look-up as plain text: what the base checkpoint reads."""
     while True:
         facts = chain(rng, 1 + int(rng.random() * 2))
-        if side_of("multihop " + " ".join(map(said, facts))) == "train":
+        if side_of("multihop " + " ".join(map(said, facts))) == side:
             break
     shown = surround(rng, facts, 3 + int(rng.random() * 4))
     worked = " ".join(map(said, facts))

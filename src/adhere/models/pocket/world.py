@@ -93,11 +93,11 @@ def plain_text(seed: int, side: Side) -> Iterator[str]:
         if kind == "describe":
             yield next(described)
         elif kind == "facts":
-            yield multihop.lines(rng)
+            yield multihop.lines(rng, side)
         elif kind == "sums":
-            yield arithmetic.line(rng)
+            yield arithmetic.line(rng, side)
         elif kind == "again":
             words = copying.words(rng)
             yield f"{words}. {words}. {words}."
         else:
-            yield code.lines(rng)
+            yield code.lines(rng, side)
