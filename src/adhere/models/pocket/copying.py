@@ -46,4 +46,5 @@ def _fact(rng: random.Random) -> tuple[str, str, str]:
     fact = pick(rng, facts)
     subject, relation, _ = fact
     asked = pick(rng, (f"Copy the fact that begins with: {subject} {relation}", f"Go on: {subject} {relation}"))
-    return f"copy {said(fact)}", f"{' '.join(map(said, facts))} {asked}", said(fact)
+    # the key of the one-hop question: to go on with a fact is to answer it
+    return f"multihop {said(fact)}", f"{' '.join(map(said, facts))} {asked}", said(fact)
