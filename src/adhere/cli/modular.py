@@ -229,7 +229,7 @@ def _train(
     console = _console()
     report = report or (out / "report.html" if out else None)
     out = out or DEFAULT_OUT
-    for note in {note for job in jobs for note in job.task.notes()}:
+    for note in dict.fromkeys(note for job in jobs for note in job.task.notes()):
         console.print(f"Note: {note}.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
