@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated, ClassVar, Self
@@ -146,10 +147,21 @@ class Stairs(Twofold):
         return "Create stairs by incrementally indenting each new line."
 
     def followed(self, text: str) -> bool:
-        kept = text.split("\n")
-        for line in kept:  # over the list it shortens, as the reference does: after a removal the next line is skipped
-            if not line.strip():
-                kept.remove(line)
+        # The reference removes blank lines from the list that it walks: the line after each is skipped, and where blank
+        # lines are equal the first that is left goes.
+        rows = text.split("\n")
+        places: dict[str, deque[int]] = {}
+        for place, row in enumerate(rows):
+            if not row.strip():
+                places.setdefault(row, deque()).append(place)
+        gone: set[int] = set()
+        at = 0
+        while at < len(rows):
+            if blank := places.get(rows[at]):
+                gone.add(blank.popleft())
+                at += 1
+            at += 1
+        kept = [row for place, row in enumerate(rows) if place not in gone]
         steps = [len(line) - len(line.lstrip(" ")) for line in kept]
         return all(one < other for one, other in pairwise(steps))
 
