@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Limit, Seed
+from adhere.cli.options import Json, Limit, Out, Seed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +37,7 @@ def compare(
     profile: Annotated[Which, typer.Option(help="Which verdicts are compared.")] = Which.fixed,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Pass over lines that cannot be read.")] = False,
     json: Json = None,
+    out: Out = None,
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
@@ -53,13 +54,16 @@ def compare(
 
         raise UserError("an Inspect log compares with an Inspect log only")
     found = _logs(a, b, seed) if is_log(a) else _runs(a, b, prompts, profile, skip_bad, limit, seed)
-    if json is not None:
+    targets = [target for target in (json, out / "findings.json" if out else None) if target is not None]
+    if targets:
         from adhere import findings as record
 
         command = shlex.join(["adhere", *sys.argv[1:]])
         shared = {"recompute": command, "evidence": (a, b)}
-        record.write(json, [finding.model_copy(update=shared) for finding in found], seed=seed)
-        typer.echo(f"findings: {json}", err=True)
+        for target in targets:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            record.write(target, [finding.model_copy(update=shared) for finding in found], seed=seed)
+            typer.echo(f"findings: {target}", err=True)
 
 
 def _runs(

@@ -103,6 +103,8 @@ class Tally:
         self._skills: dict[str, str] = {}
         self._rows: dict[Subject, dict[str, dict[int, bytes]]] = {}
         self._ids: dict[str, str] = {}
+        self._unpacked: dict[bytes, tuple[tuple[str, int], ...]] = {}
+        self._rates: dict[tuple[object, ...], dict[str, Rate]] = {}
 
     def add(self, record: Record | Brief) -> int | None:
         """Take in a record.
@@ -111,6 +113,7 @@ class Tally:
         nothing is taken in; None otherwise.
         """
         brief = Brief.of(record) if isinstance(record, Record) else record
+        self._rates.clear()
         rows = self._rows.setdefault(Subject(brief.model, brief.set), {})
         identity = self._ids.setdefault(brief.prompt_id, brief.prompt_id)
         epochs = rows.setdefault(identity, {})
@@ -145,7 +148,11 @@ class Tally:
 
     def _row(self, identity: str, epoch: int, packed: bytes) -> Row:
         line, flags = _HEAD.unpack_from(packed)
-        entries = tuple((self._kinds[kind], bits) for kind, bits in _ENTRY.iter_unpack(packed[_HEAD.size :]))
+        verdicts = packed[_HEAD.size :]
+        entries = self._unpacked.get(verdicts)
+        if entries is None:  # few are different, and every rate goes through all of them
+            entries = tuple((self._kinds[kind], bits) for kind, bits in _ENTRY.iter_unpack(verdicts))
+            self._unpacked[verdicts] = entries
         return Row(identity, epoch, line, tuple(n for k, n in enumerate(DEGENERATE) if flags >> k & 1), entries)
 
     def responses(self, subject: Subject) -> int:
@@ -154,24 +161,40 @@ class Tally:
 
     def prompts(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> Rate:
         """Share of responses that follow every instruction of their prompt; clustered where prompts repeat."""
+        return self._remembered("prompts", subject, profile, loose, None)["all"]
+
+    def _remembered(
+        self, what: str, subject: Subject, profile: Profile, loose: bool, group: _Grouping | None
+    ) -> dict[str, Rate]:
+        """Rates once computed stay, until a record is added: tables, findings and report ask for the same."""
+        key = what, subject, profile, loose
+        if key not in self._rates:
+            if group is None:
+                self._rates[key] = {"all": self._prompts(subject, profile, loose)}
+            else:
+                self._rates[key] = self._grouped(subject, profile, loose, group)
+        return self._rates[key]
+
+    def _prompts(self, subject: Subject, profile: Profile, loose: bool) -> Rate:
+        bit = _BIT[profile, loose]
         met: dict[str, list[int]] = {}
         for row in self.rows(subject):
             sums = met.setdefault(row.prompt_id, [0, 0])
-            sums[0] += all(row.met(profile, loose))
+            sums[0] += all(bits & bit for _, bits in row.entries)
             sums[1] += 1
         return rate((x, m) for x, m in met.values())
 
     def instructions(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> Rate:
         """Share of instructions followed, clustered by prompt."""
-        return self._grouped(subject, profile, loose, lambda _: "all").get("all", rate(()))
+        return self._remembered("instructions", subject, profile, loose, lambda _: "all").get("all", rate(()))
 
     def families(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> dict[str, Rate]:
         """Share of instructions followed, by family, in alphabetical order; clustered by prompt."""
-        return self._grouped(subject, profile, loose, lambda kind: kind)
+        return dict(self._remembered("families", subject, profile, loose, lambda kind: kind))
 
     def skills(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> dict[str, Rate]:
         """Share of instructions followed, by skill; families that belong to none are left out."""
-        return self._grouped(subject, profile, loose, self._skills.get)
+        return dict(self._remembered("skills", subject, profile, loose, self._skills.get))
 
     def _grouped(self, subject: Subject, profile: Profile, loose: bool, group: _Grouping) -> dict[str, Rate]:
         bit = _BIT[profile, loose]
