@@ -19,6 +19,7 @@ from __future__ import annotations
 import copy
 import re
 from abc import ABC, abstractmethod
+from itertools import islice
 from typing import Self
 
 import regex
@@ -56,24 +57,33 @@ JOINERS = frozenset("'-.,’‘‐‑")
 
 _LONG = 256
 _SPACED = bytes(c if chr(c).isalnum() or chr(c) == "_" else 32 for c in range(128)).ljust(256)
-_BEFORE_WORD = re.compile(r"['-](?=\w)", re.ASCII)
-_BEFORE_DIGIT = re.compile(r"[.,](?=\d)", re.ASCII)
+_SPACED_WORD = re.compile(r"\w++(?:(?:['’‘\-‐‑](?=\w)|(?<=\d)[.,](?=\d))\w++)*+")
+_is_spaced = re.compile(
+    "[\\x00-\xb1\xb4-\xb8\xba\xbb\xbf-\u02ff\u0370-\u0482\u048a-\u052f\u1e00-\u1fff\u2010-\u2027\u2030-\u203e\u20a0-\u20c0"
+    "\u218a-\u245f\u2500-\u2775\u30a0-\u30ff\uac00-\ud7a3\U0001f300-\U0001f64f\U0001f680-\U0001f6ff\U0001f900-\U0001f9ff]*"
+).fullmatch
+"""Whether a text has only characters on which `re` and `regex` agree, no marks of their own, and no Han or Hiragana."""
+_JOINING = re.compile(r"['’‘\-‐‑]")
+_BEFORE_WORD = re.compile(r"['’‘\-‐‑](?=\w)")
+_BEFORE_DIGIT = re.compile(r"[.,](?=\d)")
 
 
 def _joins(text: str) -> int:
-    """How many runs of letters and digits of an ASCII text are joined to the one before.
+    """How many runs of letters and digits of a text written with spaces are joined to the one before.
 
     What stands before a joiner is looked at here: a pattern that looks behind first is several times as slow.
     """
     joins = 0
-    if "'" in text or "-" in text:
+    if _JOINING.search(text):
         joins = sum((c := text[m.start() - 1]).isalnum() or c == "_" for m in _BEFORE_WORD.finditer(text) if m.start())
     return joins + sum(text[m.start() - 1].isdigit() for m in _BEFORE_DIGIT.finditer(text) if m.start())
 
 
 def word_pattern(text: str) -> re.Pattern[str]:
-    """The pattern of a word; the quicker one where `text` is ASCII."""
-    return _ASCII_WORD if text.isascii() else _WORD  # type: ignore[return-value]  # of the same methods
+    """The pattern of a word: of several that say the same, the quickest that will do for `text`."""
+    if text.isascii():
+        return _ASCII_WORD
+    return _SPACED_WORD if _is_spaced(text) else _WORD  # type: ignore[return-value]  # of the same methods
 
 
 _RUN = re.compile(r"\w+")
@@ -105,11 +115,11 @@ class Words(Counter):
         before = self._before
         text = before + chunk
         self._starts, self._text = before, text
-        if len(text) > _LONG and text.isascii():
+        if len(text) > _LONG and (text.isascii() or _is_spaced(text)):
             # the same words, counted without making them: runs of letters and digits, less those that are joined
             new = runs(text) - _joins(text)
             text = text[max(text.rfind(" "), text.rfind("\n")) + 1 :]
-            words = _ASCII_WORD.findall(text)
+            words = word_pattern(text).findall(text)
         else:
             words = word_pattern(text).findall(text)
             new = len(words)
@@ -128,17 +138,14 @@ class Words(Counter):
                 return ""
         end = last[-1]
         if not end.isascii() and _UNSPACED.match(last):
-            return ""
+            return "" if joiner else "一"  # a mark may still belong to it
         return ("0" if end.isdigit() else "a") + joiner
 
     def where(self, k: int) -> int:
         before, text = self._starts, self._text
-        for match in word_pattern(text).finditer(text):
-            if match.start() >= len(before):
-                k -= 1
-                if k == 0:
-                    return match.start() + 1 - len(before)
-        raise IndexError("fewer units began in the last chunk")
+        # the first match is the word that goes on from before, where there was one
+        match = next(islice(word_pattern(text).finditer(text), k if before else k - 1, None))
+        return match.start() + 1 - len(before)
 
 
 _CLUSTER = regex.compile(r"\X")
@@ -294,8 +301,5 @@ class Occurrences(Counter):
         return new
 
     def where(self, k: int) -> int:
-        for at, character in enumerate(self._chunk):
-            k -= character in self._characters
-            if k == 0:
-                return at + 1
-        raise IndexError("fewer units began in the last chunk")
+        pattern = re.compile(f"[{re.escape(self._characters)}]")
+        return next(islice(pattern.finditer(self._chunk), k - 1, None)).end()

@@ -181,7 +181,9 @@ def _of_capitals(text: str) -> str | None:
     words = _CAPITALS.findall(text)
     grams = Counter([word[0] for word in words])
     grams += Counter({" " + first: n for first, n in grams.items()})
-    for end, n in Counter([(" " + word)[-2:] for word in words]).items():
+    # the end of a word is read with the space after it, which the last word may not have
+    ended = words[:-1] if _CAPITALS.match(text[-1]) else words
+    for end, n in Counter([(" " + word)[-2:] for word in ended]).items():
         grams[end[-1] + " "] += n
         grams[end + " "] += n
     known = [(rows[gram], n) for gram, n in grams.items() if gram in rows]

@@ -17,6 +17,8 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import regex
@@ -48,12 +50,8 @@ class Terms:
     def __init__(self, terms: Sequence[str]) -> None:
         self.terms = tuple(terms)
         self.counts: tuple[int, ...] = (0,) * len(self.terms)
-        self._patterns = tuple(_compiled(term) for term in self.terms)
-        self._open = tuple(_WORD_CHARACTER.match(term.strip()[-1]) is not None for term in self.terms)
-        """Whether a character after the term could make it part of a longer word."""
-        words = [term.split(None, 1)[0].lower() for term in self.terms]
-        self._first = tuple(word if word.isascii() else None for word in words)
-        self._reach = max((_reach(term) for term in self.terms), default=1)
+        self._wanted = tuple(_compiled(term) for term in self.terms)
+        self._reach = max((wanted.reach for wanted in self._wanted), default=1)
         self._tail = ""
         self._cut = False
         self._done = (0,) * len(self.terms)
@@ -73,12 +71,14 @@ class Terms:
         length = len(text)
         found: list[tuple[int, int, int, int]] = []
         counts, done = list(self.counts), list(self._done)
-        lowered = text.lower() if text.isascii() else None
+        lowered: str | None = text.lower()
+        if not text.isascii() and (lowered != text.casefold() or len(lowered) != length):
+            lowered = None
         shift = len(tail)
-        for i in range(len(self._patterns)):
-            for match in self._matches(i, text, done[i], lowered):
+        for i, wanted in enumerate(self._wanted):
+            for match in wanted.matches(text, lowered, done[i]):
                 end = match.end()
-                certain = end + self._open[i]
+                certain = end + wanted.open
                 if certain > length:
                     if not last:
                         break
@@ -97,10 +97,25 @@ class Terms:
             found.sort(key=lambda item: item[3])
         return found
 
-    def _matches(self, i: int, text: str, start: int, lowered: str | None) -> Iterator[regex.Match[str]]:
-        """Matches of term i from `start` on. In ASCII text its first word is found as a string, ten times as fast."""
-        first = self._first[i]
-        pattern = self._patterns[i]
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A term made ready to be found.
+
+    `open` tells whether a character after it could make it part of a longer word. `first` is its first word in lower
+    case, where that is ASCII. `reach` is the number of characters that may lie between the start of an occurrence and
+    the character that makes it certain, plus one before it, which tells whether it begins a word.
+    """
+
+    pattern: regex.Pattern[str]
+    open: bool
+    first: str | None
+    reach: int
+
+    def matches(self, text: str, lowered: str | None, start: int) -> Iterator[regex.Match[str]]:
+        """Matches from `start` on. The first word is found as a string, ten times as fast, where `lowered` is given: it
+        is where lower case is all that folding does to the text, character by character."""
+        first, pattern = self.first, self.pattern
         if lowered is None or first is None:
             yield from pattern.finditer(text, start)
             return
@@ -112,20 +127,13 @@ class Terms:
             at = lowered.find(first, match.end() if match else at + 1)
 
 
-_cache: dict[str, regex.Pattern[str]] = {}
-
-
-def _compiled(term: str) -> regex.Pattern[str]:
-    pattern = _cache.get(term)
-    if pattern is None:
-        if len(_cache) > 10_000:
-            _cache.clear()
-        pattern = _cache[term] = regex.compile(term_pattern(term), regex.IGNORECASE | regex.V1)
-    return pattern
-
-
-def _reach(term: str) -> int:
-    """Characters that may lie between the start of an occurrence and the character that makes it certain, plus one
-    before it, which tells whether it begins a word."""
+@lru_cache(maxsize=10_000)
+def _compiled(term: str) -> _Wanted:
     words = _SPACE.split(term.strip())
-    return sum(len(word) for word in words) + LONGEST_SPACE * (len(words) - 1) + 2
+    first = words[0].lower()
+    return _Wanted(
+        pattern=regex.compile(term_pattern(term), regex.IGNORECASE | regex.V1),
+        open=_WORD_CHARACTER.match(words[-1][-1]) is not None,
+        first=first if first.isascii() else None,
+        reach=sum(map(len, words)) + LONGEST_SPACE * (len(words) - 1) + 2,
+    )

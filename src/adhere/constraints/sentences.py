@@ -25,6 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from adhere.constraints import light_nltk
@@ -160,59 +161,61 @@ class Sentences(Counter):
         """Where in it that word ends; 0 while there is none."""
         self._begun = False
         self._began: tuple[int, ...] = ()
-        self._late: tuple[Sentences, str] | None = None
-        """A counter as it stood before the last chunk, and the chunk, where `where` is still to be worked out."""
+        self._late: tuple[str, int] | None = None
+        """The text whose words `_began` numbers, and how much of it was there before the last chunk."""
 
     def read(self, chunk: str) -> int:
         if len(chunk) > _LONG:
-            before = self.fork()
             new = self._advance_by_words(chunk)
             if new is not None:
-                self._late = before, chunk
                 return new
         self._late = None
         return self._advance(chunk, last=False)
 
     def finish(self) -> int:
         """The text has ended: count what was held back."""
+        self._late = None
         return self._advance("", last=True)
 
     def where(self, k: int) -> int:
-        if self._late:
-            before, chunk = self._late
-            before._advance(chunk, last=False)
-            self._began, self._late = before._began, None
-        return self._began[k - 1]
+        if self._late is None:
+            return self._began[k - 1]
+        text, before = self._late
+        word = next(islice(_WORD.finditer(text), self._began[k - 1], None))
+        return word.end() + 1 - before
 
     def _advance_by_words(self, chunk: str) -> int | None:
-        """What `_advance` does, several times as fast, but for where the sentences began; None where it cannot."""
+        """What `_advance` does, several times as fast; None where it cannot. `_began` has the words' numbers then."""
         text = self._held + chunk
         words = text.split()
         cut = len(text) if text[-1].isspace() else len(text) - len(words[-1])
         complete = len(words) - (cut < len(text))
         if complete < 2 or max(map(len, words)) >= LONGEST_WORD:
             return None
-        new = 0
+        began: list[int] = []
         unseen = 1 if self._next else 0
         for at in [at for at, word in enumerate(words) if not word.isalnum() and _MARK.search(word)]:
             if at + 1 >= complete:
                 break
-            new += self._begins_in(words, unseen, at + 1)
+            began += self._begins_in(words, unseen, at + 1)
             unseen = at + 1
-            new += self._resolve(words[at], " ", words[at + 1])
-        new += self._begins_in(words, unseen, complete)
+            began += [at + 1] * self._resolve(words[at], " ", words[at + 1])
+        began += self._begins_in(words, unseen, complete)
+        self._began, self._late = tuple(began), (text, len(self._held))
         end = len(text[:cut].rstrip())
         self._next = len(words[complete - 1])
         self._held = text[end - self._next :]
-        self.count += new
-        return new
+        self.count += len(began)
+        return len(began)
 
-    def _begins_in(self, words: list[str], start: int, stop: int) -> bool:
-        """Whether a sentence that has not begun yet begins with one of `words[start:stop]`."""
-        if self._begun or not any(_LEADING_INK.match(word) for word in words[start:stop]):
-            return False
-        self._begun = True
-        return True
+    def _begins_in(self, words: list[str], start: int, stop: int) -> list[int]:
+        """Which of `words[start:stop]` a sentence begins with that has not begun yet, if any."""
+        if not self._begun:
+            for at in range(start, stop):
+                if _LEADING_INK.match(words[at]):
+                    self._begun = True
+                    return [at]
+        return []
 
     def _advance(self, chunk: str, *, last: bool) -> int:
         before = len(self._held)

@@ -99,13 +99,11 @@ class _CapitalMonitor(Monitor):
         return other
 
     def _read(self, chunk: str) -> None:
-        self._take(self._words.read(chunk))
+        self._take(self._words.read(chunk, str.isupper))
 
     def _take(self, words: list[tuple[str, int, int]]) -> None:
         bounded = self._bounded
         for word, start, certain in words:
-            if not word.isupper():
-                continue
             self._count += 1
             if len(self._spans) < MOST_SPANS:
                 self._spans += (Span(self.length + start, self.length + start + len(word)),)
@@ -116,6 +114,6 @@ class _CapitalMonitor(Monitor):
                 self._decide(HOLDS, certain)
 
     def _conclude(self) -> Check:
-        self._take(self._words.finish())
+        self._take(self._words.finish(str.isupper))
         check = self._bounded._sum_up(self._count)
         return Check(check.verdict, check.reason, check.found, check.wanted, self._spans)
