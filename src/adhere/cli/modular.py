@@ -240,7 +240,8 @@ def _train(
         raise typer.Exit(130) from None
     outcome(console, done)
     made = [*(finding for one in done for finding in one.findings), *runs.generalisation(done)]
-    console.print(f"From the armchair: {Odds.of(jobs[0]).words}")
+    first = jobs[0]
+    console.print(f"From the armchair ({first.task.name}, share {first.recipe.share:g}): {Odds.of(first).words}")
     perfect = sum(run.generalised for run in done)
     console.print(f"What happened: {perfect} of {len(done)} trainings are right on every held-out pair.")
     _write(made, out, json)

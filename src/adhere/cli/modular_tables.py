@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -186,8 +187,8 @@ def outcome(console: Console, done: Sequence[Finished]) -> None:
         job = one.job
         key = (job.task.name, job.architecture.kind, job.architecture.rate, job.recipe.share)
         cells.setdefault(key, []).append(one)
-    table = Table(title="trainings", title_justify="left", pad_edge=False)
-    for name in ("task", "alpha", "share", "generalise", "at", "settled", "symm.", "irrel.", "circ.", "verdicts"):
+    table = Table(title="trainings", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
+    for name in ("task", "alpha", "share", "right", "at", "settled", "symm.", "irrel.", "circ.", "verdicts"):
         table.add_column(name, justify="left" if name in ("task", "verdicts") else "right")
     for (task, kind, rate, share), runs in cells.items():
         last = [run.history.measured[-1] for run in runs]
@@ -196,7 +197,7 @@ def outcome(console: Console, done: Sequence[Finished]) -> None:
             task,
             f"{rate:.2f}" if kind == "transformer" else f"linear {kind}",
             f"{share:.2f}",
-            f"{sum(run.generalised for run in runs)} of {len(runs)}",
+            f"{sum(run.generalised for run in runs)}/{len(runs)}",
             _middle([run.history.perfect_at for run in runs]),
             _middle([run.history.settled_at for run in runs]),
             *(
@@ -207,7 +208,7 @@ def outcome(console: Console, done: Sequence[Finished]) -> None:
         )
     console.print(table)
     console.print(
-        "Generalise: seeds right on every held-out pair; at: the step by which they were. Steps, gradient "
+        "Right: seeds right on every held-out pair; at: the step by which they were. Steps, gradient "
         "symmetricity, distance irrelevance and circularity are medians over seeds.",
         style="dim",
     )

@@ -32,6 +32,7 @@ MOST_DOTS = 400
 
 def section(done: Sequence[Finished], *, recompute: str = "") -> Section:
     """The whole section; `done` must not be empty."""
+    first = done[0].job
     verdicts = Counter(run.verdict for run in done)
     perfect = sum(run.generalised for run in done)
     findings = [finding for run in done for finding in run.findings]
@@ -43,7 +44,7 @@ def section(done: Sequence[Finished], *, recompute: str = "") -> Section:
                 *(Fact(name.capitalize(), str(count)) for name, count in verdicts.most_common()),
             )
         ),
-        Prose("From the armchair: " + Odds.of(done[0].job).words),
+        Prose(f"From the armchair ({first.task.name}, share {first.recipe.share:g}): {Odds.of(first).words}"),
     ]
     overview = list(figures.phase(findings))
     shares = figures.generalisation(runs.generalisation(done))
@@ -118,7 +119,7 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
         drawn = figure(4.2 if square else 3.0)
         axes = drawn.subplots()
         colours = iter(SERIES * 2)
-        for series in one.series:
+        for left, series in zip(range(len(one.series), 0, -1), one.series, strict=True):
             if isinstance(series, figures.Band):
                 axes.fill_between(series.x, series.low, series.high, color=SOFT, alpha=0.2, linewidth=0)
                 axes.plot(series.x, series.middle, color=SOFT, linewidth=1.1, linestyle=(0, (3, 3)), label=series.label)
@@ -126,7 +127,7 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
                 points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if y is not None]
                 axes.plot([x for x, _ in points], [y for _, y in points], color=next(colours), label=series.label)
             elif isinstance(series, figures.Points):
-                _dots(axes, series, next(colours))
+                _dots(axes, series, next(colours), 2 + 1.5 * left)  # later ones smaller, so that none is hidden
             else:
                 _heat(axes, series)
         if one.logarithmic:
@@ -148,9 +149,9 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
     return Chart(one.title, svg, one.caption, *_numbers(one), recompute=recompute)
 
 
-def _dots(axes: Axes, series: figures.Points, colour: str) -> None:
+def _dots(axes: Axes, series: figures.Points, colour: str, size: float) -> None:
     named = bool(series.names) and len(series.names) == len(series.x) <= 127 and not series.intervals
-    axes.plot(series.x, series.y, "o", color=colour, markersize=3.5, alpha=0.9, label=series.label)
+    axes.plot(series.x, series.y, "o", color=colour, markersize=size, alpha=0.9, label=series.label)
     for x, interval in zip(series.x, series.intervals, strict=False):
         if interval is not None:
             axes.plot((x, x), interval, color=colour, linewidth=1, alpha=0.6)
