@@ -159,7 +159,11 @@ def _stopped(error: Exception, journal: Path | None, seed: int) -> NoReturn:
 
     assert isinstance(error, BadInput)
     run = error.run
-    hint = "mend the line, or pass over such lines with --skip-bad"
+    hint = (
+        "mend the line, or pass over such lines with --skip-bad" if error.bad.line else "--skip-bad goes on without it"
+    )
+    if error.bad.problem.startswith("a line of"):
+        hint = "--max-mb reads longer ones, --skip-bad passes over them"
     if run.responses:
         print_run(run, seed=seed, partial=True)
         if journal is not None:

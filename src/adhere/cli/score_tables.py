@@ -87,8 +87,12 @@ def _adherence(run: ScoreRun, subjects: Sequence[Subject], of: str, partial: boo
             table.add_row(name, short, *(_rate(rate, roomy) for rate in row), end_section=len(rates) == 1)
         if len(rates) > 1:
             gaps = [a.estimate - b.estimate for a, b in zip(*rates, strict=True)]
-            short = "difference" if roomy else "diff."
-            table.add_row("", short, *(Text(points(gap), style="dim") for gap in gaps), end_section=True)
+            table.add_row(
+                "",
+                "difference" if roomy else "diff.",
+                *(Text(points(gap), style="dim") for gap in gaps),
+                end_section=True,
+            )
     return table
 
 
