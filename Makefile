@@ -7,8 +7,9 @@ STAMP  := $(VENV)/.installed
 .PHONY: audit test lint types floors docs unit bench clean
 
 audit: $(STAMP)
-	$(BIN)/adhere score src/adhere/samples/*.jsonl --report report.html
-	@echo "open report.html"
+	$(BIN)/adhere score src/adhere/samples/*.jsonl --report samples.html
+	$(BIN)/adhere audit --report report.html
+	@echo "Open report.html (the model inside, measured live) and samples.html (the sample answers, scored)."
 
 test: lint types floors docs unit
 
@@ -37,4 +38,4 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) site report.html
+	rm -rf $(VENV) site report.html samples.html

@@ -3,7 +3,7 @@
 The peer does in every step what the released script (code/train-main.py of fjzzq2002/pizza) does: the model with
 hook points between its parts, a `DataLoader` over a data set of tensors that collates the full batch anew, a forward
 pass over both positions, evaluation on the held-out pairs, backward, AdamW with a schedule, the norm of every weight,
-and `.item()` of all that is logged. It is written from the description, without its code. Where ADHERE_PIZZA names a
+and `.item()` of all that is logged. It is our own code, written after reading theirs. Where ADHERE_PIZZA names a
 clone, the real script's `run_experiment` is measured too, with the libraries that only plot and log replaced by stubs
 and the device set to the CPU.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -13,12 +14,17 @@ from adhere.cli.options import Json, Limit, Seed
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from adhere.measure.audit import Measured, Plan
+    from adhere.modular.runs import Finished
 
 PARTS = ("measure",)
 """What an audit is made of; `--only` takes some of it."""
+STUDIES = ("modular",)
+"""What `--with` can add: studies that have nothing to do with the model audited."""
 
 
 def audit(
@@ -27,6 +33,10 @@ def audit(
     ] = "pocket",
     only: Annotated[
         str | None, typer.Option("--only", metavar="PARTS", help="Which parts, with commas.", show_default="all")
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--with", metavar="STUDY", help="Add a study: modular (trains for minutes).", show_default=False),
     ] = None,
     task_set: Annotated[str, typer.Option("--set", help="pocket, ifeval, ifbench or own.")] = "pocket",
     data: Annotated[
@@ -72,7 +82,8 @@ def audit(
     from adhere import findings as records
     from adhere.measure.audit import Plan
 
-    _check_parts(only)
+    _check("--only", only, PARTS)
+    _check("--with", study, STUDIES)
     if certify is not None and not 0 < certify < 1:
         raise UserError(f"--certify takes a share between 0 and 1, such as 0.999, not {certify}")
     plan = Plan(
@@ -91,18 +102,20 @@ def audit(
     folder = out or Path("runs") / _folder(model, plan)
     command = shlex.join(["adhere", *sys.argv[1:]])
     measured = _measure(model, folder, plan, Console(stderr=True), command)
-    records.write(folder / "findings.json", measured.findings)
+    trained = _modular(folder / "modular", seed) if study else ()
+    found = [*measured.findings, *(finding for one in trained for finding in one.findings)]
+    records.write(folder / "findings.json", found)
     if json:
-        records.write(json, measured.findings)
+        records.write(json, found)
     where = report or folder / "report.html"
-    _write_page(where, measured, folder, plan, command)
+    _write_page(where, measured, trained, folder, plan, command)
     _print(measured, where, Console())
 
 
-def _check_parts(only: str | None) -> None:
-    for part in filter(None, (only or "").split(",")):
-        if part not in PARTS:
-            raise UserError(f"--only knows {', '.join(PARTS)}; not {part!r}")
+def _check(option: str, value: str | None, known: tuple[str, ...]) -> None:
+    for part in filter(None, (value or "").split(",")):
+        if part not in known:
+            raise UserError(f"{option} knows {', '.join(known)}; not {part!r}")
 
 
 def _folder(model: str, plan: Plan) -> str:
@@ -140,13 +153,28 @@ def _measure(model: str, folder: Path, plan: Plan, console: Console, command: st
         return auditing.measure(model, folder, plan, progress=progress, recompute=command)
 
 
-def _write_page(where: Path, measured: Measured, folder: Path, plan: Plan, command: str) -> None:
+def _modular(folder: Path, seed: int) -> Sequence[Finished]:
+    """One network without attention and one with it, trained until their metrics settle."""
+    from adhere.modular import runs
+    from adhere.modular.job import Recipe
+
+    jobs = runs.grid(recipe=Recipe(seed=seed, until_stable=True), rates=(0.0, 1.0))
+    return runs.run(jobs, folder, workers=min(len(jobs), os.cpu_count() or 1))
+
+
+def _write_page(
+    where: Path, measured: Measured, trained: Sequence[Finished], folder: Path, plan: Plan, command: str
+) -> None:
     from adhere.report import page
     from adhere.report.sections import adherence, certificate
 
     sections = [adherence.section(measured.run, recompute=command)]
     if measured.certificate:
         sections.append(certificate.section(measured.certificate, recompute=command))
+    if trained:
+        from adhere.report.sections import modular
+
+        sections.append(modular.section(trained, recompute=command))
     lead = (
         f"Asked live: {len(measured.run.kept):,} prompts of the set {plan.task_set}. Look at every sample with "
         f"inspect view --log-dir {folder / 'logs'}."

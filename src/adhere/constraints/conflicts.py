@@ -4,7 +4,7 @@
 contradict, which is no proof that a text exists. `conflicts(constraints)` gives the contradicting pairs among several.
 
 Rules are kept by pairs of kinds. Each is sound: it says "cannot both be" only where that follows from what the two
-families count, never because it would be odd to ask. Two bounded constraints of one family that count the same thing need no
+families count, never because it would be odd to ask. Two bounded constraints of one family that count one thing need no
 rule of their own. `RULES` is the table, for the documentation and for samplers.
 """
 
