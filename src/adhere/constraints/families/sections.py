@@ -26,7 +26,7 @@ def _marker(value: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _heading(marker: str) -> re.Pattern[str]:
-    return re.compile(rf"[\s#*_>\-\[("“]*{re.escape(marker)}[ \t]?(?:\d+|[IVXLC]+\b|[A-Z]\b)(?!\w)", re.I)
+    return re.compile(rf"[\s#*_>\-\[(\"“]*{re.escape(marker)}[ \t]?(?:\d+|[IVXLC]+\b|[A-Z]\b)(?!\w)", re.I)
 
 
 @register
