@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,7 @@ def measure(
     """
     from adhere.measure.adherence import records_of
 
+    start = time.monotonic()
     model = resolve(name)
     label = str(model)
     with _asking(progress, plan):
@@ -137,7 +139,7 @@ def measure(
         certificate, location = _certify(model, folder, plan, progress)
         logs.append(location)
         found.append(_certified(certificate, label, plan, recompute, location))
-    run = ScoreRun(tally=tally, journal=None, profiles=("fixed",), kept=tuple(kept))
+    run = ScoreRun(tally=tally, journal=None, profiles=("fixed",), kept=tuple(kept), seconds=time.monotonic() - start)
     return Measured(label, run, tuple(found), certificate, tuple(logs), errors)
 
 
