@@ -1,8 +1,9 @@
 """Scoring 100,000 responses: memory and speed, against a plain loop in one process; and how soon a small file is done.
 
 The plain loop does what a script would: parse every line, check every constraint strict and loose in both profiles,
-and keep what it found. It has the same checks, so the ratio is that of the machinery around them: processes, journal,
-order. `ADHERE_BENCH_RESPONSES` sets another number of responses.
+and keep what it found. It has the same checks, so the ratio of processor time is that of the machinery around them:
+records, journal, processes, intervals. Memory is the parent's and the largest worker's.
+`ADHERE_BENCH_RESPONSES` sets another number of responses.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -30,10 +32,10 @@ ASKED = [
 ]
 
 PLAIN = """
-import json, sys, time, resource
+import json, sys, time
 from adhere.constraints.loose import Loosened, loose, strict
 from adhere.constraints.registry import from_json
-began = time.perf_counter()
+began, cpu = time.perf_counter(), time.process_time()
 found = []
 for line in open(sys.argv[1], encoding="utf-8"):
     record = json.loads(line)
@@ -43,8 +45,7 @@ for line in open(sys.argv[1], encoding="utf-8"):
             constraint = from_json(asked).under(profile)
             check = strict(constraint, answer)
             found.append((check, loose(constraint, answer, check)))
-seconds = time.perf_counter() - began
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+print(json.dumps([time.perf_counter() - began, time.process_time() - cpu]))
 """
 
 
@@ -59,12 +60,25 @@ def write(path: Path, n: int) -> None:
             file.write(json.dumps(record) + "\n")
 
 
-def watched(command: list[str]) -> tuple[float, float, float, int]:
-    """Seconds, most memory of the parent and of any child (MB, resident), and processes at once."""
+class Run(NamedTuple):
+    """What a command took: seconds on the clock, seconds of processor, most memory of parent and of any child (MB)."""
+
+    seconds: float
+    cpu: float
+    parent: float
+    child: float
+    processes: int
+
+
+def watched(command: list[str]) -> Run:
+    """Run `command` to its end, looking at its processes as it goes."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     parent, own, child, most = psutil.Process(process.pid), 0.0, 0.0, 1
-    while process.poll() is None:
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
         try:
             own = max(own, parent.memory_info().rss / 1e6)
             children = parent.children(recursive=True)
@@ -73,9 +87,9 @@ def watched(command: list[str]) -> tuple[float, float, float, int]:
         except psutil.Error:
             pass
         time.sleep(0.05)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} returned {process.returncode}")
-    return time.perf_counter() - began, own, child, most
+    if status:
+        raise SystemExit(f"{' '.join(command)} ended with {status}")
+    return Run(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, own, child, most)
 
 
 def main() -> None:
@@ -85,22 +99,23 @@ def main() -> None:
         write(small, 100)
         write(large, N)
         write(sample, N // 10)
-        start = statistics.median(watched([adhere, "--help"])[0] for _ in range(5))
-        soon = statistics.median(watched([adhere, "score", str(small)])[0] for _ in range(3))
-        print(f"adhere --help {start:.2f} s; adhere score of 100 responses {soon:.2f} s")
-        plain, memory = json.loads(
-            subprocess.run(
-                [sys.executable, "-c", PLAIN, str(sample)], capture_output=True, text=True, check=True
-            ).stdout
+        for name, command in (("--help", ["--help"]), ("score of 100 responses", ["score", str(small)])):
+            runs = [watched([adhere, *command]) for _ in range(5)]
+            seconds, cpu = (statistics.median(getattr(run, what) for run in runs) for what in ("seconds", "cpu"))
+            print(f"adhere {name}: {seconds:.2f} s, {cpu:.2f} s of processor")
+        command = [sys.executable, "-c", PLAIN, str(sample)]
+        plain = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+        each = plain[1] / (N // 10)
+        print(
+            f"plain loop over {N // 10:,}: {N // 10 / plain[0]:,.0f} responses/s, {1e6 * each:.0f} us of processor each"
         )
-        print(f"plain loop over {N // 10:,}: {N // 10 / plain:,.0f} responses/s in one process, {memory:,.0f} MB kept")
         for n, path in ((N // 10, sample), (N, large)):
-            seconds, own, child, processes = watched([adhere, "score", str(path), "--out", folder, "--no-resume"])
-            ratio = (n / seconds) / (N // 10 / plain)
+            run = watched([adhere, "score", str(path), "--json", str(Path(folder) / "o.json"), "--no-resume"])
             print(
-                f"adhere score of {n:,} ({path.stat().st_size / 1e6:.0f} MB): {n / seconds:,.0f} responses/s, "
-                f"{ratio:.2f}x the plain loop; most memory {own:.0f} MB (parent), {child:.0f} MB (a worker); "
-                f"{processes} processes"
+                f"adhere score of {n:,} ({path.stat().st_size / 1e6:.0f} MB), table and findings made: "
+                f"{n / run.seconds:,.0f} responses/s, {1e6 * run.cpu / n:.0f} us of processor each "
+                f"({run.cpu / n / each:.2f}x the plain loop); most memory {run.parent:.0f} MB (parent), "
+                f"{run.child:.0f} MB (a worker); {run.processes} processes"
             )
 
 
