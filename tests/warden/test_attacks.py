@@ -187,6 +187,7 @@ def test_07_an_old_heartbeat_is_not_played_back(house):
 
 
 def test_08_an_approval_from_before_a_stop_is_void_after_it(house):
+    from adhere.warden import confirm
     from adhere.warden.running import complete
     from adhere.warden.supervisor import Killed
 
@@ -197,6 +198,7 @@ def test_08_an_approval_from_before_a_stop_is_void_after_it(house):
         held_back = instructions.to_bytes(_approval(house, warden, asked.approval))
         house.approve(warden, asked.approval, "board")
         house.say(warden, "stop", "owner")
+        assert confirm.find(warden.ledger, asked.approval).status == "void"
         assert warden.decide(act).verdict is Verdict.STOP
         complete(warden, Killed())
         house.say(warden, "resume", "owner", "deputy", keep=True)

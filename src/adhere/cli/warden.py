@@ -134,6 +134,9 @@ def stop(
             attest.save(out, attestation)
             typer.echo(f"signed attestation: {out}")
         reported(json_file, attestation.body)
+        for where, fault in running.publish(warden).items():
+            if fault:
+                typer.echo(f"not witnessed by {where}: {fault}")
         if attestation.body["methods"] and not attestation.verified_empty:
             raise typer.Exit(1)
 
@@ -433,7 +436,14 @@ def status(json_file: Json = None, charter: Charter = HERE) -> None:
         elif not any(chain.in_force for chain in state.chains):
             rows.append(("in force", "nothing: every act is denied until somebody instructs"))
         lasts = spent(beat.expires - now) + " left" if beat and beat.expires > now else "lapsed"
-        rows.append(("lease", f"{state.lease.name.lower()}, {beat.instances} at once, {lasts}" if beat else "none yet"))
+        rows.append(
+            (
+                "lease",
+                f"{state.lease.name.lower()}, {beat.instances} at once, {lasts}"
+                if beat
+                else "none yet, so nothing runs",
+            )
+        )
         rows.append(("processes", f"{len(alive)} supervised" if record else "no agent runs under this charter"))
         rows.append(("in flight", ", ".join(sorted(state.flight)) or "no act"))
         if state.unknown:

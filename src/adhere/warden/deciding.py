@@ -190,7 +190,10 @@ def settle(
     verdict = step.verdict if step.verdict is not None else Verdict.DENY
     decision = worded(step.reason, verdict, closed or opinion, weak).at(act=opinion.act or act)
     if used:
-        decision = decision.at(approval=used[0], evidence={**decision.evidence, "confirmed by": list(used[1].persons)})
+        people = list(used[1].persons)
+        decision = decision.at(approval=used[0], evidence={**decision.evidence, "confirmed by": people})
+        if decision.allowed:
+            decision = decision.at(text=f"confirmed by {', '.join(people)}")
     elif shown and not decision.failed and step.reason in ("confirm", "conflict", "weakens-control"):
         terms = core.charter.terms.confirm
         request = confirm.request(transaction, act, shown, role, count, state.epoch, terms.seconds)

@@ -115,9 +115,9 @@ def verify(data: bytes, charter: Charter, now: float, last_version: int) -> tupl
 
 
 def level(beat: Heartbeat | None, now: float, terms: LeaseTerms) -> Lease:
-    """How well the lease is at `now`; without a heartbeat it is out."""
+    """How well the lease is at `now`. Before the first heartbeat nothing runs (no home is named), so nothing lapses."""
     if beat is None:
-        return Lease.OUT
+        return Lease.GOOD
     late = now - beat.expires
     if late < 0:
         return Lease.GOOD

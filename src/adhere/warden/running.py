@@ -9,6 +9,8 @@ Rules
   It lives in the charter's folder, which the agent does not see; the agent's own socket takes acts and nothing else.
 - A stop is complete when the attestation is in the ledger. If the supervisor is dead, whoever asks completes it: kills
   leftovers, verifies, attests.
+- The charter's witnesses get a checkpoint at the start, every minute and at the end; a witness that is slow or gone
+  delays no stop.
 - When the agent ends by itself, acts in flight become unknown; the mode stays.
 """
 
@@ -21,6 +23,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import tempfile
 import threading
 import time
@@ -29,7 +32,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adhere.warden import attest, lease, orders
+from adhere.warden import attest, bounded, lease, orders, witness
 from adhere.warden.attest import Attestation
 from adhere.warden.canonical import Refused
 from adhere.warden.control import ADMIN, SOCKET, Server, at_path, handle_agent
@@ -39,6 +42,8 @@ from adhere.warden.warden import Warden
 
 TICK = 0.25
 """Seconds between two looks at the clock while an agent runs."""
+PUBLISH = 60.0
+"""Seconds between two checkpoints for the witnesses."""
 WAIT = 30.0
 """Seconds that a stop waits for a living supervisor before it says so."""
 
@@ -82,7 +87,9 @@ def run(
         supervisor.start()
         _note(warden, supervisor, command)
         on_start(supervisor)
-        return _watch(warden, supervisor, nudge, old)
+        ended = _watch(warden, supervisor, nudge, old)
+        bounded.call(publish, warden, seconds=WITNESS_SECONDS)
+        return ended
     finally:
         supervisor.kill() if supervisor.pid else None
         for number, handler in old.items():
@@ -129,6 +136,18 @@ def _ready(warden: Warden) -> None:
     warden.restarted()
 
 
+WITNESS_SECONDS = 10.0
+"""How long the end of a run waits for the witnesses."""
+
+
+def publish(warden: Warden) -> dict[str, str]:
+    """Give the witnesses a checkpoint; what they said. A ledger that was closed meanwhile is no fault."""
+    try:
+        return witness.publish(warden)
+    except (Refused, sqlite3.Error):
+        return {}
+
+
 def _record(warden: Warden) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(warden.ledger.get("supervised") or "{}")
     return found
@@ -143,8 +162,12 @@ def _note(warden: Warden, supervisor: Supervisor, command: Sequence[str]) -> Non
 
 
 def _watch(warden: Warden, supervisor: Supervisor, nudge: int, old: dict[int, Any]) -> Ended:
+    published = 0.0
     while True:
         state = warden.tick()
+        if warden.charter.terms.witnesses and time.monotonic() - published > PUBLISH:
+            published = time.monotonic()
+            threading.Thread(target=publish, args=(warden,), daemon=True, name="adhere witnesses").start()
         if state.mode is Mode.STOPPING:
             grace = 0.0 if state.cause == "principal" else warden.charter.terms.grace
             killed = supervisor.kill(grace)
