@@ -9,8 +9,10 @@
 Families are found by the registry; the nine skills of arXiv 2604.06015 are exported here by name.
 """
 
+from adhere.constraints.combine import AllOf, AnyOf, Not
 from adhere.constraints.conflicts import Conflict, conflicts, contradict
 from adhere.constraints.constraint import Check, Constraint, Monitor, Profile, Span, Verdict
+from adhere.constraints.families.json_format import Json
 from adhere.constraints.families.length import Characters, Words
 from adhere.constraints.families.terms import Exclude, Frequency, Include
 from adhere.constraints.induce import induce
@@ -18,6 +20,8 @@ from adhere.constraints.parse import find, parse
 from adhere.constraints.registry import family, from_json, register
 
 __all__ = [
+    "AllOf",
+    "AnyOf",
     "Characters",
     "Check",
     "Conflict",
@@ -25,7 +29,9 @@ __all__ = [
     "Exclude",
     "Frequency",
     "Include",
+    "Json",
     "Monitor",
+    "Not",
     "Profile",
     "Span",
     "Verdict",
