@@ -144,12 +144,16 @@ def print_differences(
     for name in ("A − B", "for A", "for B", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("real?", no_wrap=True)
+    several = len({comparison.set for comparison in comparisons}) > 1
+    if several:
+        table.add_column("prompts", style="dim")
     for comparison in comparisons[:MOST_PAIRS]:
         d = comparison.difference
         gap = in_points(d.estimate, d.interval, console.width >= ROOMY)
         verdict = Text("yes", style="green") if comparison.real else Text("cannot tell", style="dim")
         only = str(d.only_a), str(d.only_b)
-        table.add_row(comparison.a, comparison.b, gap, *only, p_value(comparison.p_holm), verdict)
+        of = [comparison.set] if several else []
+        table.add_row(comparison.a, comparison.b, gap, *only, p_value(comparison.p_holm), verdict, *of)
     console.print(table)
     if len(comparisons) > MOST_PAIRS:
         console.print(Text(f"{len(comparisons) - MOST_PAIRS} more pairs: --json FILE has them all", style="dim"))
