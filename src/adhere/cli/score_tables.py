@@ -132,32 +132,32 @@ def _counts(run: ScoreRun, console: Console) -> None:
 def print_differences(
     comparisons: Sequence[Comparison], profile: str, console: Console, title: str = "Paired differences"
 ) -> None:
-    """Which differences between subjects are more than chance."""
-    if not comparisons:
-        return
-    heading = f"{title}, points with 95 % interval · {profile}, prompt strict"
-    table = Table(
-        title=heading, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False
-    )
-    table.add_column("A", overflow="fold")
-    table.add_column("B", overflow="fold")
-    for name in ("A − B", "for A", "for B", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("real?", no_wrap=True)
-    several = len({comparison.set for comparison in comparisons}) > 1
-    if several:
-        table.add_column("prompts", style="dim")
-    for comparison in comparisons[:MOST_PAIRS]:
-        d = comparison.difference
-        gap = in_points(d.estimate, d.interval, console.width >= ROOMY)
-        verdict = Text("yes", style="green") if comparison.real else Text("cannot tell", style="dim")
-        only = str(d.only_a), str(d.only_b)
-        of = [comparison.set] if several else []
-        table.add_row(comparison.a, comparison.b, gap, *only, p_value(comparison.p_holm), verdict, *of)
-    console.print(table)
+    """Which differences between subjects are more than chance, a table for each set of prompts."""
+    shown = comparisons[:MOST_PAIRS]
+    for of in dict.fromkeys(comparison.set for comparison in shown):
+        heading = f"{title}, points with 95 % interval · {of}, {profile}, prompt strict"
+        table = Table(
+            title=heading, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False
+        )
+        table.add_column("A", overflow="fold")
+        table.add_column("B", overflow="fold")
+        for name in ("A − B", "for A", "for B", "p"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("real?", no_wrap=True)
+        for comparison in shown:
+            if comparison.set != of:
+                continue
+            d = comparison.difference
+            gap = in_points(d.estimate, d.interval, console.width >= ROOMY)
+            verdict = Text("yes", style="green") if comparison.real else Text("cannot tell", style="dim")
+            only = str(d.only_a), str(d.only_b)
+            table.add_row(comparison.a, comparison.b, gap, *only, p_value(comparison.p_holm), verdict)
+        console.print(table)
     if len(comparisons) > MOST_PAIRS:
         console.print(Text(f"{len(comparisons) - MOST_PAIRS} more pairs: --json FILE has them all", style="dim"))
-    console.print(Text(f"{comparisons[0].difference.test}, p corrected by Holm over {len(comparisons)}", style="dim"))
+    if comparisons:
+        note = f"{comparisons[0].difference.test}, p corrected by Holm over {len(comparisons)}"
+        console.print(Text(note, style="dim"))
 
 
 def p_value(p: float) -> str:
