@@ -400,6 +400,9 @@ class Keeper:
             data = b""
         if not data:
             self.kill()
+            if self.plan["cgroup"]:
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.plan["cgroup"])
             return False
         *lines, self.buffer = (self.buffer + data).split(b"\n")
         for line in lines:
