@@ -1,8 +1,9 @@
 """How good the pocket model is: greedy answers to held-out prompts, checked.
 
 1. Prompts come from the world's test side: no item of it was ever generated for training.
-2. An answer's parts are counted apart: each constraint under its skill, the problem under its domain, a dialogue
-   that has neither by the answers the world accepts. `ended` is whether the answer closed itself.
+2. An answer's parts are counted apart: each constraint under its kind, and under its skill where it stands in a
+   description (beside a problem it is nearly always met, which would hide the skill); the problem under its domain;
+   a dialogue that has neither by the answers the world accepts. `ended` is whether the answer closed itself.
 3. Every share carries a Wilson interval (Wilson 1927) and its n.
 """
 
@@ -156,7 +157,7 @@ def score(dialogues: Sequence[world.Dialogue], answers: Sequence[Answer]) -> Sco
             met = constraint.check(given.text).met
             marks[constraint.kind] = met
             scores.shares[f"kind.{constraint.kind}"].add(met)
-            if constraint.skill:
+            if constraint.skill and dialogue.family == "describe":
                 scores.shares[f"skill.{constraint.skill}"].add(met)
         if i in grades and grades[i].correct is not None:
             marks["correct"] = bool(grades[i].correct)
