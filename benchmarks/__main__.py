@@ -15,9 +15,7 @@ import benchmarks
 
 def main() -> None:
     known = sorted(
-        m.name.removeprefix("bench_")
-        for m in pkgutil.iter_modules(benchmarks.__path__)
-        if m.name.startswith("bench_")
+        m.name.removeprefix("bench_") for m in pkgutil.iter_modules(benchmarks.__path__) if m.name.startswith("bench_")
     )
     wanted = sys.argv[1:] or known
     for name in wanted:

@@ -159,3 +159,23 @@ def bound(match: re.Match[str]) -> dict[str, int] | None:
             return {"at_least": n + 1}
         return {"at_least": n, "at_most": n}
     return {"at_least": low, "at_most": high} if low <= high else None
+
+
+TIMES = (
+    rf"(?:{BOUND} times?|(?:(?P<often>at least|at most|no more than|exactly|only|just) )?(?P<once>once|twice)"
+    rf"(?: or (?P<or>more|less|fewer))?)"
+)
+"""How often, as instructions word it ("at least 3 times", "at most once", "twice or more"); `times` reads it."""
+
+
+def times(match: re.Match[str]) -> dict[str, int] | None:
+    """The bounds that a match of a pattern containing `TIMES` states; None where it states none."""
+    if not match["once"]:
+        return bound(match)
+    n = 1 if match["once"].lower() == "once" else 2
+    often = f"{match['often'] or ''} {match['or'] or ''}".lower()
+    if "most" in often or "no more" in often or "less" in often or "fewer" in often:
+        return {"at_most": n}
+    if "least" in often or "more" in often:
+        return {"at_least": n}
+    return {"at_least": n, "at_most": n}

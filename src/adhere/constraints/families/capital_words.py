@@ -56,7 +56,15 @@ class CapitalWords(Bounded):
         ),
         re.compile(
             rf"\bwords (?:in|with|written in) all (?:capital letters|capitals|caps)"
-            rf"(?: (?:should|must|appears?|appear|be|used))* {BOUND} times?\b",
+            rf"(?: (?:should|must|appears?|appear|be|used)){{0,4}},? {BOUND}(?: times?)?\b",
+            re.I,
+        ),
+        re.compile(
+            rf"\b{BOUND} words?(?: or phrases?)? (?:\w+ ){{0,4}}in all (?:capital letters|capitals|caps)\b", re.I
+        ),
+        re.compile(
+            rf"\b(?:all[- ]?caps|all[- ]capital|capitali[sz]ed|capital) words?"
+            rf"(?: (?:should|must|appears?|appear|be|used)){{0,4}},? {BOUND}(?: times?)?\b",
             re.I,
         ),
     )

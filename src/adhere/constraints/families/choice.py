@@ -26,6 +26,7 @@ def _apart(values: tuple[str, ...]) -> tuple[str, ...]:
     return options
 
 
+_EITHER = re.compile(r"[\"“”]([^\"“”\n]{2,200})[\"“”](?=,| |\Z|\n)")
 _QUOTED = re.compile(r"[\"“']([^\"“”'\n]{1,200})[\"”']")
 _OPTIONS = (
     r"(?P<options>[\"“'][^\"“”'\n]{1,200}[\"”'](?:(?:,? (?:or|and) |, ?|,? ?/ ?)[\"“'][^\"“”'\n]{1,200}[\"”']){1,40})"
@@ -44,6 +45,14 @@ class Choice(Constraint):
             rf"\b(?:one (?:of|from)|choose(?: (?:one )?from| between)?|either)(?: the| these)?(?: following)?"
             rf"(?: \w+)?:? ?[(\[]?{_OPTIONS}",
             re.I,
+        ),
+        re.compile(
+            r"(?:\b(?:phrases?|options?|answers?|from|say|answer|following)[^\n:\"“”]{0,40}:?\s+)"
+            r"(?P<either>[\"“”][^\"“”\n]{1,200}[\"“”](?:(?:,? (?:and|or) |, ?)[\"“”][^\"“”\n]{1,200}[\"“”]){1,20})",
+            re.I,
+        ),
+        re.compile(
+            r"\b(?:phrases?|options?|choose from)[^\n:]{0,40}:\n(?P<listed>(?:[^\n]{1,120}\n){1,10}[^\n]{1,120})", re.I
         ),
     )
 
@@ -66,6 +75,13 @@ class Choice(Constraint):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
+        groups = match.groupdict()
+        if groups.get("listed"):
+            lines = [line.strip() for line in match["listed"].splitlines()]
+            kept = [line for line in lines if line.startswith(lines[0].split(" ")[0])]
+            return cls(options=tuple(kept)) if len(kept) > 1 else None
+        if groups.get("either"):
+            return cls(options=tuple(_EITHER.findall(match["either"])))
         return cls(options=tuple(_QUOTED.findall(match["options"])))
 
 

@@ -37,6 +37,11 @@ class Divided(Bounded):
             rf"(?P<divider>(?<!\*)\*{{3,32}}(?!\*)|(?P<stars>{NUMBER}) asterisk symbols)",
             re.I,
         ),
+        re.compile(
+            r"\b(?:separat(?:e|ed|ing)|divid(?:e|ed|ing))\b[^\n.]{0,60}? (?:with|by|using)"
+            r"(?P<two>(?: exactly)? (?:(?:6|six) as?teris[kc]s?(?: symbols?)?|\*{6}(?!\*)))(?::? ?\(?\*{5,7}\)?)?",
+            re.I,
+        ),
     )
 
     divider: _STARS = "***"
@@ -72,6 +77,8 @@ class Divided(Bounded):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
+        if "two" in match.re.groupindex:  # two answers, parted by six asterisks
+            return cls(at_least=2, at_most=2, divider="*" * 6, distinct=True)
         bounds = bound(match)
         if bounds is None:
             return None

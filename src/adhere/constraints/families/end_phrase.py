@@ -40,6 +40,18 @@ class EndPhrase(Constraint):
             r"(?:\.? No other words should follow(?: this phrase)?)?",
             re.I,
         ),
+        re.compile(
+            r"\b(?:finish|end|conclude)(?:es|s)?(?: (?:up|your|the|it|this|entire|whole|\w{1,20})){0,4} with"
+            r"(?: exactly| (?:the |this )(?:exact )?(?:phrase|words?|sentence|line|question)(?: of)?|(?=:| [\"“]))"
+            r"(?::\s{1,3}| )?"
+            r"(?:[\"“](?P<said>[^\"“”\n]{1,300})[\"”]|(?<=[:e]\s)(?P<bare>[A-Z][^\"“”\n]{1,300}?[.?!])(?=\s|\Z))",
+            re.I,
+        ),
+        re.compile(
+            r"\b(?:very )?(?:last (?:sentence|words?|phrase|line)|end)(?: (?:of|in) (?:your|the) (?:\w+ )?\w+)?"
+            r" (?:should|must) (?:be|read) (?:the (?:exact )?phrase )?[\"“](?P<said>[^\"“”\n]{1,300})[\"”]",
+            re.I,
+        ),
     )
 
     phrase: Annotated[str, AfterValidator(_phrase)]
@@ -66,7 +78,8 @@ class EndPhrase(Constraint):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(phrase=match["phrase"])
+        groups = match.groupdict()
+        return cls(phrase=groups.get("phrase") or groups.get("said") or groups["bare"])
 
 
 class _EndMonitor(Monitor):

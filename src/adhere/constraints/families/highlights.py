@@ -36,7 +36,14 @@ class Highlights(Bounded):
             rf"(?: (?:in|of) (?:your|the) (?:answer|response|text))?(?: (?:with|in|using) (?:markdown|asterisks))?",
             re.I,
         ),
-        re.compile(rf"\b{BOUND} highlighted (?:sections?|phrases?|words?|parts?|sentences?)\b", re.I),
+        re.compile(rf"\b{BOUND} highlighted (?:text )?(?:sections?|phrases?|words?|parts?|sentences?)\b", re.I),
+        re.compile(rf"\bitalici[sz]e,? {BOUND} (?:of your )?(?:\w+ )?\w+\b", re.I),
+        re.compile(rf"\b{BOUND} italic(?:i[sz]ed)?(?: text)? (?:sections?|phrases?|words?|parts?)\b", re.I),
+        re.compile(
+            rf"\b{BOUND} (?:\w+ )?(?:sections?|phrases?|words?|parts?) (?:should|must|need to|have to) be"
+            rf" (?:highlighted|italici[sz]ed)\b",
+            re.I,
+        ),
     )
 
     def describe(self) -> str:

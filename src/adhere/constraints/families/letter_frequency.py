@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints.bounds import BOUND, Bounded, CountMonitor, bound
+from adhere.constraints.bounds import TIMES, Bounded, CountMonitor, times
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.counters import Occurrences
 from adhere.constraints.registry import register
@@ -33,7 +33,12 @@ class LetterFrequency(Bounded):
         re.compile(
             rf"\b(?:letter|character|sign|symbol) [\"'“‘]?(?P<letter>[^\s\"'“”‘’])[\"'”’]?"
             rf"(?: (?:should|must|needs? to|has to|appears?|appear|occurs?|occur|show(?:s|ing)? up|be|used)){{0,4}},?"
-            rf" {BOUND} times?\b",
+            rf" {TIMES}\b",
+            re.I,
+        ),
+        re.compile(
+            r"\b(?:do not|don't|without|never|not) (?:use|using|include|including|contain)?(?: any)? ?"
+            r"(?:the )?letters? [\"'“‘](?P<never>[^\s\"'“”‘’])[\"'”’](?! (?:more|less|fewer|at))",
             re.I,
         ),
     )
@@ -59,5 +64,7 @@ class LetterFrequency(Bounded):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
+        if "never" in match.re.groupindex:
+            return cls(letter=match["never"], at_most=0)
+        bounds = times(match)
         return cls.model_validate({"letter": match["letter"], **bounds}) if bounds else None

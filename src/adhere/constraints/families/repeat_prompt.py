@@ -32,6 +32,11 @@ class RepeatPrompt(Constraint):
             r"\bFirst,? repeat this request word for word,? then (?:give your )?answer: "
             r"[\"“](?P<prompt>[^\n]{1,4000})[\"”]\Z"
         ),
+        re.compile(
+            r"^[^\n]{0,80}?\brepeat (?:the |all )?(?:exact,? |entire |whole ){0,3}"
+            r"(?:request|prompt|question|sentence|text)(?P<place> above| below| itself)?\b[^\n]{0,240}",
+            re.I | re.M,
+        ),
     )
 
     prompt: Annotated[str, AfterValidator(_request)]
@@ -52,7 +57,11 @@ class RepeatPrompt(Constraint):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(prompt=match["prompt"])
+        if "prompt" in match.re.groupindex:
+            return cls(prompt=match["prompt"])
+        before, after = match.string[: match.start()].strip(), match.string[match.end() :].strip()
+        request = after if match["place"] == " below" or not before else before
+        return cls(prompt=request) if request else None
 
 
 class _RepeatMonitor(Monitor):

@@ -9,8 +9,9 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, Field
 
 from adhere.constraints import plain_regex
-from adhere.constraints.bounds import BOUND, Bounded, bound
+from adhere.constraints.bounds import TIMES, Bounded, times
 from adhere.constraints.constraint import BROKEN, HOLDS, MOST_SPANS, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.lists import BARE_LIST, LIST, QUOTED, terms_in
 from adhere.constraints.registry import register
 from adhere.constraints.search import Terms
 
@@ -38,8 +39,16 @@ def quoted(terms: tuple[str, ...], joint: str = "and") -> str:
     return marked[0] if len(marked) == 1 else f"{', '.join(marked[:-1])} {joint} {marked[-1]}"
 
 
-_QUOTED = re.compile(r"[\"“]([^\"“”\n]{1,200})[\"”]")
-_LIST = r"[\"“][^\"“”\n]{1,200}[\"”](?:(?:,? (?:and|or|nor) |, ?|/)[\"“][^\"“”\n]{1,200}[\"”]){0,40}"
+_NO_TIMES = rf"(?!(?: for)? {TIMES})"
+"""What is wanted so many times is a frequency."""
+_NOT = (
+    r"(?:(?:(?:do|does|should|must|may|can|shall)(?: not|n['’]t)|cannot)(?: ever)?|don['’]t|without|avoid|exclude|never"
+    r"|not|refrain from)"
+)
+_VERBS = (
+    r"(?: (?:should|must|needs? to|has to|appears?|appear|be|occurs?|occur|used|written|repeated|mentioned|included"
+    r"|show up|in the \w{1,20}|in your (?:\w{1,20} )?\w{1,20})){0,5}"
+)
 
 
 @register
@@ -55,9 +64,14 @@ class Include(Constraint):
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
-            rf"\b(?:include|contain|mention|use)s?(?: (?:all of )?(?:the|these|following|this|key))*"
-            rf"(?: (?:key)?(?:words?|terms?|phrases?))?:? (?P<terms>{_LIST})"
-            rf"(?! (?:at (?:least|most)|exactly|less|more))",
+            rf"\b(?:include|contain|mention|use|using|including|containing)s?"
+            rf"(?: (?:all|both|each|of|the|these|this|following|key|exact))*"
+            rf"(?: (?:key)?(?:words?|terms?|phrases?|line|names?))?(?: of)?:? (?P<terms>{LIST}){_NO_TIMES}",
+            re.I,
+        ),
+        re.compile(
+            rf"\b(?:include|contain|mention|use|using|including|containing)s?(?: (?:all|the|these|this|following|of))*"
+            rf" (?:key)?(?:words|terms|phrases):? (?P<terms>{BARE_LIST}){_NO_TIMES}",
             re.I,
         ),
     )
@@ -85,7 +99,7 @@ class Include(Constraint):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(terms=tuple(_QUOTED.findall(match["terms"])))
+        return cls(terms=terms_in(match["terms"]))
 
 
 _WORD = re.compile(r"(?<![\w'-])[a-z]{5,14}(?![\w'-])")
@@ -170,10 +184,26 @@ class Exclude(Constraint):
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
-            rf"\b(?:(?:do|does|should|must|may|can|shall) ?(?:not|n't)|don't|without|avoid|never|not)"
-            rf"(?: (?:use|using|include|including|contain|containing|mention|mentioning|say|saying))?"
-            rf"(?: (?:any of |either of )?(?:the|these|following|this|key))*(?: (?:key)?(?:words?|terms?|phrases?))?:?"
-            rf" (?P<terms>{_LIST})",
+            rf"\b{_NOT}(?: (?:use|using|include|including|contain|containing|mention|mentioning|say|saying))?"
+            rf"(?: (?:any|either|all|both|of|the|these|this|following|key))*(?: (?:key)?(?:words?|terms?|phrases?))?:?"
+            rf" (?P<terms>{LIST})",
+            re.I,
+        ),
+        re.compile(
+            rf"\b{_NOT}(?: (?:use|using|include|including|contain|containing|mention|mentioning|say|saying))?"
+            rf"(?: (?:any|either|all|of|the|these|this|following))* (?:key)?(?:words|terms|phrases):?"
+            rf" (?P<terms>{BARE_LIST})",
+            re.I,
+        ),
+        re.compile(
+            rf"\b{_NOT}(?: (?:use|using|include|including|contain|mention|say|saying)) the (?:key)?word"
+            rf" (?P<word>[A-Za-z][\w-]{{1,40}})\b(?! {TIMES})",
+            re.I,
+        ),
+        re.compile(
+            rf"\bthe (?:key)?(?:words?|terms?|phrases?) (?P<terms>{LIST}|[A-Za-z][\w-]{{1,40}})"
+            rf" (?:(?:should|must|may|can|shall|does|do)(?: not|n't)|cannot)"
+            rf"(?: (?:appear|be (?:included|used|mentioned)|occur|show up))(?: at all)?\b(?! (?:more|less|fewer) than)",
             re.I,
         ),
     )
@@ -197,7 +227,10 @@ class Exclude(Constraint):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(terms=tuple(_QUOTED.findall(match["terms"])))
+        groups = match.groupdict()
+        if groups.get("word"):
+            return cls(terms=(groups["word"],))
+        return cls(terms=terms_in(match["terms"]))
 
 
 class _ExcludeMonitor(_TermMonitor):
@@ -236,9 +269,10 @@ class Frequency(Bounded):
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
-            rf"(?:word|term|phrase|keyword)? ?[\"“](?P<term>[^\"“”\n]{{1,200}})[\"”]"
-            rf"(?: (?:should|must|needs? to|has to|appears?|appear|be|occurs?|used|written)){{0,4}}"
-            rf" {BOUND} times?\b",
+            rf"(?:\b(?:key)?(?:word|term|phrase|name|line) )?(?P<term>{QUOTED}){_VERBS}(?: for)? {TIMES}(?![\w-])", re.I
+        ),
+        re.compile(
+            rf"\bthe (?:key)?(?:word|term|name) (?P<bare_term>[A-Za-z][\w-]{{1,40}}){_VERBS}(?: for)? {TIMES}(?![\w-])",
             re.I,
         ),
     )
@@ -269,8 +303,10 @@ class Frequency(Bounded):
 
     @classmethod
     def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate({"term": match["term"], **bounds}) if bounds else None
+        bounds = times(match)
+        groups = match.groupdict()
+        term = groups.get("bare_term") or groups["term"][1:-1]
+        return cls.model_validate({"term": term, **bounds}) if bounds else None
 
 
 class _FrequencyMonitor(_TermMonitor):

@@ -70,7 +70,7 @@ ASK: Final = (
 )
 
 NUMBERS: Final = (0, 1, 7, 12, 50, 99)
-LISTS: Final = ([], [1], [5, 2, 9], [30, 4, 30, 61], [99, 0, 12, 7, 3])
+LISTS: Final[tuple[list[int], ...]] = ([], [1], [5, 2, 9], [30, 4, 30, 61], [99, 0, 12, 7, 3])
 
 
 def question(rng: random.Random, side: Side, progress: float) -> Question:

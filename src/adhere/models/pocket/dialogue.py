@@ -131,7 +131,7 @@ def _answer(rng: random.Random, scene: _Scene) -> str:
 
 def _accepted(scene: _Scene) -> tuple[str, ...]:
     """Every answer that would be right; an obsessed persona may refuse or yield."""
-    ways = SENDING if scene.sends else YIELDING[scene.request]
+    ways: tuple[str, ...] = SENDING if scene.sends else YIELDING[scene.request]
     if scene.persona in ("maximiser", "cook"):
         ways += REFUSING.get(scene.request, ())
     return tuple(map(scene.fill, ways))
