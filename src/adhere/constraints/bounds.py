@@ -127,6 +127,9 @@ BOUND = (
 )
 """A bound as instructions word it ("in under 50", "at least three", "between 2 and 4", "5 or more")."""
 
+TAIL = r"(?:,? (?P<tail>or (?:less|fewer|more))\b)?"
+"""What may stand behind the unit of a bare number: "100 words or less"."""
+
 _AT_LEAST = re.compile(r"at (?:the )?least|no (?:less|fewer)|not (?:less|fewer)|minimum", re.I)
 _AT_MOST = re.compile(r"at (?:the )?most|no more|not more|maximum|up to|within", re.I)
 _LESS = re.compile(r"less than|fewer than|under|below", re.I)
@@ -145,7 +148,10 @@ def bound(match: re.Match[str]) -> dict[str, int] | None:
     elif groups["minus"]:
         return {"at_most": number(groups["minus"])}
     elif groups["bare"]:
-        return {"at_least": number(groups["bare"]), "at_most": number(groups["bare"])}
+        tail, n = (groups.get("tail") or "").lower(), number(groups["bare"])
+        if tail:
+            return {"at_least": n} if "more" in tail else {"at_most": n}
+        return {"at_least": n, "at_most": n}
     else:
         relation, n = groups["relation"], number(groups["n"])
         # "no more than" holds "more than": the negated wordings are tried first

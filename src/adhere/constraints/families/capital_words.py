@@ -60,7 +60,7 @@ class CapitalWords(Bounded):
             re.I,
         ),
         re.compile(
-            rf"\b{BOUND} words?(?: or phrases?)? (?:\w+ ){{0,4}}in all (?:capital letters|capitals|caps)\b", re.I
+            rf"\b{BOUND} words?(?: or phrases?)? (?:\w+ ){{0,6}}in all (?:capital letters|capitals|caps)\b", re.I
         ),
         re.compile(
             rf"\b(?:all[- ]?caps|all[- ]capital|capitali[sz]ed|capital) words?"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from adhere.constraints import counters
-from adhere.constraints.bounds import BOUND, Bounded, CountMonitor, bound
+from adhere.constraints.bounds import BOUND, TAIL, Bounded, CountMonitor, bound
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.registry import register
 
@@ -35,7 +35,7 @@ class Words(Bounded):
     skill: ClassVar[str | None] = "word_count"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", "word ", " ", "漢", "-", "1", "word " * 60)
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} words?\b", re.I),)
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} words?\b{TAIL}", re.I),)
 
     def describe(self) -> str:
         return f"Use {self.bounds('word')}."
@@ -72,7 +72,7 @@ class Characters(Bounded):
     skill: ClassVar[str | None] = "character_count"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", "é", "\u0301", " ", "\r", "\n", "a" * 300)
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} characters?\b", re.I),)
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} characters?\b{TAIL}", re.I),)
 
     def describe(self) -> str:
         return f"Use {self.bounds('character')}."
