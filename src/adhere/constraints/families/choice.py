@@ -48,7 +48,7 @@ class Choice(Constraint):
         ),
         re.compile(
             r"(?:\b(?:phrases?|options?|answers?|from|say|answer|following)[^\n:\"“”]{0,40}:?\s+)"
-            r"(?P<either>[\"“”][^\"“”\n]{1,200}[\"“”](?:(?:,? (?:and|or) |, ?)[\"“”][^\"“”\n]{1,200}[\"“”]){1,20})",
+            r"(?P<either>[\"“”][^\"“”\n]{1,200}[\"“”](?:(?:,? or |, ?)[\"“”][^\"“”\n]{1,200}[\"“”]){1,20})",
             re.I,
         ),
         re.compile(
