@@ -108,7 +108,7 @@ def points(
                 "o",
                 color=SERIES[k % len(SERIES)],
                 markersize=4.5,
-                label=name,
+                label=_short(name, 22),
                 zorder=3,
             )
         axes.set_yticks(range(len(labels)), [_short(label, 30) for label in labels])

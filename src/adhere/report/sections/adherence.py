@@ -27,7 +27,7 @@ MOST_MODELS = 24
 """Models in one figure; more are in the tables."""
 MOST_EXAMPLES = 12
 FEWEST = 5
-"""Instructions of a family that a model must have been given for its cell of the heat map."""
+"""Instructions of a family that make a cell of the heat map more than an anecdote; broken ones for a histogram."""
 FEWEST_TOGETHER = 10
 """Prompts that ask for two families, for their correlation to be looked at."""
 
@@ -117,41 +117,40 @@ def _by_family(tally: Tally, subjects: Sequence[Subject], profile: Profile, reco
     kinds = _kinds(tally, subjects, profile)
     families = {subject: tally.families(subject, profile) for subject in subjects}
     if len(subjects) == 1:
-        rates = sorted(families[subjects[0]].items(), key=lambda item: item[1].estimate)
-        rows = [Point(kind, rate.estimate, rate.interval, n=rate.n) for kind, rate in rates]
+        ordered = sorted(families[subjects[0]].items(), key=lambda item: item[1].estimate)
+        rows = [Point(kind, rate.estimate, rate.interval, n=rate.n) for kind, rate in ordered]
         charts.append(
             points("Adherence by family", rows, caption="Share of instructions followed, strict.", recompute=recompute)
         )
     else:
         shown = list(subjects)[:MOST_MODELS]
-        values = tuple(
-            tuple(
-                families[subject][kind].estimate
-                if kind in families[subject] and families[subject][kind].n >= FEWEST
-                else None
-                for subject in shown
-            )
-            for kind in kinds
-        )
-        caption = f"Share of instructions followed, strict; empty where a model was given fewer than {FEWEST}."
-        grid = Grid(tuple(kinds), tuple(_name(subject, tally) for subject in shown), values)
+        rates = [[families[subject].get(kind) for subject in shown] for kind in kinds]
+        values = tuple(tuple(rate.estimate if rate and rate.n else None for rate in row) for row in rates)
+        few = frozenset((i, j) for i, row in enumerate(rates) for j, r in enumerate(row) if r and r.n < FEWEST)
+        caption = "Share of instructions followed, strict."
+        caption += f" Underlined: of fewer than {FEWEST} instructions." if few else ""
+        grid = Grid(tuple(kinds), tuple(_name(subject, tally) for subject in shown), values, few)
         charts.append(heat("Model and family", grid, caption=caption, recompute=recompute))
     skills = {subject: tally.skills(subject, profile) for subject in subjects}
     if any(skills.values()):
-        rows = [
-            Point(skill, rate.estimate, rate.interval, _name(subject, tally), rate.n)
-            for subject in list(subjects)[:4]
-            for skill, rate in skills[subject].items()
-        ]
-        charts.append(
-            points(
-                "Adherence by skill",
-                rows,
-                caption="The nine skills of arXiv 2604.06015, as far as they were asked for.",
-                recompute=recompute,
-            )
-        )
+        charts.append(_by_skill([_name(subject, tally) for subject in subjects], list(skills.values()), recompute))
     return charts
+
+
+def _by_skill(names: Sequence[str], skills: Sequence[dict[str, Rate]], recompute: str) -> Chart:
+    """Dots for a few subjects, a heat map for many."""
+    title, caption = "Adherence by skill", "The nine skills of arXiv 2604.06015, as far as they were asked for."
+    if len(names) <= 4:
+        rows = [
+            Point(skill, rate.estimate, rate.interval, name, rate.n)
+            for name, rates in zip(names, skills, strict=True)
+            for skill, rate in rates.items()
+        ]
+        return points(title, rows, caption=caption, recompute=recompute)
+    found = sorted({skill for rates in skills for skill in rates})
+    names, skills = names[:MOST_MODELS], skills[:MOST_MODELS]
+    values = tuple(tuple(r[skill].estimate if skill in r else None for r in skills) for skill in found)
+    return heat(title, Grid(tuple(found), tuple(names), values), caption=caption, recompute=recompute)
 
 
 @dataclass
