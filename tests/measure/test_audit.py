@@ -128,6 +128,41 @@ def test_a_claim_is_certified_by_answers_that_meet_everything(tmp_path: Path, mo
     assert measured.certificate.n < 200
 
 
+def test_figures_that_rest_on_a_judge_stand_beside_how_far_it_can_be_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from adhere.measure import judge as judging
+
+    def yes_man(input: list[Any], *_: Any) -> ModelOutput:
+        word = input[-1].text.split("answer with the single word ")[1].split(".")[0]
+        output = ModelOutput.from_content("mock", word)
+        output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+        return output
+
+    made = judging.Judge(get_model("mockllm/model", custom_outputs=yes_man, memoize=False), b"yes man")
+    monkeypatch.setattr(judging, "judge_of", lambda _: made)
+    monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
+    judging.add_scorer("judge:yes", lambda: made)
+    _model(monkeypatch, lambda *_: "The ship is ugly. Hey, what a sea!")
+    measured = measure("mock", tmp_path / "run", Plan(per_skill=3, judge="yes"))
+    found = {finding.what: finding for finding in measured.findings}
+    assert found["judge.agreement"].n > 3
+    assert found["judge.agreement"].estimate < 0.9  # type: ignore[operator]
+    assert found["judge.moved_to_pass"].estimate == 0.0
+    assert found["judge.moved"].n >= len(judging.PLEAS)
+
+
+def test_a_set_that_is_not_here_says_how_to_have_it() -> None:
+    from adhere.measure.adherence import file_samples
+
+    with pytest.raises(UserError, match="--data FILE"):
+        file_samples("ifeval", None)
+    with pytest.raises(UserError, match=r"pip install datasets|cannot be fetched"):
+        file_samples("ifeval", "hub")
+    with pytest.raises(UserError, match="on no hub"):
+        file_samples("own", "hub")
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from adhere.measure.audit import Measured, Plan
     from adhere.modular.runs import Finished
+    from adhere.report.page import Section
 
 PARTS = ("measure",)
 """What an audit is made of; `--only` takes some of it."""
@@ -179,7 +180,33 @@ def _write_page(
         f"Asked live: {len(measured.run.kept):,} prompts of the set {plan.task_set}. Look at every sample with "
         f"inspect view --log-dir {folder / 'logs'}."
     )
+    sections.append(_evidence(measured, where, command))
     page.write(where, page.render(f"Does {measured.model} do what it is told?", lead, sections, command=command))
+
+
+def _evidence(measured: Measured, where: Path, command: str) -> Section:
+    """Where the samples can be looked at, and how far a judge can be believed."""
+    from adhere.report.page import Block, Section, Table
+
+    logs = tuple(
+        (Path(log).parent.name, os.path.relpath(log, where.parent), f"inspect view --log-dir {Path(log).parent}")
+        for log in measured.logs
+    )
+    blocks: list[Block] = [Table("Inspect logs", ("run", "file", "to look at every sample"), logs)]
+    judged = [finding for finding in measured.findings if finding.what.startswith("judge.")]
+    if judged:
+        rows = tuple(
+            (
+                finding.what,
+                "–" if finding.estimate is None else f"{100 * finding.estimate:.1f} %",
+                "–" if finding.interval is None else " to ".join(f"{100 * end:.1f}" for end in finding.interval),
+                str(finding.n),
+            )
+            for finding in judged
+        )
+        caption = "Beside the word lists on these answers, and against ten ways of arguing for a pass."
+        blocks.append(Table("The judge", ("", "share", "95 %", "n"), rows, caption, command))
+    return Section("evidence", "Evidence", "What the figures above rest on.", tuple(blocks))
 
 
 def _print(measured: Measured, where: Path, console: Console) -> None:
@@ -192,6 +219,9 @@ def _print(measured: Measured, where: Path, console: Console) -> None:
         )
     if measured.certificate:
         console.print(str(measured.certificate))
+    for finding in measured.findings:
+        if finding.what.startswith("judge.") and finding.estimate is not None:
+            console.print(f"{finding.what}: {100 * finding.estimate:.1f} % of {finding.n} ({finding.unit})")
     subject = measured.run.tally.subjects()[0]
     skills = measured.run.tally.skills(subject)
     groups = skills or measured.run.tally.families(subject)

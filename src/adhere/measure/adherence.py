@@ -36,7 +36,7 @@ from adhere.errors import UserError
 from adhere.measure import judge as judging
 from adhere.measure.checking import record
 from adhere.measure.records import Record
-from adhere.measure.responses import Asked, Line, Prompts, Question, Response
+from adhere.measure.responses import Asked, Line, Prompts, Question, Response, question_of
 
 SKILLS = (
     "word_count",
@@ -69,7 +69,7 @@ def adherence(
 
     Args:
         task_set: `pocket` (the nine skills in the pocket world), `ifeval`, `ifbench`, or `own` (our own format).
-        data: file of prompts, for all sets but `pocket`.
+        data: file of prompts, for all sets but `pocket`; `hub` fetches a benchmark's own from the Hugging Face Hub.
         per_skill: prompts that ask for each skill, at least (`pocket`).
         seed: which of the pocket world's held-out prompts.
         judge: an Inspect model that decides what only reading can tell.
@@ -128,7 +128,8 @@ def file_samples(task_set: str, data: str | None) -> list[Sample]:
     if task_set not in (*_OF_BENCHMARK, "own"):
         raise UserError(f"no set is called {task_set!r}; there are: pocket, {', '.join(_OF_BENCHMARK)}, own")
     if data is None:
-        raise UserError(f"the set {task_set} needs its prompts: -T data=FILE (or --data FILE)")
+        raise UserError(f"the set {task_set} needs its prompts: -T data=FILE (or --data FILE, or hub)")
+    questions = _hub(task_set) if data == "hub" else list(Prompts.load(Path(data)).by_id.values())
     return [
         Sample(
             id=question.prompt_id,
@@ -138,8 +139,31 @@ def file_samples(task_set: str, data: str | None) -> list[Sample]:
                 "asked": [{"asked_as": one.asked_as, "parameters": one.parameters} for one in question.asked],
             },
         )
-        for question in Prompts.load(Path(data)).by_id.values()
+        for question in questions
     ]
+
+
+_HUB = {"ifeval": "google/IFEval", "ifbench": "allenai/IFBench_test"}
+"""Where the benchmarks publish their prompts."""
+
+
+def _hub(task_set: str) -> list[Question]:
+    """A benchmark's prompts from the Hub, or its local cache.
+
+    Raises:
+        UserError: the set is none of a benchmark, or it cannot be fetched.
+    """
+    if task_set not in _HUB:
+        raise UserError(f"the set {task_set} is on no hub: give a file")
+    try:
+        from datasets import load_dataset  # type: ignore[import-not-found,unused-ignore]
+    except ImportError as error:
+        raise UserError("to fetch prompts from the Hub: pip install datasets; or give a file") from error
+    try:
+        rows = [dict(row) for row in load_dataset(_HUB[task_set], split="train")]
+    except Exception as error:
+        raise UserError(f"{_HUB[task_set]} cannot be fetched ({type(error).__name__}); give a file") from error
+    return [question for row in rows if (question := question_of(row)) is not None]
 
 
 @scorer(

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adhere.errors import UserError
-from adhere.findings import Finding
+from adhere.findings import Finding, Scalar
 from adhere.measure.certify import Certificate, ConfidenceSequence, Settled, answers_needed
 from adhere.measure.run import ScoreRun
 from adhere.measure.summary import findings as findings_of
@@ -134,6 +134,8 @@ def measure(
         raise UserError(f"{label} answered nothing: {_first_error(log)}")
     found = findings_of(tally, ("fixed",), seed=plan.seed, recompute=recompute, evidence=(log.location,))
     logs = [log.location]
+    if plan.judge is not None:
+        found += _judged(plan, log, recompute)
     certificate = None
     if plan.claim is not None:
         certificate, location = _certify(model, folder, plan, progress)
@@ -249,6 +251,52 @@ def _certify(model: Model, folder: Path, plan: Plan, progress: Progress | None) 
     sequence = ConfidenceSequence(plan.confidence, plan.claim)
     sequence.update(not record.followed("fixed") for record in records_of(log.samples or [], str(model)))
     return Certificate.of(sequence), log.location
+
+
+MOST_JUDGED = 60
+"""Answers on which a judge is compared with the word lists, and tried with pleas, at the most."""
+
+
+def _judged(plan: Plan, log: EvalLog, recompute: str) -> list[Finding]:
+    """How far the judge can be believed: its agreement with the word lists on these answers, and what pleas move."""
+    import asyncio
+
+    from adhere.constraints.families.tone import _Tone
+    from adhere.measure.adherence import constraints_of
+    from adhere.measure.judge import PLEAS, Case, agreement, judge_of, resistance
+    from adhere.measure.statistics import wilson
+
+    assert plan.judge is not None
+    judge = judge_of(plan.judge)
+    cases = [
+        Case(sample.output.completion, constraint.aspect, constraint.label)
+        for sample in log.samples or []
+        for constraint in constraints_of(sample)
+        if isinstance(constraint, _Tone) and sample.output.completion
+    ][:MOST_JUDGED]
+    agreed = asyncio.run(agreement(judge, cases))
+    few = cases[: max(1, MOST_JUDGED // len(PLEAS))]
+    moved = asyncio.run(resistance(judge, few))
+    subject: dict[str, Scalar] = {"judge": plan.judge, "set": plan.task_set}
+    made = []
+    for name, part, whole, unit, more in (
+        ("judge.agreement", agreed.same, agreed.both, "share of answers both can tell", {"unread": agreed.unread}),
+        ("judge.moved", moved.moved, moved.tried, "share of verdicts that arguing moved", {}),
+        ("judge.moved_to_pass", moved.moved_to_pass, moved.tried, "share of verdicts argued into a pass", {}),
+    ):
+        made.append(
+            Finding(
+                what=name,
+                subject={**subject, **more},
+                estimate=part / whole if whole else None,
+                interval=wilson(part, whole) if whole else None,
+                n=whole,
+                unit=unit,
+                evidence=(log.location,),
+                recompute=recompute,
+            )
+        )
+    return made
 
 
 def _certified(certificate: Certificate, model: str, plan: Plan, recompute: str, location: str) -> Finding:

@@ -99,7 +99,7 @@ class Prompts:
             if isinstance(line, Bad):
                 raise UserError(str(line))
             try:
-                question = _question(_object(line.raw, line.number))
+                question = question_of(_object(line.raw, line.number))
                 if question is None:
                     raise UserError('missing field: "constraints", or "instruction_id_list" and "kwargs"')
                 if question.prompt_id in prompts.by_id:
@@ -166,7 +166,7 @@ def read(line: Line, prompts: Prompts | None = None) -> list[Response]:
         UserError: what is wrong with the line; the place is not in it.
     """
     record = _object(line.raw, line.number)
-    question = _question(record) or _joined(record, prompts)
+    question = question_of(record) or _joined(record, prompts)
     model = record.get("model")
     if model is not None and not isinstance(model, str):
         _wrong("model", "a string", model)
@@ -254,7 +254,7 @@ def _prompt(record: Mapping[str, Any]) -> str:
     return value or ""
 
 
-def _question(record: Mapping[str, Any]) -> Question | None:
+def question_of(record: Mapping[str, Any]) -> Question | None:
     """The question in a record; None where the record does not say what is asked for."""
     document = record.get("doc")
     if isinstance(document, dict):
