@@ -102,7 +102,13 @@ def audit(
     )
     folder = out or Path("runs") / _folder(model, plan)
     command = shlex.join(["adhere", *sys.argv[1:]])
-    measured = _measure(model, folder, plan, Console(stderr=True), command)
+    try:
+        measured = _measure(model, folder, plan, Console(stderr=True), command)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
+        )
+        raise typer.Exit(130) from None
     trained = _modular(folder / "modular", seed) if study else ()
     found = [*measured.findings, *(finding for one in trained for finding in one.findings)]
     records.write(folder / "findings.json", found)

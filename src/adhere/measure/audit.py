@@ -120,10 +120,19 @@ def measure(
     Raises:
         UserError: the model cannot be used, or nothing could be measured of it.
     """
-    from adhere.measure.adherence import records_of
-
     start = time.monotonic()
     model = resolve(name)
+    try:
+        return _measure(model, folder, plan, progress, recompute, start)
+    finally:
+        model.api.close()  # ours owns a thread, which must not be at work when the interpreter ends
+
+
+def _measure(
+    model: Model, folder: Path, plan: Plan, progress: Progress | None, recompute: str, start: float
+) -> Measured:
+    from adhere.measure.adherence import records_of
+
     label = str(model)
     with _asking(progress, plan):
         log = _run(model, folder / "logs" / "adherence", _task(plan), plan)
@@ -181,8 +190,8 @@ def _run(model: Model, folder: Path, task: Any, plan: Plan, stop: Certifying | N
         )
     except (PrerequisiteError, OSError) as error:
         raise UserError(f"the evaluation did not run: {_line(error)}") from error
-    log = read_eval_log(logs[0].location)
-    if log.status == "cancelled":
+    log = read_eval_log(logs[0].location) if logs else None
+    if log is None or log.status == "cancelled":
         raise KeyboardInterrupt
     return log
 
