@@ -88,12 +88,11 @@ def test_temperature_without_a_seed_differs_and_with_one_repeats() -> None:
         config = GenerateConfig(max_tokens=8, temperature=1.0, seed=seed)
         return (await model.generate("Hi", config=config)).completion
 
-    async def both() -> tuple[str, str, str, str]:
-        return await draw(None), await draw(None), await draw(3), await draw(3)
+    async def several(seed: int | None) -> set[str]:
+        return {await draw(seed) for _ in range(12)}
 
-    a, b, c, d = asyncio.run(both())
-    assert a != b
-    assert c == d
+    assert len(asyncio.run(several(None))) > 1  # one answer may end at once, twelve do not
+    assert len(asyncio.run(several(3))) == 1
 
 
 @pytest.mark.parametrize(
