@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -41,9 +42,9 @@ class _Tone(Constraint):
     scorer: str = "lexicon"
 
     @property
+    @abstractmethod
     def label(self) -> str:
         """The label that is asked for, as the scorer calls it."""
-        raise NotImplementedError
 
     def monitor(self) -> Monitor:
         if self.scorer != "lexicon":
