@@ -1,0 +1,8 @@
+"""SustainScore with the controls it needs: what does a constraint cost that the model's own answer already met?
+
+arXiv 2601.22047 adds to a solved problem a constraint that its solution meets by itself, and asks again. What is lost
+then is interference between following and solving. Items selected by one success lose some of it by chance when they
+are merely asked again, so every arm stands beside a control.
+
+    outcome    what became of one arm of one problem: what all of this writes and reads
+"""
