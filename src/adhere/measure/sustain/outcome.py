@@ -9,8 +9,8 @@ Rules:
   one log, (problem, epoch, condition) is unique. The problem is the cluster.
 - `base` is there for every problem that was asked. The other arms are there only where base was correct: base selects.
 - `k` is how many constraints stand in the prompt. For `placebo` and `long` it is the number of constraints whose length
-  they match; for `base` and `control` it is 0. `position` and `factor` differ from their defaults only in arms made for it:
-  position arms are arm "constraint" with position "before" or "system", attention arms are arm "attend".
+  they match; for `base` and `control` it is 0. `position` and `factor` differ from their defaults only in the arms
+  made for them: arm "constraint" with position "before" or "system", and arm "attend".
 - `grade` is what the problem's own grader says of `answer`. `grade.correct` is None where nothing could be decided (a
   sandbox that broke): neither a pass nor a fail, to be left out and counted.
 - `met` holds one verdict for each of `constraints`, on this `answer`: None where it could not be told (UNSURE).
