@@ -79,7 +79,7 @@ class Examples:
         met: whether the response meets it, shape (n,), bool.
         prompt: which prompt the response answers, shape (n,), int.
         text: the responses.
-        constrained: whether the prompt asked for it, shape (n,), bool. False: a free response judged by the same checker.
+        constrained: whether the prompt asked for it, shape (n,), bool. False: a free response, judged alike.
         decided: share of the generated tokens after which the outcome was certain, shape (n,), float; 1 where only the
             end decided, NaN where unknown. None if nobody asked.
         about: where it comes from: model, hash, seed.
@@ -215,7 +215,8 @@ class Examples:
             ]
             more = f" and {len(places) - 3} more places" if len(places) > 3 else ""
             raise UserError(
-                f"activations are not finite: {'; '.join(places[:3])}{more}; capture again with --dtype float32 or leave the layers out"
+                f"activations are not finite: {'; '.join(places[:3])}{more}; "
+                "capture again in float32, or leave these layers out"
             )
 
     def save(self, folder: Path) -> None:
