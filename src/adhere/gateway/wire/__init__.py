@@ -1,0 +1,1 @@
+"""The APIs: one file each reads its requests into the normal form and writes answers, streams and errors in its own."""
