@@ -149,6 +149,9 @@ class Usage:
         return Usage(self.input + other.input, self.output + other.output)
 
 
+NOTHING = Usage()
+
+
 @dataclass(frozen=True, slots=True)
 class TextDelta:
     text: str

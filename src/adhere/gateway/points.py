@@ -19,11 +19,11 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from adhere.constraints.constraint import Check, Constraint
-from adhere.gateway.exchange import FinishReason, Request, ToolCall, Usage
+from adhere.gateway.exchange import NOTHING, FinishReason, Request, ToolCall, Usage
 from adhere.warden.acts import Decision, Verdict
 
 Origin = Literal["request", "policy", "prompt"]
@@ -154,8 +154,8 @@ class Outcome:
 
     ending: Literal["met", "flagged", "refused", "denied", "stopped", "failed", "left"]
     """`met`: delivered, all constraints met. `flagged`: delivered though not all are, by policy. `refused`: not
-    delivered, the budget is spent. `denied`: a decision forbade it. `failed`: the upstream or a check broke. `left`: the
-    client went away."""
+    delivered, the budget is spent. `denied`: a decision forbade it. `failed`: the upstream or a check broke. `left`:
+    the client went away."""
     reason: FinishReason | None
     checked: tuple[Checked, ...] = ()
     attempts: tuple[Attempt, ...] = ()
@@ -171,7 +171,7 @@ class Outcome:
     """Characters of a violation that were delivered before it was found."""
     held: int = 0
     """The most characters that were held back at once."""
-    usage: Usage = Usage()
+    usage: Usage = NOTHING
     seconds: float = 0.0
     text: str = ""
     """In one line, why it ended so."""
