@@ -55,3 +55,30 @@ def tiny(family: str = "llama", layers: int = 3) -> OpenModel:
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
     return OpenModel(f"tiny-{family}", model, tokenizer(), None)
+
+
+@cache
+def tiny_sinks(layers: int = 3) -> OpenModel:
+    """A random GPT-OSS: attention sinks, alternating sliding windows, two experts."""
+    config = CONFIG_MAPPING["gpt_oss"](
+        vocab_size=258,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        num_local_experts=2,
+        num_experts_per_tok=1,
+        max_position_embeddings=256,
+        sliding_window=16,
+        pad_token_id=0,
+        eos_token_id=1,
+        initializer_range=0.2,
+        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval().requires_grad_(False)
+    for block in model.model.layers:
+        block.self_attn.sinks.data.normal_()
+    return OpenModel("tiny-gpt_oss", model, tokenizer(), None)
