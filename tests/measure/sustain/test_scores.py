@@ -111,7 +111,7 @@ def test_without_a_control_arm_there_is_a_score_and_no_interference() -> None:
 
 
 def test_epochs_of_one_problem_are_one_cluster() -> None:
-    """Ten problems asked four times with like outcomes say no more than ten asked once; McNemar's test is not for them."""
+    """Ten problems asked four times with like outcomes say no more than ten asked once; no McNemar then."""
     once = [one for k in range(10) for one in asked(str(k), True, k < 5)]
     four = [one for e in range(1, 5) for k in range(10) for one in asked(str(k), True, k < 5, epoch=e)]
     single, repeated = score(select(once).trials, ALONE), score(select(four).trials, ALONE)
