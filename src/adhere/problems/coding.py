@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any
 
 from adhere.errors import UserError
+from adhere.problems.parsing import PARSER
 from adhere.problems.problem import Domain, Grade, Outcome, Step, content_id, unreadable
 from adhere.problems.sandbox import Job, Limits, Run, Sandbox, shared
 from adhere.problems.source import parse, read_program
@@ -204,7 +205,9 @@ def _shown(arguments: tuple[Any, ...]) -> str:
 
 def _same(value: str, expected: Any) -> bool:
     try:
-        return bool(ast.literal_eval(value) == expected)
+        with PARSER:
+            found = ast.literal_eval(value)
+        return bool(found == expected)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return False
 

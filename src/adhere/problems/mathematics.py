@@ -23,6 +23,7 @@ from typing import Any
 from adhere.errors import UserError
 from adhere.problems.comparing import equal
 from adhere.problems.cues import boxed, stated
+from adhere.problems.parsing import PARSER
 from adhere.problems.problem import Domain, Grade, Step, content_id, unreadable
 
 TOLERANCE = Fraction(1, 10**6)
@@ -204,7 +205,9 @@ def _arithmetic(text: str) -> Fraction | None:
         raise ValueError
 
     try:
-        return value(ast.parse(re.sub(r"(?<![\d.])0+(?=\d)", "", text), mode="eval"))
+        with PARSER:
+            tree = ast.parse(re.sub(r"(?<![\d.])0+(?=\d)", "", text), mode="eval")
+        return value(tree)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError, MemoryError):
         return None
 

@@ -17,16 +17,15 @@ import ast
 import builtins
 import re
 import textwrap
-import threading
 import warnings
+
+from adhere.problems.parsing import PARSER
 
 FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([^\n`]*)$", re.MULTILINE)
 START = re.compile(r"^(?:async\s+def|def|class|import|from|@|if|for|while|try|with|return|[A-Za-z_]\w*\s*[=(+\-*/|&])")
 LONGEST = 60_000  # characters; nobody answers a function with more
 CUTS = 8  # how often a text may be cut at a line that is no Python
 STARTS = 20  # how many lines may look like the first of a program
-
-_warnings_lock = threading.Lock()  # warnings.catch_warnings is not safe across threads
 
 
 def parse(source: str) -> ast.Module | None:
@@ -36,7 +35,7 @@ def parse(source: str) -> ast.Module | None:
 
 def _parse(source: str) -> tuple[ast.Module | None, int]:
     """The syntax tree, and otherwise the line (from 1) at which the parser gave up, 0 if it does not say."""
-    with _warnings_lock, warnings.catch_warnings():
+    with PARSER, warnings.catch_warnings():  # which is not safe across threads either
         warnings.simplefilter("ignore")  # an invalid escape in an answer is no business of the user's terminal
         try:
             return ast.parse(source), 0

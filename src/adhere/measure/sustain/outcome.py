@@ -6,7 +6,8 @@
 Rules:
 
 - One `Outcome` is one response: to one problem, under one condition (`arm`, `k`, `position`, `factor`), judged. Within
-  one log, (problem, epoch, condition) is unique. The problem is the cluster.
+  one log, (problem, epoch, condition) is unique, but in a study of kinds, where a problem has one arm with k = 1 for
+  each kind: there (problem, epoch, condition, kinds) is. The problem is the cluster.
 - `base` is there for every problem that was asked. The other arms are there only where base was correct: base selects.
 - `k` is how many constraints stand in the prompt. For `placebo` and `long` it is the number of constraints whose length
   they match; for `base` and `control` it is 0. `position` and `factor` differ from their defaults only in the arms
@@ -180,7 +181,11 @@ undecided      the grader could not decide: the sandbox or the comparison broke
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Something that was not asked or does not count: a whole condition, or one candidate among the constraints."""
+    """Something that was not asked or does not count: a whole condition, or candidates among the constraints.
+
+    `count` is 1 for a condition, and the number of candidates where constraints were dropped (`names_answer`,
+    `contradiction`); `detail` says what, of candidates the first.
+    """
 
     problem: str
     domain: str
@@ -189,6 +194,7 @@ class Exclusion:
     detail: str
     k: int = 0
     position: Position = "after"
+    count: int = 1
 
 
 def outcomes(log: EvalLog | str | os.PathLike[str]) -> Iterator[Outcome]:
