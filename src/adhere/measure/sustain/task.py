@@ -38,8 +38,8 @@ from adhere.measure.sustain import practice, query
 from adhere.measure.sustain.arms import BASE, LADDER, Condition, block, parse_arms, parse_ks, plan
 from adhere.measure.sustain.material import Material, gather
 from adhere.measure.sustain.outcome import Exclusion, Outcome
+from adhere.measure.sustain.query import Query, Said
 from adhere.measure.sustain.rewriting import extracted, rewritten
-from adhere.measure.sustain.query import Said, Query
 from adhere.problems.problem import Grade, Problem, grade_all
 
 answered: Callable[[], None] | None = None
