@@ -7,6 +7,7 @@ Rules:
 - Prompts are padded on the left and positions counted from each row's first token.
 - A request may bring a `Guide`: it says which tokens may come next and when to stop. A `Watcher` reads the residual
   stream of one layer at every new token of every row, and may stop a row: this is how saved probes work at run time.
+- A request may bring an `Emphasis`: attention to some tokens of its prompt is scaled while its answer is written.
 - Running out of memory halves the batch and goes on; only a single row that does not fit is an error.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -22,7 +24,9 @@ import torch
 from transformers import DynamicCache
 
 from adhere.errors import UserError
+from adhere.models.attending import attending
 from adhere.models.blocks import blocks
+from adhere.models.emphasis import Emphasis, Emphasised
 
 if TYPE_CHECKING:
     from adhere.models.load import OpenModel
@@ -70,6 +74,7 @@ class Request:
     tokens: tuple[int, ...]
     sampling: Sampling = Sampling()
     guide: Guide | None = None
+    emphasis: Emphasis | None = None
 
 
 @dataclass(frozen=True)
@@ -170,8 +175,11 @@ def _run(opened: OpenModel, requests: list[tuple[int, Request]], watchers: Seque
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     cache = DynamicCache(config=model.config)
     alive = list(range(len(rows)))
-    with _Taps(model, watchers) as taps:
+    emphasised = _emphasised(opened, [request for _, request in requests])
+    with _Taps(model, watchers) as taps, attending(model, emphasised) if emphasised else nullcontext():
         while True:
+            if emphasised:
+                emphasised.columns = mask.shape[1]
             output = model(
                 input_ids=ids,
                 attention_mask=mask,
@@ -194,12 +202,22 @@ def _run(opened: OpenModel, requests: list[tuple[int, Request]], watchers: Seque
             if len(stay) < len(here):
                 keep = torch.tensor(stay, device=device)
                 cache.batch_select_indices(keep)
+                if emphasised:
+                    emphasised.keep(keep)
                 mask, positions = mask[keep], positions[keep]
                 alive = [alive[k] for k in stay]
             ids = torch.tensor([[rows[i].tokens[-1]] for i in alive], device=device)
             mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
             positions = positions[:, -1:] + 1
     return {row.index: _finish(opened, row) for row in rows}
+
+
+def _emphasised(opened: OpenModel, requests: Sequence[Request]) -> Emphasised | None:
+    wanted = [request.emphasis for request in requests]
+    if all(one is None or one.factor == 1 for one in wanted):
+        return None
+    prompts = [len(request.tokens) for request in requests]
+    return Emphasised(wanted, prompts, len(blocks(opened.model).modules), opened.device)
 
 
 def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:

@@ -7,6 +7,10 @@ Concurrent requests become batches (`batching`); token counts are those of the a
 seed, stop, max_tokens and logprobs are honoured. Where Inspect gives no temperature the answer is greedy; where it
 gives a temperature and no seed, every answer is drawn afresh, so that epochs differ.
 
+`extra_body={"adhere": {"attend": {"text": "Use no commas.", "factor": 0.5}}}` scales the attention that the answer pays
+to a text of the prompt (`emphasis`; further keys: `since`, `blocks`; several texts are a list). A text that does not
+stand in the prompt word for word is an error.
+
 The weights are opened by the first request, not by the constructor: Inspect also makes a provider only to ask its name.
 """
 
@@ -37,9 +41,12 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolCall, ToolChoice, ToolInfo
 
+from adhere.errors import UserError
 from adhere.models.batching import Batcher
+from adhere.models.emphasis import Emphasis
 from adhere.models.generate import Generation, Reason, Request, Sampling
 from adhere.models.load import Message, OpenModel, open_model
+from adhere.models.tokenmap import prompt_map
 
 BATCH = 64
 DEFAULT_MAX_TOKENS = 512
@@ -62,6 +69,9 @@ class AdhereAPI(ModelAPI):
         device, dtype: as `open_model` takes them.
         batch: rows answered at once, and so the number of connections that Inspect keeps open.
     """
+
+    attends = True
+    """Attention can be scaled from outside; a task that wants to may ask for this attribute."""
 
     def __init__(
         self,
@@ -100,8 +110,13 @@ class AdhereAPI(ModelAPI):
         opened = self._opened if self._batcher else await asyncio.to_thread(lambda: self.opened)
         assert opened is not None
         assert self._batcher is not None
-        text = opened.render([_message(one) for one in input], tools=[_schema(tool) for tool in tools])
-        request = Request(tuple(opened.encode(text)), _sampling(config, opened))
+        messages, schemas = [_message(one) for one in input], [_schema(tool) for tool in tools]
+        text = opened.render(messages, tools=schemas)
+        request = Request(
+            tuple(opened.encode(text)),
+            _sampling(config, opened),
+            emphasis=_emphasis(config, opened, messages, schemas),
+        )
         if len(request.tokens) >= opened.context:
             return ModelOutput.from_content(self.model_name, "", "model_length")
         answer = await self._batcher.answer(request)
@@ -170,6 +185,26 @@ def _sampling(config: GenerateConfig, opened: OpenModel) -> Sampling:
         seed=secrets.randbits(63) if config.seed is None else config.seed,
         stop=tuple(config.stop_seqs or ()),
         logprobs=(config.top_logprobs or 0) if wants else None,
+    )
+
+
+def _emphasis(
+    config: GenerateConfig, opened: OpenModel, messages: list[Message], tools: list[dict[str, Any]]
+) -> Emphasis | None:
+    """What `extra_body["adhere"]["attend"]` asks for, as tokens of this prompt."""
+    wanted = ((config.extra_body or {}).get("adhere") or {}).get("attend")
+    if wanted is None:
+        return None
+    if not isinstance(wanted, dict) or not {"text", "factor"} <= set(wanted) <= {"text", "factor", "since", "blocks"}:
+        raise UserError('attend: wanted {"text": a text of the prompt, "factor": 0 or more}, perhaps since and blocks')
+    if not isinstance(wanted["factor"], int | float):
+        raise UserError(f"attend: the factor is {wanted['factor']!r}, wanted a number")
+    tokens = prompt_map(opened, messages, parts={"text to attend to": wanted["text"]}, tools=tools)
+    return Emphasis(
+        tokens.parts["text to attend to"],
+        float(wanted["factor"]),
+        wanted.get("since", "answer"),
+        tuple(wanted["blocks"]) if wanted.get("blocks") is not None else None,
     )
 
 
