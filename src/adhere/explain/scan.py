@@ -1,0 +1,328 @@
+"""Probes of every skill at every layer and position, and what each says of every response it was not trained on.
+
+Rules:
+- For every fold, layer and position these are fitted on the other folds' constrained responses: a specialist of each
+  skill, a general probe pooled over skills, the same on as many responses as one specialist has, a pool without each
+  skill, and specialists of labels shuffled within the skill.
+- All of them are read on the rows of the fold that was left out, free ones included. Since a fold holds whole prompts,
+  a specialist may be read on other skills' rows: that is the transfer matrix.
+- Scores are relative to the mean that the row's skill has on the training folds, without labels: the threshold is zero
+  for every probe, transferred ones included.
+- What is kept are scores, not probes. AUCs, their intervals and their differences come from them afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from adhere.errors import UserError
+from adhere.explain import logistic
+from adhere.explain.decodability import RESAMPLES, Resamples, aucs
+from adhere.explain.examples import Examples
+from adhere.explain.folds import FOLDS, deal
+from adhere.explain.moments import Moments
+from adhere.explain.probes import ALPHA, Centred, Kind, directions
+from adhere.explain.sites import over, sites
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Scores = NDArray[np.float32]
+
+SHUFFLES = 3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that fitting at a site needs besides the states. Rows are responses.
+
+    Attributes:
+        code: number of the row's skill.
+        fold: which fold it belongs to.
+        constrained: whether probes may be trained on it.
+        few: whether it is among the few on which the small general probe is trained.
+        labels: True for met; the true labels and then the shuffled ones, shape (n, 1 + shuffles).
+    """
+
+    kind: Kind
+    alpha: float
+    skills: int
+    folds: int
+    code: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    constrained: NDArray[np.bool_]
+    few: NDArray[np.bool_]
+    labels: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        examples: Examples,
+        kind: Kind = "logistic",
+        *,
+        alpha: float = ALPHA,
+        folds: int = FOLDS,
+        shuffles: int = SHUFFLES,
+        seed: int = 0,
+    ) -> Plan:
+        """Deal the folds, draw the few, shuffle the labels."""
+        generator = np.random.default_rng(seed)
+        code = _codes(examples)
+        fold = deal(examples, folds, seed)
+        few = np.zeros(len(examples), bool)
+        labels = np.repeat(examples.met[:, None], 1 + shuffles, axis=1)
+        skills = len(examples.skills)
+        for skill in range(skills):
+            asked = (code == skill) & examples.constrained
+            for column in range(1, 1 + shuffles):
+                labels[asked, column] = generator.permutation(examples.met[asked])
+            for number in range(folds):
+                for met in (False, True):
+                    rows = np.flatnonzero(asked & (fold == number) & (examples.met == met))
+                    few[generator.permutation(rows)[: round(len(rows) / skills)]] = True
+        return cls(kind, alpha, skills, folds, code, fold, examples.constrained, few, labels)
+
+
+def _codes(examples: Examples) -> NDArray[np.int64]:
+    number = {skill: k for k, skill in enumerate(examples.skills)}
+    return np.array([number[skill] for skill in examples.skill.tolist()], np.int64)
+
+
+@dataclass(frozen=True)
+class Read:
+    """Scores of all rows at one site, each by probes that did not see its fold.
+
+    Attributes:
+        specialist: by the probe of each skill, shape (skills, n).
+        general: by the pool of all skills, shape (n,).
+        few: by the pool of as many rows as one specialist has, shape (n,).
+        without: by the pool of all skills but the row's own, shape (n,).
+        shuffled: by the row's own skill's probes of shuffled labels, shape (shuffles, n).
+    """
+
+    specialist: Scores
+    general: Scores
+    few: Scores
+    without: Scores
+    shuffled: Scores
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Directions of one fold at one site: (d, skills), (d,), (d,), (d, skills), (d, skills, shuffles)."""
+
+    specialist: Floats
+    general: Floats
+    few: Floats
+    without: Floats
+    shuffled: Floats
+
+
+def read_site(x: Scores, plan: Plan) -> Read:
+    """Fit and read all probes at one site, x of shape (n, d)."""
+    fitted, means = (by_logistic if plan.kind == "logistic" else by_moments)(x, plan)
+    n, shuffles = len(x), plan.labels.shape[1] - 1
+    read = Read(
+        specialist=np.empty((plan.skills, n), np.float32),
+        general=np.empty(n, np.float32),
+        few=np.empty(n, np.float32),
+        without=np.empty(n, np.float32),
+        shuffled=np.empty((shuffles, n), np.float32),
+    )
+    for number, probes in enumerate(fitted):
+        rows = np.flatnonzero(plan.fold == number)
+        code = plan.code[rows]
+        every = np.concatenate(
+            [probes.specialist, probes.general[:, None], probes.few[:, None], probes.without]
+            + [probes.shuffled[:, :, k] for k in range(shuffles)],
+            axis=1,
+        )
+        every /= np.maximum(np.linalg.norm(every, axis=0), 1e-30)
+        scores = x[rows] @ every.astype(np.float32) - (means[number] @ every).astype(np.float32)[code]
+        own, s = np.arange(len(rows)), plan.skills
+        read.specialist[:, rows] = scores[:, :s].T
+        read.general[rows], read.few[rows] = scores[:, s], scores[:, s + 1]
+        read.without[rows] = scores[own, s + 2 + code]
+        for k in range(shuffles):
+            read.shuffled[k, rows] = scores[own, s + 2 + (k + 1) * s + code]
+    return read
+
+
+def by_moments(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
+    """Probes of each fold and the skills' training means, shape (skills, d), from one pass of moments."""
+    asked, few = np.flatnonzero(plan.constrained), np.flatnonzero(plan.few)
+    cells = (plan.skills, plan.folds)
+    sign = np.where(plan.labels, np.float32(1), np.float32(-1))
+    moments = Moments.of(x[asked], (plan.code[asked], plan.fold[asked]), cells, sign[asked])
+    small = Moments.of(x[few], (plan.code[few], plan.fold[few]), cells, sign[few, :1], moments.shift)
+    whole, small_whole = moments.sum(1), small.sum(1)
+    fitted, means = [], []
+    for number in range(plan.folds):
+        train = [whole[s].less(moments[s, number]) for s in range(plan.skills)]
+        centred = [Centred.of(part) for part in train]
+        pool = sum(centred[1:], centred[0])
+        little = [Centred.of(small_whole[s].less(small[s, number])) for s in range(plan.skills)]
+        own = np.stack([directions(part, plan.kind, plan.alpha) for part in centred], axis=1)
+        others = [pool - part for part in centred] if plan.skills > 1 else []
+        fitted.append(
+            Probes(
+                specialist=own[:, :, 0],
+                general=_direction(pool, plan),
+                few=_direction(sum(little[1:], little[0]), plan),
+                without=np.stack([_direction(part, plan) for part in others], axis=1) if others else 0 * own[:, :, 0],
+                shuffled=own[:, :, 1:],
+            )
+        )
+        means.append(np.stack([part.mean for part in train]))
+    return fitted, means
+
+
+def _direction(centred: Centred, plan: Plan) -> Floats:
+    """The probe of the true labels alone, shape (d,)."""
+    return directions(Centred(centred.n, centred.scatter, centred.cross[:1]), plan.kind, plan.alpha)[:, 0]
+
+
+def by_logistic(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
+    """The same by logistic regression on the activations: folds and shuffles of a skill are columns of one fit."""
+    d, s, folds = x.shape[1], plan.skills, plan.folds
+    columns = plan.labels.shape[1]
+    own = np.empty((folds, d, s, columns))
+    means = [np.empty((s, d)) for _ in range(folds)]
+    for skill in range(s):
+        rows = np.flatnonzero((plan.code == skill) & plan.constrained)
+        part, fold = x[rows], plan.fold[rows]
+        train = np.repeat(fold[:, None] != np.arange(folds), columns, axis=1)
+        met = np.tile(plan.labels[rows], (1, folds))
+        weights = logistic.fit(part, met, train).weights
+        own[:, :, skill, :] = weights.reshape(d, folds, columns).transpose(1, 0, 2)
+        for number in range(folds):
+            means[number][skill] = part[fold != number].mean(axis=0, dtype=np.float64)
+    rows = np.flatnonzero(plan.constrained)
+    part, fold, code, met = x[rows], plan.fold[rows], plan.code[rows], plan.labels[rows, 0]
+    outside = fold[:, None] != np.arange(folds)
+    pools = [outside] if s == 1 else [outside, *(outside & (code != skill)[:, None] for skill in range(s))]
+    pooled = logistic.fit(part, met, np.concatenate(pools, axis=1), group=code).weights.reshape(d, len(pools), folds)
+    rows = np.flatnonzero(plan.few)
+    few = logistic.fit(
+        x[rows], plan.labels[rows, 0], plan.fold[rows][:, None] != np.arange(folds), group=plan.code[rows]
+    ).weights
+    without = np.zeros((d, s, folds)) if s == 1 else pooled[:, 1:]
+    fitted = [
+        Probes(own[f, :, :, 0], pooled[:, 0, f], few[:, f], without[:, :, f], own[f, :, :, 1:]) for f in range(folds)
+    ]
+    return fitted, means
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What all probes say at all sites. `scores[site]` is a `Read`; rows are those of the examples.
+
+    Arrays over sites have shape (layers, positions, ...).
+    """
+
+    kind: Kind
+    layers: tuple[int, ...]
+    positions: tuple[str, ...]
+    skills: tuple[str, ...]
+    plan: Plan
+    prompt: NDArray[np.int64]
+    specialist: Scores
+    general: Scores
+    few: Scores
+    without: Scores
+    shuffled: Scores
+
+    def rows(self, skill: str, *, constrained: bool = True) -> NDArray[np.int64]:
+        """Row numbers of a skill."""
+        return np.flatnonzero((self.plan.code == self.number(skill)) & (self.plan.constrained == constrained))
+
+    def number(self, skill: str) -> int:
+        if skill not in self.skills:
+            raise UserError(f"no probe of skill {skill}; there are {', '.join(self.skills)}")
+        return self.skills.index(skill)
+
+    def met(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """True labels of some rows."""
+        return np.asarray(self.plan.labels[rows, 0])
+
+    @cached_property
+    def _resamples(self) -> dict[tuple[str, bool], Resamples]:
+        return {}
+
+    def resamples(self, skill: str, *, constrained: bool = True) -> Resamples:
+        """The draws of prompts that all estimates on a skill's rows share."""
+        key = (skill, constrained)
+        if key not in self._resamples:
+            rows = self.rows(skill, constrained=constrained)
+            self._resamples[key] = Resamples.of(self.prompt[rows], RESAMPLES)
+        return self._resamples[key]
+
+    def layer_by_fold(self, scores: Scores, rows: NDArray[np.int64], met: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """For each fold the layer index that is best on the other folds, for scores of shape (layers, rows).
+
+        What is then read at these layers owes nothing to having been chosen on the rows it is read on.
+        """
+        fold = self.plan.fold[rows]
+        best = np.zeros(self.plan.folds, np.int64)
+        for number in range(self.plan.folds):
+            others = fold != number
+            values = np.nan_to_num(aucs(scores[:, others], met[others], fold[others]), nan=0.5)
+            best[number] = int(np.argmax(values))
+        return best
+
+    def at_best_layer(self, scores: Scores, rows: NDArray[np.int64], met: NDArray[np.bool_]) -> Scores:
+        """Scores of shape (layers, rows) at each fold's `layer_by_fold`, shape (rows,)."""
+        best = self.layer_by_fold(scores, rows, met)
+        return np.asarray(scores[best[self.plan.fold[rows]], np.arange(len(rows))])
+
+
+def scan(
+    examples: Examples,
+    kind: Kind = "logistic",
+    *,
+    alpha: float = ALPHA,
+    folds: int = FOLDS,
+    shuffles: int = SHUFFLES,
+    seed: int = 0,
+    processes: int = 1,
+    tick: Callable[[], None] | None = None,
+) -> Scan:
+    """Fit and read all probes at all sites.
+
+    Args:
+        examples: balanced within each skill (`Examples.balanced`).
+        kind: "logistic" on the activations, or "lda", "ridge", "mass_mean" from their moments.
+        alpha: strength of "ridge".
+        folds: how many, dealt by prompt.
+        shuffles: how many times labels are shuffled within the skill for the control.
+        seed: of folds and shuffles.
+        processes: over how many processes the sites are spread.
+        tick: called after each site.
+
+    Raises:
+        UserError: activations that are not finite, a skill with one class, or too few prompts to split.
+    """
+    examples.require_finite()
+    plan = Plan.of(examples, kind, alpha=alpha, folds=folds, shuffles=shuffles, seed=seed)
+    reads = over(examples, sites(examples), read_site, plan, processes=processes, tick=tick)
+    shape = (len(examples.layers), len(examples.positions))
+
+    def stacked(name: str) -> Scores:
+        parts = np.stack([getattr(read, name) for read in reads.values()])
+        return parts.reshape(*shape, *parts.shape[1:])
+
+    return Scan(
+        kind=kind,
+        layers=examples.layers,
+        positions=examples.positions,
+        skills=examples.skills,
+        plan=plan,
+        prompt=examples.prompt,
+        **{name: stacked(name) for name in ("specialist", "general", "few", "without", "shuffled")},
+    )
