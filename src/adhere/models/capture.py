@@ -46,8 +46,9 @@ BATCH_TOKENS = 2048
 """Tokens in one batch. On a CPU this is where its intermediate results still lie in the cache; a GPU takes more."""
 GPU_BATCH_TOKENS = 32768
 
-Marks = Sequence[Mapping[str, int]]
-"""For each response, indices into its tokens by name: positions of the caller's own, such as where it was decided."""
+Marks = Sequence[Mapping[str, int | None]]
+"""For each response, indices into its tokens by name: positions of the caller's own, such as where it was decided; None
+where this one has no such position."""
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ class _Keeper:
         return keep
 
 
-def _columns(one: TokenMap, positions: Sequence[str], marks: Mapping[str, int]) -> tuple[int | None, ...]:
+def _columns(one: TokenMap, positions: Sequence[str], marks: Mapping[str, int | None]) -> tuple[int | None, ...]:
     """The token at each position; None where there is none. `mean` has the first generated token, to be present."""
     found: list[int | None] = []
     for name in positions:
