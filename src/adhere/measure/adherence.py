@@ -95,7 +95,7 @@ def pocket_samples(per_skill: int, seed: int) -> list[Sample]:
             continue
         asked.update(skill for skill in skills if skill)
         messages = [(message.role, message.content) for message in dialogue.messages[:-1]]
-        samples.append(_sample(len(samples) + 1, messages, dialogue.constraints, "pocket"))
+        samples.append(_sample(len(samples) + 1, messages, dialogue.constraints, "pocket", dialogue.meta["task"]))
         if all(asked[skill] >= per_skill for skill in SKILLS):
             break
     return samples
@@ -107,16 +107,18 @@ def independent_samples(seed: int) -> Iterator[Sample]:
 
     for number, dialogue in enumerate(world.dialogues(seed, "test", {"describe": 1.0}), 1):
         messages = [(message.role, message.content) for message in dialogue.messages[:-1]]
-        yield _sample(number, messages, dialogue.constraints, "pocket")
+        yield _sample(number, messages, dialogue.constraints, "pocket", dialogue.meta["task"])
 
 
-def _sample(number: int, messages: list[tuple[Any, str]], constraints: tuple[Constraint, ...], name: str) -> Sample:
+def _sample(
+    number: int, messages: list[tuple[Any, str]], constraints: tuple[Constraint, ...], name: str, kind: Any
+) -> Sample:
     made: list[ChatMessage] = [
         ChatMessageSystem(content=text) if role == "system" else ChatMessageUser(content=text)
         for role, text in messages
     ]
     asked = [{"asked_as": None, "parameters": constraint.to_json()} for constraint in constraints]
-    return Sample(id=number, input=made, metadata={"set": name, "asked": asked})
+    return Sample(id=number, input=made, metadata={"set": name, "asked": asked, "task": str(kind)})
 
 
 def file_samples(task_set: str, data: str | None) -> list[Sample]:

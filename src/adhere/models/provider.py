@@ -125,6 +125,7 @@ class AdhereAPI(ModelAPI):
             choices=[self._choice(answer, tools)],
             usage=_usage(answer),
             time=time.monotonic() - start,
+            metadata={"weights": opened.digest},
         )
 
     def _choice(self, answer: Generation, tools: list[ToolInfo]) -> ChatCompletionChoice:
