@@ -51,12 +51,11 @@ _OTHER: Final = {
 }
 
 
-def dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
-    """A dialogue of that side."""
+def dialogue(rng: random.Random, side: Side, progress: float, wanted: Sequence[str] = ()) -> Dialogue:
+    """A dialogue of that side, under constraints of the skills `wanted`, or of whichever are drawn."""
     hard = TEST if side == "test" else TRAIN
     while True:
-        number = _number(rng, progress)
-        skills = _draw(rng, number)
+        skills = [*wanted] or _draw(rng, _number(rng, progress))
         retold = rng.random() < (0.75 if "toxicity" in skills else 0.05)
         turn = hard.turned if len(skills) == 1 and skills[0] in ("register", "sentiment") else 0.0
         if turn and rng.random() < turn:
