@@ -1,0 +1,298 @@
+"""From labelled responses to `Examples`: each is replayed once, and its states are kept for every skill it stands for.
+
+Rules:
+- Fixed positions (the last prompt token, shares of the answer, its end, its mean) are read for every case.
+- Aligned positions are counted from the token at which a violation was decided: `AT`-4 is four tokens before it. A case
+  that was met is read where its partner, the violated case it was balanced with, was decided: at the same token of its
+  own answer, as somebody who reads along would meet it. Where one of the two has no such token, neither counts.
+- A case whose answer did not end by itself has no end token; it is left out where the end is looked at.
+- States are kept as float16, except where they exceed its range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from adhere.errors import UserError
+from adhere.explain.examples import Examples
+from adhere.explain.labels import BROKEN, Case, Response, Turn, decided, verdicts
+from adhere.explain.workers import Workers
+from adhere.models.capture import Plan, capture
+from adhere.models.load import OpenModel
+from adhere.models.tokenmap import TokenMap, replay
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from adhere.constraints.constraint import Constraint
+
+OFFSETS = (-8, -4, -2, -1, 0, 2, 4)
+"""Tokens before and after the decision at which states are kept."""
+AT = "decision"
+PIECE = 128
+"""Responses that a process replays at a time."""
+LARGEST_HALF = 65_000.0
+"""What float16 can hold, nearly."""
+
+
+def aligned(offset: int) -> str:
+    """Name of the position `offset` tokens from the decision."""
+    return f"{AT}{offset:+d}" if offset else AT
+
+
+ALIGNED = tuple(aligned(offset) for offset in OFFSETS)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One response to be replayed, for several cases at once.
+
+    Attributes:
+        messages: the prompt.
+        answer: its tokens, or its text where only that is known.
+        ended: whether it ended by itself.
+        text: the answer's text.
+        asked: for each case, the constraints of its skill.
+        at: for each case, the token of the answer at which it is to be read; None where the case itself tells.
+    """
+
+    messages: tuple[Turn, ...]
+    answer: tuple[int, ...] | str
+    ended: bool
+    text: str
+    asked: tuple[tuple[Constraint, ...], ...]
+    at: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a job.
+
+    Attributes:
+        states: shape (cases, layers, positions, width); NaN where there is no such position.
+        decided: for each case, the token of the answer after which the outcome was certain.
+        verdict: for each case, that outcome, as `labels` has it; OPEN where the answer was cut off before.
+        tokens: of the answer, with the end token.
+    """
+
+    states: NDArray[Any]
+    decided: tuple[int, ...]
+    verdict: tuple[int, ...]
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Take:
+    """What to read: layers (all if None), positions, and whether the aligned ones too; `untrained` takes a model of
+    the same shape with fresh weights drawn from that seed."""
+
+    layers: tuple[int, ...] | None
+    positions: tuple[str, ...]
+    untrained: int | None = None
+
+
+def examples(
+    workers: Workers,
+    responses: Sequence[Response],
+    chosen: Sequence[Case],
+    take: Take,
+    *,
+    constrained: bool = True,
+    about: Mapping[str, str | int | float] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Examples:
+    """States of the cases, in their order. Without position "eos" or aligned ones, no state is missing; those that are
+    missing are NaN, to be left out by who looks at them (`whole`).
+
+    Args:
+        workers: the model.
+        responses: what the cases point into.
+        chosen: violated and met cases of a pair one after the other, as `labels.balance` gives them.
+        take: layers and positions.
+        constrained: whether the prompts asked for the skill.
+        about: where they come from.
+        progress: told how many responses were replayed.
+
+    Raises:
+        UserError: nothing can be read: every response is too long for the model.
+    """
+    times = {} if not any(name.startswith(AT) for name in take.positions) else _times(workers, responses, chosen)
+    numbers = sorted({case.response for case in chosen})
+    mine: dict[int, list[int]] = {number: [] for number in numbers}
+    for row, case in enumerate(chosen):
+        mine[case.response].append(row)
+    jobs = [_job(responses[number], [(chosen[row], times.get(row)) for row in mine[number]]) for number in numbers]
+    order = sorted(range(len(jobs)), key=lambda k: len(jobs[k].text) + sum(len(t) for _, t in jobs[k].messages))
+    pieces = [[jobs[k] for k in order[start : start + PIECE]] for start in range(0, len(order), PIECE)]
+    rows: dict[int, tuple[NDArray[Any], int, int, int]] = {}
+    for number, found in workers.map(replay_piece, pieces, take):
+        for k, one in zip(order[number * PIECE :], found, strict=False):
+            if one is None:
+                continue
+            for j, row in enumerate(mine[numbers[k]]):
+                rows[row] = (one.states[j], one.decided[j], one.verdict[j], one.tokens)
+        if progress:
+            progress(len(found))
+    if not rows:
+        raise UserError("no response fits into the model's context")
+    return _gather(responses, chosen, rows, take, constrained, about or {})
+
+
+def _gather(
+    responses: Sequence[Response],
+    chosen: Sequence[Case],
+    rows: Mapping[int, tuple[NDArray[Any], int, int, int]],
+    take: Take,
+    constrained: bool,
+    about: Mapping[str, str | int | float],
+) -> Examples:
+    kept = sorted(rows)
+    cases = [chosen[row] for row in kept]
+    states = np.stack([rows[row][0] for row in kept])
+    layers = take.layers or tuple(range(states.shape[1]))
+    return Examples(
+        states=states,
+        layers=layers,
+        positions=take.positions,
+        skill=np.array([case.skill for case in cases], dtype=np.str_),
+        met=np.array([case.met for case in cases]),
+        prompt=np.array([case.prompt for case in cases], dtype=np.int64),
+        text=tuple(responses[case.response].text for case in cases),
+        constrained=np.full(len(cases), constrained),
+        decided=np.array([(rows[row][1] + 1) / max(1, rows[row][3]) for row in kept], dtype=np.float32),
+        about=dict(about),
+    )
+
+
+def whole(found: Examples, positions: Sequence[str]) -> Examples:
+    """Only these positions, and only the rows that have a state at each of them."""
+    columns = [found.position_index(name) for name in positions]
+    states = found.states[:, :, columns]
+    present = ~np.isnan(states[:, 0, :, 0]).any(axis=1)
+    return replace(found, states=states, positions=tuple(positions)).take(present)
+
+
+def _job(response: Response, mine: Sequence[tuple[Case, int | None]]) -> Job:
+    return Job(
+        response.prompt.messages,
+        response.tokens or response.text,
+        response.ended,
+        response.text,
+        tuple(response.prompt.asked(case.skill) for case, _ in mine),
+        tuple(at for _, at in mine),
+    )
+
+
+def _times(workers: Workers, responses: Sequence[Response], chosen: Sequence[Case]) -> dict[int, int]:
+    """For met cases, the token at which their violated partners were decided."""
+    times = {}
+    for row, (one, two) in enumerate(pairwise(chosen)):
+        if not one.met and two.met and one.skill == two.skill:
+            response = responses[one.response]
+            told = told_of(response, response.prompt.asked(one.skill), _map(workers.opened, response))
+            if told is not None and told[1] == BROKEN:
+                times[row + 1] = told[0]
+    return times
+
+
+def _map(opened: OpenModel, response: Response) -> TokenMap | None:
+    return _mapped(opened, response.prompt.messages, response.tokens or response.text, response.ended)
+
+
+def _mapped(opened: OpenModel, messages: Sequence[Turn], answer: tuple[int, ...] | str, ended: bool) -> TokenMap | None:
+    """None where prompt and response are longer than the model reads."""
+    try:
+        return replay(opened, [{"role": r, "content": t} for r, t in messages], answer, ended=ended)
+    except UserError as error:
+        if "reads" in str(error):
+            return None
+        raise
+
+
+def told_of(response: Response, asked: Sequence[Constraint], where: TokenMap | None) -> tuple[int, int] | None:
+    """The token of the answer after which the outcome was certain, and the outcome."""
+    return None if where is None else _told(asked, response.text, where)
+
+
+def _told(asked: Sequence[Constraint], text: str, where: TokenMap) -> tuple[int, int]:
+    ends = [*where.ends, where.ends[-1]] if where.ended and where.ends else list(where.ends)
+    told = verdicts(asked, text, ends)
+    return decided(told), int(told[-1]) if len(told) else 0
+
+
+def replay_piece(opened: OpenModel, jobs: Sequence[Job], take: Take) -> list[Found | None]:
+    """What a process does: map to tokens, follow the monitors, replay, keep."""
+    maps = [_mapped(opened, job.messages, job.answer, job.ended) for job in jobs]
+    told = [
+        [_told(asked, job.text, where) if where else (0, 0) for asked in job.asked]
+        for job, where in zip(jobs, maps, strict=True)
+    ]
+    fixed = [name for name in take.positions if not name.startswith(AT)]
+    slots = max((len(job.asked) for job in jobs), default=0) if len(fixed) < len(take.positions) else 0
+    wanted = [*fixed, *(f"{slot}{name}" for slot in range(slots) for name in take.positions if name.startswith(AT))]
+    fit = [k for k, where in enumerate(maps) if where is not None]
+    marks = [_marks(jobs[k], told[k], maps[k], wanted[len(fixed) :]) for k in fit] if slots else None
+    model = opened if take.untrained is None else untrained(opened, take.untrained)
+    got = capture(model, [m for m in maps if m is not None], Plan(take.layers, tuple(wanted)), marks=marks)
+    made: list[Found | None] = [None] * len(jobs)
+    for row, k in enumerate(fit):
+        where = maps[k]
+        assert where is not None
+        states = []
+        for slot in range(len(jobs[k].asked)):
+            columns = [wanted.index(name if not name.startswith(AT) else f"{slot}{name}") for name in take.positions]
+            states.append(_halved(got.states[row][:, columns]))
+        made[k] = Found(
+            np.stack(states),
+            tuple(at for at, _ in told[k]),
+            tuple(verdict for _, verdict in told[k]),
+            len(where.tokens) - where.prompt,
+        )
+    return made
+
+
+def _marks(
+    job: Job, told: Sequence[tuple[int, int]], where: TokenMap | None, names: Sequence[str]
+) -> dict[str, int | None]:
+    """Where the aligned positions of each case stand in prompt and answer; None where there is no such token."""
+    assert where is not None
+    marks: dict[str, int | None] = dict.fromkeys(names)
+    for slot, ((own, verdict), partner) in enumerate(zip(told, job.at, strict=True)):
+        at = partner if partner is not None else own if verdict == BROKEN else None
+        if at is None:
+            continue
+        for offset in OFFSETS:
+            token = where.prompt + at + offset
+            if where.prompt - 1 <= token < len(where.tokens):
+                marks[f"{slot}{aligned(offset)}"] = token
+    return marks
+
+
+def _halved(states: NDArray[Any]) -> NDArray[Any]:
+    """As float16; larger states are cut at its range, where their direction is what counts."""
+    return np.asarray(np.clip(states, -LARGEST_HALF, LARGEST_HALF), np.float16)
+
+
+_untrained: dict[tuple[str, int], OpenModel] = {}
+
+
+def untrained(opened: OpenModel, seed: int) -> OpenModel:
+    """A model of the same shape with fresh weights, in the same precision and place."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    key = (opened.name, seed)
+    if key not in _untrained:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModelForCausalLM.from_config(opened.model.config)  # type: ignore[no-untyped-call]
+        model = model.to(device=opened.device, dtype=opened.model.dtype)
+        model.train(False)
+        model.requires_grad_(False)
+        _untrained[key] = replace(opened, model=model)
+    return _untrained[key]
