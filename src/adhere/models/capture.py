@@ -23,7 +23,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from adhere.models.load import OpenModel
     from adhere.models.tokenmap import TokenMap
+
+T = TypeVar("T")
 
 POSITIONS = ("prompt", "10", "25", "50", "75", "90", "eos", "mean")
 """The positions read where none are asked for."""
@@ -152,13 +154,29 @@ def stream(
             if part not in one.parts:
                 raise UserError(f"response {number + 1} has no part {part!r}: name its text when mapping the tokens")
     columns = [_columns(one, plan.positions, marks[k] if marks else {}) for k, one in enumerate(maps)]
-    limit = batch_tokens or (GPU_BATCH_TOKENS if opened.device.type == "cuda" else BATCH_TOKENS)
-    order = sorted(range(len(maps)), key=lambda k: len(maps[k].tokens))
-    waiting = order
+    limit = batch_tokens or batch_limit(opened)
+    for batch in in_batches(opened, maps, limit, lambda group: _forward(opened, maps, group, layers, columns, plan)):
+        _require_finite(batch, layers, plan.positions)
+        yield batch
+
+
+def batch_limit(opened: OpenModel) -> int:
+    """Tokens in one batch, by the device."""
+    return GPU_BATCH_TOKENS if opened.device.type == "cuda" else BATCH_TOKENS
+
+
+def in_batches(opened: OpenModel, maps: Sequence[TokenMap], limit: int, run: Callable[[list[int]], T]) -> Iterator[T]:
+    """What `run` makes of the numbers of `maps`, given to it in batches of similar length and at most `limit` tokens,
+    padding included. Where it runs out of memory the batch is halved, and so are those that follow.
+
+    Raises:
+        UserError: one response alone runs out of memory.
+    """
+    waiting = sorted(range(len(maps)), key=lambda k: len(maps[k].tokens))
     while waiting:
         group = _group(maps, waiting, limit)
         try:
-            batch = _forward(opened, maps, group, layers, columns, plan)
+            made = run(group)
         except torch.OutOfMemoryError:
             if len(group) == 1:
                 raise UserError(
@@ -169,9 +187,8 @@ def stream(
             limit = half * max(len(maps[k].tokens) for k in group)
             warnings.warn(f"out of memory with {len(group)} responses: going on with {half}", stacklevel=2)
             continue
-        _require_finite(batch, layers, plan.positions)
         waiting = waiting[len(group) :]
-        yield batch
+        yield made
 
 
 def _group(maps: Sequence[TokenMap], waiting: Sequence[int], limit: int) -> list[int]:
