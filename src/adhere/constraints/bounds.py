@@ -93,6 +93,9 @@ class CountMonitor(Monitor):
         elif self._goal is not None and before < self._goal <= counter.count:
             self._decide(HOLDS, counter.where(self._goal - before))
 
+    def standing(self) -> Verdict:
+        return Verdict.of(self._bounded.within(self._counter.count))
+
     def _conclude(self) -> Check:
         return self._bounded.sum_up(self._counter.count, self._unit, self._units)
 

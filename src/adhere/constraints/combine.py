@@ -188,6 +188,12 @@ class _NotMonitor(Monitor):
         other._part = self._part.fork()
         return other
 
+    def standing(self) -> Verdict:
+        return _SWAPPED[self._part.standing()]
+
+    def unsettled(self) -> int:
+        return self._part.unsettled()
+
     def _read(self, chunk: str) -> None:
         self._part.feed(chunk)
         self._follow()
@@ -216,6 +222,18 @@ class _PartsMonitor(Monitor):
         other._parts = tuple(part.fork() for part in self._parts)
         return other
 
+    def standing(self) -> Verdict:
+        return self._together([part.standing() for part in self._parts])
+
+    def unsettled(self) -> int:
+        return max(part.unsettled() for part in self._parts)
+
+    def _together(self, verdicts: list[Verdict]) -> Verdict:
+        """The verdict at the end, from those of the parts at the end."""
+        if self._decisive in verdicts:
+            return self._decisive
+        return UNSURE if UNSURE in verdicts else _SWAPPED[self._decisive]
+
     def _read(self, chunk: str) -> None:
         for part in self._parts:
             part.feed(chunk)
@@ -236,7 +254,7 @@ class _PartsMonitor(Monitor):
         met = sum(1 for check in checks if check.met)
         settling = [check for check in checks if check.verdict is self._decisive]
         unsure = [check for check in checks if check.verdict is UNSURE]
-        verdict = self._decisive if settling else UNSURE if unsure else _SWAPPED[self._decisive]
+        verdict = self._together([check.verdict for check in checks])
         telling = settling or unsure or checks
         spans: tuple[Span, ...] = tuple(span for check in telling for span in check.spans)[:MOST_SPANS]
         wanted = "all of them" if self._decisive is BROKEN else "any of them"

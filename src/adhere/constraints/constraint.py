@@ -149,6 +149,19 @@ class Monitor(ABC):
         """An independent monitor in the same state: feed it a continuation to ask "what if?"."""
         return copy.copy(self)
 
+    def standing(self) -> Verdict:
+        """What the verdict would be if the text ended here, without ending it. A family that knows without summing up
+        overrides it; what can only be judged whole says UNSURE, and is not asked before the end."""
+        return self.verdict if self.verdict.decided else self.fork().close().verdict
+
+    def unsettled(self) -> int:
+        """How many of the last characters may begin what must not be there: "se", where "sea" is excluded.
+
+        Whoever shows the text to somebody while it is being written keeps these back. 0 for families that forbid no
+        stretch of text.
+        """
+        return 0
+
     def _decide(self, verdict: Verdict, offset: int) -> None:
         """The outcome became certain after `offset` characters of the chunk being read. The first call counts."""
         if self.verdict is OPEN:
@@ -187,6 +200,9 @@ class AtEnd(Monitor):
     def feed(self, chunk: str) -> Verdict:
         self._chunks.append(chunk)
         return self.verdict
+
+    def standing(self) -> Verdict:
+        return UNSURE
 
     def close(self) -> Check:
         text = join_surrogates("".join(self._chunks))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final, Self
 
@@ -81,6 +82,11 @@ _WORD = regex.compile(r"[\p{L}\p{M}]++")
 _LONGEST = max(len(word) for classes in _CLASS_OF.values() for word in classes)
 
 
+@cache
+def _beginnings(aspect: Aspect) -> frozenset[str]:
+    return frozenset(word[:end] for word in _CLASS_OF[aspect] for end in range(1, len(word) + 1))
+
+
 class Tally:
     """Counts the hits of each class of one aspect in a text that arrives in chunks.
 
@@ -89,6 +95,7 @@ class Tally:
     """
 
     def __init__(self, aspect: Aspect) -> None:
+        self._aspect: Aspect = aspect
         self._class_of = _CLASS_OF[aspect]
         self.hits: dict[str, int] = {}
         self._tail = ""
@@ -97,6 +104,10 @@ class Tally:
         other = copy.copy(self)
         other.hits = self.hits.copy()
         return other
+
+    def unsettled(self) -> int:
+        """The length of the word that the text ends within, where it may still become a known one."""
+        return len(self._tail) if self._tail.casefold() in _beginnings(self._aspect) else 0
 
     def read(self, chunk: str, *, last: bool = False) -> list[tuple[str, int, int]]:
         """New certain hits as (class, start, end), offsets relative to `chunk` (a start may be negative)."""

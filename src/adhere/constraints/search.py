@@ -60,6 +60,16 @@ class Terms:
     def fork(self) -> Self:
         return copy.copy(self)
 
+    def unsettled(self) -> int:
+        """How many of the last characters may be the beginning of an occurrence that is not certain yet."""
+        tail = self._tail
+        starts = [
+            match.start()
+            for wanted, done in zip(self._wanted, self._done, strict=True)
+            if (match := wanted.pattern.search(tail, done, partial=True)) is not None
+        ]
+        return len(tail) - min(starts, default=len(tail))
+
     def read(self, chunk: str, *, last: bool = False) -> list[tuple[int, int, int, int]]:
         """New certain occurrences, as (term, start, end, certain): the last is the number of characters after which it
         was certain; all are relative to `chunk` (a start may be negative). They come in the order of certainty.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
 
 from adhere.constraints import languages
-from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.constraint import BROKEN, HOLDS, OPEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
 from adhere.constraints.registry import register
 
 Case = Literal["upper", "lower"]
@@ -47,6 +47,9 @@ class _CaseMonitor(Monitor):
             if at >= 0:
                 self._found = chunk[at]
                 self._decide(BROKEN, at + 1)
+
+    def standing(self) -> Verdict:
+        return HOLDS if self.verdict is OPEN else self.verdict
 
     def _conclude(self) -> Check:
         wanted = f"only {_WORDS[self._case]}"
@@ -155,6 +158,9 @@ class _EnglishCaseMonitor(_CaseMonitor):
         super()._read(chunk)
         if len(self._sample) < languages.LONGEST:
             self._sample = (self._sample + chunk)[: languages.LONGEST]
+
+    def standing(self) -> Verdict:
+        return Monitor.standing(self)  # the language has a say too
 
     def _conclude(self) -> Check:
         check = super()._conclude()

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from adhere.constraints import sentences
 from adhere.constraints.bounds import BOUND, Bounded, CountMonitor, bound
-from adhere.constraints.constraint import AtEnd, Check, Monitor
+from adhere.constraints.constraint import AtEnd, Check, Monitor, Verdict
 from adhere.constraints.registry import register
 
 
@@ -61,6 +61,9 @@ class _SentenceMonitor(CountMonitor):
         assert isinstance(other._counter, sentences.Sentences)
         other._sentences = other._counter
         return other
+
+    def standing(self) -> Verdict:
+        return Monitor.standing(self)  # a sentence that has only begun counts once the text ends
 
     def _conclude(self) -> Check:
         self._sentences.finish()

@@ -10,7 +10,18 @@ from pydantic import AfterValidator, Field
 
 from adhere.constraints import plain_regex
 from adhere.constraints.bounds import TIMES, Bounded, times
-from adhere.constraints.constraint import BROKEN, HOLDS, MOST_SPANS, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.constraint import (
+    BROKEN,
+    HOLDS,
+    MOST_SPANS,
+    OPEN,
+    AtEnd,
+    Check,
+    Constraint,
+    Monitor,
+    Span,
+    Verdict,
+)
 from adhere.constraints.lists import BARE_LIST, LIST, QUOTED, terms_in
 from adhere.constraints.registry import register
 from adhere.constraints.search import Terms
@@ -132,6 +143,9 @@ class _TermMonitor(Monitor):
         other._search = self._search.fork()
         return other
 
+    def unsettled(self) -> int:
+        return self._search.unsettled()
+
     def _read(self, chunk: str) -> None:
         self._note(self._search.read(chunk))
 
@@ -240,6 +254,11 @@ class _ExcludeMonitor(_TermMonitor):
     def _occurred(self, term: int, offset: int) -> None:
         del term
         self._decide(BROKEN, offset)
+
+    def standing(self) -> Verdict:
+        if self.verdict is OPEN and not self.unsettled():
+            return HOLDS
+        return super().standing()  # an occurrence at the very end is certain once the text ends
 
     def _conclude(self) -> Check:
         self._finish()

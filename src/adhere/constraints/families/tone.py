@@ -107,6 +107,9 @@ class _ToxicityMonitor(_LexiconMonitor):
         del name
         self._decide(BROKEN, offset)
 
+    def unsettled(self) -> int:
+        return self._tally.unsettled()
+
     def _conclude(self) -> Check:
         self._note(self._tally.read("", last=True))
         count = sum(self._tally.hits.values())
