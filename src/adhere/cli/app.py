@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from adhere import __version__
-from adhere.cli import audit, compare, constraints, modular, monitor, pocket, score, warden
+from adhere.cli import audit, compare, constraints, modular, monitor, pocket, score, serve, warden
 
 app = typer.Typer(
     name="adhere",
@@ -43,5 +43,6 @@ app.command(name="compare", rich_help_panel=MEASURE)(compare.compare)
 app.command(name="constraints", rich_help_panel=MEASURE)(constraints.constraints)
 app.add_typer(modular.app, name="modular", rich_help_panel=EXPLAIN)
 app.add_typer(pocket.app, name="pocket", rich_help_panel=POCKET)
+app.command(name="serve", rich_help_panel=ENFORCE)(serve.serve)
 app.add_typer(warden.app, name="warden", rich_help_panel=ENFORCE)
 app.add_typer(monitor.app, name="monitor", rich_help_panel=ENFORCE)

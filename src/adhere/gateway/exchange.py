@@ -111,6 +111,8 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Sampling and the like, under the names of chat completions: `temperature`, `max_completion_tokens`, `stop`,
     `tool_choice`, `response_format`."""
+    unread: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the body that nobody here knows. The request goes no further unless the policy names every one."""
     stream: bool = False
     usage_wanted: bool = False
     """Whether a streaming client asked for the usage (chat completions' `stream_options`)."""

@@ -74,8 +74,6 @@ class Handling:
     """Kinds of `Media` that may pass unread."""
     parameters: frozenset[str] = frozenset()
     """Names of further body fields that go to the upstream as they came."""
-    reasoning: Literal["drop", "pass"] = "drop"
-    """What becomes of a model's reasoning. It is never judged as the answer; passed on it is unchecked."""
 
 
 class Watch(Protocol):

@@ -1,0 +1,162 @@
+"""`adhere serve`: the gateway in front of a model, as a server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from adhere.gateway.points import Handling, Points
+    from adhere.gateway.upstream.client import Upstream
+
+SPEAKS = ("chat", "messages")
+HOLD = ("met", "doomed")
+SPENT = ("flag", "refuse", "human")
+
+
+def serve(
+    upstream: Annotated[
+        str,
+        typer.Option(
+            "--upstream", metavar="URL", help="The model's API up to /v1, or `pocket`: the one that ships inside."
+        ),
+    ],
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = 8100,
+    charter: Annotated[
+        Path | None, typer.Option("--charter", metavar="DIR", help="Folder of the charter.", show_default=False)
+    ] = None,
+    policy: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="What applies to whom, YAML.", show_default=False)
+    ] = None,
+    speaks: Annotated[str, typer.Option("--speaks", help="The upstream's language: chat or messages.")] = "chat",
+    key_env: Annotated[
+        str | None,
+        typer.Option(
+            "--key-env", metavar="NAME", help="Environment variable with the upstream's key.", show_default=False
+        ),
+    ] = None,
+    prefill: Annotated[
+        bool, typer.Option("--prefill", help="The upstream goes on from the beginning of an answer.")
+    ] = False,
+    constrained: Annotated[
+        bool, typer.Option("--constrained", help="The upstream takes `constraints` and masks tokens.")
+    ] = False,
+    attempts: Annotated[int, typer.Option("--attempts", min=0, max=20, help="Repairs of one answer at the most.")] = 2,
+    tokens: Annotated[
+        int | None,
+        typer.Option("--tokens", min=1, help="Completion tokens of one answer, repairs too.", show_default=False),
+    ] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="Time for one answer, repairs too.")] = 120.0,
+    spent: Annotated[str, typer.Option("--spent", help="When the budget is: flag, refuse or human.")] = "refuse",
+    hold: Annotated[
+        str, typer.Option("--hold", help="Hold text back until it is met, or only while not doomed.")
+    ] = "met",
+    decompose: Annotated[bool, typer.Option("--decompose", help="Mend constraints that failed one at a time.")] = False,
+    read_prompt: Annotated[
+        bool, typer.Option("--read-prompt", help="Read constraints out of the prompt's words too.")
+    ] = False,
+) -> None:
+    """Serve OpenAI's and Anthropic's APIs in front of a model, and make constraints hold while it answers.
+
+    Point a client's base URL here and put `constraints` into the request's body. Every answer says in its field
+    `adhere` what was checked.
+    """
+    for name, value, known in (("speaks", speaks, SPEAKS), ("hold", hold, HOLD), ("spent", spent, SPENT)):
+        if value not in known:
+            raise UserError(f"--{name} {value}: it is one of {', '.join(known)}")
+    try:
+        import aiohttp  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise UserError("the gateway needs the extra `enforce`: pip install 'adhere[enforce]'") from None
+    from adhere.gateway.points import Handling
+
+    handling = Handling(
+        attempts=attempts,
+        tokens=tokens,
+        seconds=seconds,
+        spent=spent,  # type: ignore[arg-type]  # looked at above
+        hold=hold,  # type: ignore[arg-type]
+        decompose=decompose,
+        read_prompt=read_prompt,
+    )
+    key = _key(key_env)
+    points = _points(charter, policy, handling)
+    if upstream == "pocket":
+        from adhere.gateway.upstream.pocket import Pocket
+
+        pocket = Pocket()
+        _run(pocket.upstream(), points, handling, host, port, beside=(pocket,))
+        return
+    if not upstream.startswith(("http://", "https://")):
+        raise UserError(f"--upstream {upstream}: give a URL, as in http://localhost:8000/v1, or `pocket`")
+    from adhere.gateway.upstream.client import Upstream, dialect
+
+    there = Upstream(upstream, dialect(speaks), key, prefill=prefill, constrained=constrained)
+    _run(there, points, handling, host, port)
+
+
+def _key(name: str | None) -> str:
+    if name is None:
+        return ""
+    value = os.environ.get(name, "")
+    if not value:
+        raise UserError(f"--key-env {name}: the environment has no such variable, or it is empty")
+    return value
+
+
+def _points(charter: Path | None, policy: Path | None, handling: Handling) -> Points:
+    """Who takes part: the policy and the warden where they are given."""
+    from adhere.gateway.points import Open
+
+    if charter is None and policy is None:
+        return Open(handling)
+    raise UserError("--charter and --policy need the gateway's policy")
+
+
+def _run(
+    upstream: Upstream, points: Points, handling: Handling, host: str, port: int, beside: tuple[Any, ...] = ()
+) -> None:
+    import socket
+
+    import uvicorn
+
+    from adhere.gateway.app import Gateway, app
+    from adhere.gateway.upstream.client import Client
+
+    try:
+        listening = socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise UserError(f"--port {port}: {error.strerror}; take another") from None
+    port = listening.getsockname()[1]
+    for line in posture(upstream, points, handling):
+        typer.echo(line)
+    typer.echo(f"serving http://{host}:{port}/v1")
+    application = app(Gateway(Client(upstream), points), beside=beside)
+    config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def posture(upstream: Upstream, points: Points, handling: Handling) -> list[str]:
+    """What is in force, in lines: what a gateway protects is said before it serves."""
+    from adhere.gateway.points import Open
+
+    able = [word for word, can in (("prefill", upstream.prefill), ("token masks", upstream.constrained)) if can]
+    lines = [
+        f"upstream    {upstream.url} ({', '.join(able) or 'no prefill, no masks'})",
+        f"constraints of the request{', of the prompt' if handling.read_prompt else ''}; text held: {handling.hold}",
+        f"repairs     {handling.attempts} within {handling.seconds:g} s; then {handling.spent}",
+    ]
+    if isinstance(points, Open):
+        lines.append(
+            "policy      none: anybody may ask, tool calls are passed on complete and undecided, nothing is recorded"
+        )
+    return lines

@@ -1,0 +1,138 @@
+"""The gateway as an ASGI application.
+
+Rules
+- A body is read up to `LARGEST_BODY` bytes; it is one JSON object; it is read into the normal form before anything else
+  looks at it. Each of these failing is an error in the form of the API that was called.
+- An address that is not one of ours is an error, never passed on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from adhere.gateway.admitting import admit, stopped
+from adhere.gateway.answering import Answering
+from adhere.gateway.delivery import Delivered, Refused
+from adhere.gateway.exchange import Unreadable
+from adhere.gateway.points import Caller, Points
+from adhere.gateway.upstream.client import Client
+from adhere.gateway.upstream.dialect import UpstreamError
+from adhere.gateway.wire import chat
+from adhere.gateway.wire.form import Failure, Wire
+
+LARGEST_BODY = 8 << 20
+"""Bytes of one request: a million tokens of text."""
+
+
+@dataclass
+class Gateway:
+    """An upstream, and those who take part."""
+
+    client: Client
+    points: Points
+
+
+def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[Any] = ()) -> Starlette:
+    """The application. `routes` are served beside the APIs (a console); `beside` are asynchronous context managers that
+    are open as long as it serves (the pocket model's process), the first opened first."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for context in (*beside, gateway.client):
+                await stack.enter_async_context(context)
+            yield
+
+    async def models(request: Request) -> Response:
+        return await _models(gateway, request)
+
+    async def health(request: Request) -> Response:
+        del request
+        why = stopped(gateway.points)
+        return JSONResponse({"serving": why is None, "stopped": why}, status_code=200 if why is None else 503)
+
+    return Starlette(
+        routes=[
+            *(Route(path, _endpoint(gateway, wire), methods=["POST"]) for path, wire in WIRES.items()),
+            Route("/v1/models", models, methods=["GET"]),
+            Route("/v1/models/{name:path}", models, methods=["GET"]),
+            Route("/healthz", health, methods=["GET"]),
+            *routes,
+        ],
+        exception_handlers={404: _nowhere, 405: _nowhere},
+        lifespan=lifespan,
+    )
+
+
+WIRES: dict[str, Wire] = {"/v1/chat/completions": chat}  # type: ignore[dict-item]
+
+
+async def _nowhere(request: Request, error: Exception) -> Response:
+    del error
+    wire = WIRES.get(request.url.path, WIRES["/v1/chat/completions"])
+    failure = Failure(404, "not_found", f"there is no {request.method} {request.url.path[:80]} here")
+    return JSONResponse(wire.error(failure), status_code=404)
+
+
+def _endpoint(gateway: Gateway, wire: Wire) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(http: Request) -> Response:
+        try:
+            request = wire.read(await _body(http))
+            exchange = await admit(gateway.points, _caller(http), request)
+        except Unreadable as error:
+            return Refused(wire, Failure(400, "unreadable", str(error), error.where))  # type: ignore[return-value]
+        except Failure as failure:
+            return Refused(wire, failure)  # type: ignore[return-value]  # an ASGI application is all that is needed
+        return Delivered(wire, Answering(exchange, gateway.client, gateway.points))  # type: ignore[return-value]
+
+    return endpoint
+
+
+async def _body(http: Request) -> dict[str, Any]:
+    pieces, size = [], 0
+    try:
+        async for piece in http.stream():
+            pieces.append(piece)
+            size += len(piece)
+            if size > LARGEST_BODY:
+                raise Failure(413, "too_large", f"a request has {LARGEST_BODY:,} bytes at the most")
+    except ClientDisconnect:
+        raise Failure(400, "unreadable", "the request ended before its body did") from None
+    try:
+        body = json.loads(b"".join(pieces))
+    except (ValueError, RecursionError):
+        raise Failure(400, "unreadable", "the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise Failure(400, "unreadable", "the body is not a JSON object")
+    return body
+
+
+def _caller(http: Request) -> Caller:
+    headers = http.headers
+    credential = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()
+    return Caller(credential, http.client.host if http.client else "", headers)
+
+
+async def _models(gateway: Gateway, http: Request) -> Response:
+    try:
+        names = await gateway.client.models()
+    except (UpstreamError, Unreadable) as error:
+        failure = Failure(502, "upstream_error", str(error))
+        return JSONResponse(WIRES["/v1/chat/completions"].error(failure), status_code=502)
+    rows = [{"id": name, "object": "model", "created": 0, "owned_by": "upstream"} for name in names]
+    if "name" not in http.path_params:
+        return JSONResponse({"object": "list", "data": rows, "has_more": False})
+    found = [row for row in rows if row["id"] == http.path_params["name"]]
+    if not found:
+        failure = Failure(404, "not_found", "the upstream has no model of that name")
+        return JSONResponse(WIRES["/v1/chat/completions"].error(failure), status_code=404)
+    return JSONResponse(found[0])

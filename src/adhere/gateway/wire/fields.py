@@ -1,0 +1,95 @@
+"""Reading typed fields out of the JSON of a request or an answer: what is not as it should be is `Unreadable`.
+
+A field that nobody here knows is refused by `only` unless it is empty (null, "", [], {}, false): official clients send
+back what they were given, empty fields too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from adhere.constraints.constraint import Constraint
+from adhere.constraints.registry import from_json
+from adhere.errors import UserError
+from adhere.gateway.exchange import Unreadable
+
+Json = Mapping[str, Any]
+
+EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
+"""Values of a field that say nothing."""
+MOST_CONSTRAINTS = 64
+MOST_NESTED = 32
+"""Constraints of one request, and how deep they may nest."""
+
+
+def mapping(value: Any, where: str) -> Json:
+    if not isinstance(value, Mapping):
+        raise Unreadable(f"{where} must be an object", where)
+    return value
+
+
+def items(value: Any, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise Unreadable(f"{where} must be a list", where)
+    return value
+
+
+def string(record: Json, name: str, where: str = "", default: str | None = None) -> str:
+    value = record.get(name)
+    if value is None and default is not None:
+        return default
+    if not isinstance(value, str):
+        raise Unreadable(f"{where}{name} must be a string", where + name)
+    return value
+
+
+def boolean(record: Json, name: str) -> bool:
+    value = record.get(name)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise Unreadable(f"{name} must be true or false", name)
+    return value
+
+
+def whole(record: Json, name: str) -> int:
+    """A count of tokens in an answer; 0 where there is none, or no sensible one."""
+    value = record.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def only(record: Json, known: Iterable[str], where: str) -> None:
+    """Refuse `record` if it has a field beside the known ones that says anything."""
+    for name, value in record.items():
+        if name not in known and value not in EMPTY:
+            raise Unreadable(f"{where}: nobody here can read the field {str(name)[:80]!r}", f"{where}.{str(name)[:80]}")
+
+
+def constraints(body: Json) -> tuple[Constraint, ...]:
+    """The constraints in the body of a request."""
+    value = body.get("constraints")
+    if value is None:
+        return ()
+    records = items(value, "constraints")
+    if len(records) > MOST_CONSTRAINTS:
+        raise Unreadable(f"constraints: {len(records)} are too many, {MOST_CONSTRAINTS} at the most", "constraints")
+    found = []
+    for place, record in enumerate(records):
+        where = f"constraints[{place}]"
+        if _reference(mapping(record, where)):
+            raise Unreadable(f"{where}: a gateway judges by what the instruction says; leave the profile out", where)
+        try:
+            found.append(from_json(record))
+        except UserError as error:
+            raise Unreadable(f"{where}: {error}", where) from None
+    return tuple(dict.fromkeys(found))
+
+
+def _reference(value: Any, depth: int = 0) -> bool:
+    """Whether a constraint, or one within it, asks for a profile other than the usual one."""
+    if depth > MOST_NESTED:
+        raise Unreadable(f"constraints nest deeper than {MOST_NESTED}", "constraints")
+    if isinstance(value, Mapping):
+        return value.get("profile", "fixed") != "fixed" or any(_reference(v, depth + 1) for v in value.values())
+    return isinstance(value, list) and any(_reference(v, depth + 1) for v in value)

@@ -1,0 +1,90 @@
+"""What every API is asked to do: read a request, and write an answer, a stream and an error in its own form.
+
+`Writer` writes one streamed answer: `start`, then `text` and `call` as they are released, then `finish`, or `error`
+after which nothing follows. Each gives the bytes to send. The report of what was checked goes into a field `adhere`
+that official clients pass over.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from adhere.gateway.exchange import NOTHING, FinishReason, Form, Request, ToolCall, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is known of an answer before its first word."""
+
+    id: str
+    model: str
+    created: int
+    request: Request
+
+    @classmethod
+    def of(cls, request: Request) -> Head:
+        return cls(uuid.uuid4().hex, request.model, int(time.time()), request)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, as it is delivered."""
+
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    reason: FinishReason = "stop"
+    usage: Usage = NOTHING
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Failure(Exception):
+    """An answer that is not given, and why: `status` as HTTP has it, `kind` a stable code, `where` the field at
+    fault."""
+
+    def __init__(
+        self, status: int, kind: str, text: str, where: str = "", report: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(text)
+        self.status, self.kind, self.text, self.where, self.report = status, kind, text, where, report
+
+
+class Writer(Protocol):
+    def start(self) -> bytes: ...
+
+    def text(self, text: str) -> bytes: ...
+
+    def call(self, call: ToolCall) -> bytes: ...
+
+    def finish(self, answer: Answer) -> bytes: ...
+
+    def error(self, failure: Failure) -> bytes: ...
+
+
+class Wire(Protocol):
+    """One API."""
+
+    form: Form
+
+    def read(self, body: Mapping[str, Any]) -> Request:
+        """The request in a body.
+
+        Raises:
+            Unreadable: something in it nobody here can read.
+        """
+        ...
+
+    def answer(self, head: Head, answer: Answer) -> dict[str, Any]:
+        """A whole answer."""
+        ...
+
+    def writer(self, head: Head) -> Writer:
+        """A writer for a streamed one."""
+        ...
+
+    def error(self, failure: Failure) -> dict[str, Any]:
+        """The body of an error."""
+        ...
