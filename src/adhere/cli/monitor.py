@@ -38,7 +38,9 @@ def train(
     for name in corpora.missing(data):
         typer.echo(f"not there, left out: {name}", err=True)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        work = progress.add_task("reading", total=len(found) + training.FOLDS + 2)
+        kinds = [corpus.attack for corpus in found]
+        pairs = kinds.count(True) * kinds.count(False)
+        work = progress.add_task("reading", total=len(found) + training.FOLDS + pairs + 2)
         rows = training.table(found)
         progress.advance(work)
 
@@ -67,7 +69,25 @@ def _findings(study: Study, command: str) -> list[Finding]:
         ("monitor.false_alarm", study.alarms, "texts of a harmless source left out of training"),
         ("monitor.false_alarm.seen_threshold", study.alarms_seen, "texts of a harmless source left out of training"),
     )
-    return [
+    calibrated = [
+        Finding(
+            what="monitor.recall.calibrated",
+            subject={
+                "left_out": row.name,
+                "false_alarm_rate": rate,
+                "worst": row.worst,
+                "worst_source": row.worst_source,
+            },
+            estimate=row.share,
+            interval=wilson(row.share * row.n, row.n),
+            n=row.n,
+            unit="texts of an attack family left out of training together with the source that sets the threshold",
+            recompute=command,
+        )
+        for rate, rows in study.calibrated.items()
+        for row in rows
+    ]
+    return calibrated + [
         Finding(
             what=what,
             subject={"left_out": share.name, "false_alarm_rate": rate},
@@ -87,19 +107,31 @@ def _tables(study: Study) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    table = Table(
+        title="Attacks caught, family and source left out, threshold set on the source, for",
+        title_justify="left",
+        box=None,
+    )
+    for name in ("left out", *(f"{rate:.0%}" for rate in study.calibrated), "n"):
+        table.add_column(name, justify="left" if name == "left out" else "right")
+    for rows in zip(*study.calibrated.values(), strict=False):
+        cells = [f"{_interval(row.share * row.n, row.n)} ({row.worst:.2f})" for row in rows]
+        table.add_row(rows[0].name, *cells, f"{rows[0].n:,}")
+    console.print(table)
+    console.print()
     for title, groups in (
         ("Attacks caught, family left out of training, at a false-alarm rate on unseen sources of", study.caught),
         ("False alarms, source left out of training, at the threshold for", study.alarms),
         (
-            "False alarms, source left out, at the threshold that holds on sources that were seen, for",
+            "False alarms, source left out, at the threshold that holds on seen sources, for",
             study.alarms_seen,
         ),
     ):
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         table.add_column("left out")
         for rate in groups:
-            table.add_column(f"{rate:.1%}", justify="right")
+            table.add_column(f"{rate:.0%}", justify="right")
         table.add_column("n", justify="right")
         for place, first in enumerate(next(iter(groups.values()))):
             cells = [_share(shares[place]) for shares in groups.values()]
@@ -109,10 +141,14 @@ def _tables(study: Study) -> None:
 
 
 def _share(share: Share) -> str:
+    return _interval(share.met, share.n)
+
+
+def _interval(met: float, n: int) -> str:
     from adhere.measure.statistics import wilson
 
-    low, high = wilson(share.met, share.n)
-    return f"{share.met / share.n:.3f} [{low:.3f}, {high:.3f}]"
+    low, high = wilson(met, n)
+    return f"{met / n:.2f} [{low:.2f}, {high:.2f}]"
 
 
 @app.command("read")
@@ -133,5 +169,5 @@ def read(
             raise UserError(f"{path}: {error.strerror}") from error
         score = model.score(text)
         passed = [rate for rate, threshold in model.card.get("thresholds", {}).items() if score >= threshold]
-        line = f"above the threshold for {float(passed[0]):.1%} false alarms" if passed else "below all thresholds"
+        line = f"above the threshold for {float(passed[0]):.0%} false alarms" if passed else "below all thresholds"
         typer.echo(f"{score:.4f}  {line}  {path}")

