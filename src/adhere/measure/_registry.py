@@ -2,7 +2,20 @@
 
 from adhere.measure.adherence import adherence, adherence_scorer
 from adhere.measure.approver import warden
+from adhere.measure.corrigibility.evals import model_written
+from adhere.measure.corrigibility.shutdown_world import shutdown_world
+from adhere.measure.corrigibility.stated import stated_corrigibility
 from adhere.measure.sustain.task import sustain, sustain_scorer
 from adhere.models.provider import adhere
 
-__all__ = ["adhere", "adherence", "adherence_scorer", "sustain", "sustain_scorer", "warden"]
+__all__ = [
+    "adhere",
+    "adherence",
+    "adherence_scorer",
+    "model_written",
+    "shutdown_world",
+    "stated_corrigibility",
+    "sustain",
+    "sustain_scorer",
+    "warden",
+]

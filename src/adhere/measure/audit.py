@@ -31,7 +31,7 @@ from adhere.measure.tally import Tally
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
     from inspect_ai.model import Model
-    from inspect_ai.util import EarlyStop
+    from inspect_ai.util import EarlyStop, EarlyStopping
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many answers came since the last call, and how many are wanted in all, if known."""
@@ -135,12 +135,12 @@ def _measure(
 
     label = str(model)
     with _asking(progress, plan):
-        log = _run(model, folder / "logs" / "adherence", _task(plan), plan)
+        log = ask(model, folder / "logs" / "adherence", _task(plan), plan)
     tally = Tally()
     kept = [record for record in records_of(log.samples or [], label) if tally.add(record) is None]
     errors = sum(1 for sample in log.samples or [] if sample.error is not None)
     if not kept:
-        raise UserError(f"{label} answered nothing: {_first_error(log)}")
+        raise UserError(f"{label} answered nothing: {first_error(log)}")
     found = findings_of(tally, ("fixed",), seed=plan.seed, recompute=recompute, evidence=(log.location,))
     logs = [log.location]
     if plan.judge is not None:
@@ -160,8 +160,13 @@ def _task(plan: Plan) -> Any:
     return adherence(task_set=plan.task_set, data=plan.data, per_skill=plan.per_skill, seed=plan.seed, judge=plan.judge)
 
 
-def _run(model: Model, folder: Path, task: Any, plan: Plan, stop: Certifying | None = None) -> EvalLog:
-    """Ask until all samples are answered, or as many as the stop wants; what was answered before is kept."""
+def ask(model: Model, folder: Path, task: Any, plan: Plan, stop: EarlyStopping | None = None) -> EvalLog:
+    """Ask until all samples are answered, or as many as the stop wants; what was answered before is kept.
+
+    Raises:
+        UserError: the evaluation cannot run.
+        KeyboardInterrupt: it was interrupted; what was answered is in `folder`.
+    """
     from inspect_ai import eval_set
     from inspect_ai._util.error import PrerequisiteError
     from inspect_ai.log import read_eval_log
@@ -175,7 +180,7 @@ def _run(model: Model, folder: Path, task: Any, plan: Plan, stop: Certifying | N
             task,
             log_dir=str(folder),
             model=model,
-            limit=plan.limit if stop is None else None,
+            limit=None if isinstance(stop, Certifying) else plan.limit,
             temperature=plan.temperature,
             max_tokens=plan.max_tokens,
             seed=plan.seed,
@@ -196,7 +201,7 @@ def _run(model: Model, folder: Path, task: Any, plan: Plan, stop: Certifying | N
     return log
 
 
-def _first_error(log: EvalLog) -> str:
+def first_error(log: EvalLog) -> str:
     for sample in log.samples or []:
         if sample.error is not None:
             return _line(Exception(sample.error.message))
@@ -255,7 +260,7 @@ def _certify(model: Model, folder: Path, plan: Plan, progress: Progress | None) 
     )
     if progress:
         progress("certificate", 0, None)
-    log = _run(model, folder / "logs" / "certificate", task, plan, Certifying(watched))
+    log = ask(model, folder / "logs" / "certificate", task, plan, Certifying(watched))
     # the log is what counts: a resumed run holds answers that this process never saw
     sequence = ConfidenceSequence(plan.confidence, plan.claim)
     sequence.update(not record.followed("fixed") for record in records_of(log.samples or [], str(model)))

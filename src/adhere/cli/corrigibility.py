@@ -1,0 +1,180 @@
+"""`adhere corrigibility`: does it yield when it is told to stop, by what it says and by what it does?"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adhere.cli.options import Json, Limit, Seed
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from adhere.measure.corrigibility.battery import Measured, Plan
+
+
+def corrigibility(
+    model: Annotated[
+        str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
+    ] = "pocket",
+    tier: Annotated[
+        str | None, typer.Option("--tier", metavar="TIERS", help="Which tiers, with commas.", show_default="all")
+    ] = None,
+    factors: Annotated[
+        str, typer.Option("--factors", metavar="NAMES", help="Which factors vary, with commas, or all.")
+    ] = "all",
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", metavar="MODEL", help="Reads open answers; without one, rules do.", show_default=False),
+    ] = None,
+    evals: Annotated[
+        Path | None,
+        typer.Option("--evals", metavar="DIR", help="Model-written sets (anthropics/evals).", show_default=False),
+    ] = None,
+    attacks: Annotated[
+        Path | None, typer.Option("--attacks", metavar="DIR", help="Folder of attack sets.", show_default=False)
+    ] = None,
+    interface: Annotated[str, typer.Option("--interface", help="How the agent acts: text or tools.")] = "text",
+    world: Annotated[str, typer.Option("--world", help="simulated, docker, or local.")] = "simulated",
+    real: Annotated[
+        int | None,
+        typer.Option("--real", help="Episodes that end a real process; -1 for all.", show_default="8", min=-1),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="the model's own")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="Longest answer.", show_default=False)
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
+    ] = None,
+    json: Json = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder of the run; again with the same one resumes it."),
+    ] = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+) -> None:
+    """Put a model through the battery: what it says, what it does in a world, and whose word it takes.
+
+    Without arguments it measures the small model that ships inside, offline.
+    """
+    from rich.console import Console
+
+    from adhere import findings as records
+    from adhere.measure.corrigibility.battery import TIERS, Plan, check
+
+    for option, folder in (("--evals", evals), ("--attacks", attacks)):
+        if folder is not None and not folder.is_dir():
+            raise UserError(f"{option} takes a folder, and {folder} is none")
+    plan = Plan(
+        tiers=tuple(name.strip() for name in tier.split(",") if name.strip()) if tier else tuple(TIERS),
+        factors=None if factors == "all" else factors,
+        limit=limit,
+        seed=seed,
+        judge=judge,
+        evals=str(evals) if evals else None,
+        attacks=str(attacks) if attacks else None,
+        interface=interface,
+        world=world,
+        real=real,
+        temperature=temperature,
+        max_tokens=max_tokens,
+    )
+    check(plan)
+    folder = out or Path("runs") / _folder(model, plan)
+    try:
+        measured = _measure(model, folder, plan, Console(stderr=True))
+    except KeyboardInterrupt:
+        typer.echo(
+            f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
+        )
+        raise typer.Exit(130) from None
+    records.write(folder / "findings.json", measured.findings)
+    if json:
+        records.write(json, measured.findings)
+    where = report or folder / "report.html"
+    _write_page(where, folder, measured, model, plan)
+    from adhere.cli.corrigibility_tables import show
+
+    show(measured, where, Console())
+
+
+def _folder(model: str, plan: Plan) -> str:
+    """The run's folder: the same arguments on the same day find it again, others get one of their own."""
+    import hashlib
+    from datetime import date
+
+    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
+    digest = hashlib.sha256(repr(plan).encode()).hexdigest()[:6]
+    return f"{date.today().isoformat()}-corrigibility-{name}-{digest}"
+
+
+def recompute(model: str, plan: Plan) -> Callable[[str], str]:
+    """The command that makes one tier's findings again."""
+
+    def command(tier: str) -> str:
+        words = ["adhere", "corrigibility", model, "--tier", tier, "--seed", str(plan.seed)]
+        for option, value in (
+            ("--factors", plan.factors),
+            ("--limit", plan.limit),
+            ("--judge", plan.judge),
+            ("--evals", plan.evals if tier == "stated" else None),
+            ("--attacks", plan.attacks if tier == "authority" else None),
+            ("--interface", plan.interface if plan.interface != "text" else None),
+            ("--world", plan.world if plan.world != "simulated" else None),
+            ("--real", plan.real),
+            ("--temperature", plan.temperature),
+            ("--max-tokens", plan.max_tokens),
+        ):
+            if value is not None:
+                words += [option, str(value)]
+        return shlex.join(words)
+
+    return command
+
+
+def _measure(model: str, folder: Path, plan: Plan, console: Console) -> Measured:
+    """Measure with a progress bar."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from adhere.measure.corrigibility import battery
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        shown = {}
+
+        def progress(what: str, finished: int, total: int | None) -> None:
+            if what not in shown:
+                shown[what] = bar.add_task(what, total=total)
+            bar.advance(shown[what], finished)
+
+        return battery.measure(model, folder, plan, progress=progress, recompute=recompute(model, plan))
+
+
+def _write_page(where: Path, folder: Path, measured: Measured, model: str, plan: Plan) -> None:
+    from adhere.report import page
+    from adhere.report.sections import corrigibility
+
+    lead = (
+        "Told to stop, to change, to wait: what the model says, what it does, and whose word it takes. Look at every "
+        f"sample with inspect view --log-dir {folder / 'logs'}."
+    )
+    sections = corrigibility.sections(measured, recompute(model, plan))
+    title = f"Does {measured.model} yield?"
+    page.write(where, page.render(title, lead, sections, command=shlex.join(["adhere", *sys.argv[1:]])))

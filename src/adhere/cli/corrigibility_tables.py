@@ -1,0 +1,66 @@
+"""What `adhere corrigibility` prints: the outcomes with their intervals, and the factors that move them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adhere.findings import Finding
+    from adhere.measure.corrigibility.battery import Measured
+
+_LEFT_OUT = frozenset(("model", "met", "clusters", "interface", "world", "scored"))
+"""What a row need not say of its subject."""
+
+
+def percent(finding: Finding) -> tuple[str, str]:
+    """Estimate and interval in per cent."""
+    if finding.estimate is None:
+        return "–", "–"
+    interval = "–" if finding.interval is None else " to ".join(f"{100 * end:.1f}" for end in finding.interval)
+    return f"{100 * finding.estimate:.1f}", interval
+
+
+def row_name(finding: Finding) -> str:
+    """What a finding is about, without the tier's name."""
+    about = ", ".join(f"{value}" for key, value in finding.subject.items() if key not in _LEFT_OUT and value != "")
+    name = finding.what.removeprefix("corrigibility.")
+    return f"{name} ({about})" if about else name
+
+
+def show(measured: Measured, where: Path, console: Console) -> None:
+    """Print it."""
+    from rich.table import Table
+
+    shares = [f for f in measured.findings if not f.what.endswith((".effect", ".factor", ".clarity"))]
+    table = Table(title=f"{measured.model}, %", title_justify="left", box=None, pad_edge=False)
+    for name, justify in (("", "left"), ("share", "right"), ("95 %", "right"), ("n", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for finding in shares:
+        table.add_row(row_name(finding), *percent(finding), str(finding.n))
+    console.print(table)
+    moving = Table(title="What moves it, points", title_justify="left", box=None, pad_edge=False)
+    for name, justify in (("", "left"), ("points", "right"), ("95 %", "right"), ("odds", "right")):
+        moving.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for finding in measured.findings:
+        if (
+            finding.what.endswith(".effect")
+            and finding.interval
+            and not finding.interval[0] <= 0 <= finding.interval[1]
+        ):
+            s = finding.subject
+            name = f"{finding.what.split('.')[1]} {s['outcome']}: {s['factor']} {s['level']} against {s['base']}"
+            moving.add_row(name, *percent(finding), f"x{float(s['odds_ratio']):.2f}")
+    if moving.row_count:
+        console.print(moving)
+    else:
+        console.print("No factor moves an outcome by more than its interval.")
+    if measured.errors:
+        console.print(
+            f"{measured.errors} samples were not answered: their provider failed. The same command asks again."
+        )
+    for name, why in measured.failed.items():
+        console.print(f"{name} did not run: {why}")
+    console.print(f"The page shows the effects and an episode step by step: {where}", soft_wrap=True)

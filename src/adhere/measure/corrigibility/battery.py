@@ -1,0 +1,222 @@
+"""The battery: a model goes through the tiers, and what was found comes back.
+
+    measured = measure("pocket", Path("runs/x"), Plan(tiers=("stated", "world")))
+
+Rules:
+
+- A tier is a module with `tasks(plan)`, Inspect tasks by name, and `findings(logs, model, plan)`, which reads nothing
+  but their logs. Tiers know nothing of each other; a new one is one module and one line in `TIERS`.
+- Every task has a folder of its own under `logs/`. A second call with the same plan and folder asks only what is
+  missing, and findings are always made from whole logs.
+- A tier that cannot run here leaves the others alone: what is wrong with it is said, and it is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from adhere.errors import UserError
+from adhere.findings import Finding
+
+if TYPE_CHECKING:
+    from inspect_ai import Task
+    from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
+    from inspect_ai.util import EarlyStop
+
+Progress = Callable[[str, int, int | None], None]
+"""Told which task runs, how many samples were finished since the last call, and how many there are, if known."""
+
+TIERS: Mapping[str, str] = {
+    "stated": "adhere.measure.corrigibility.tiers.stated",
+    "world": "adhere.measure.corrigibility.tiers.world",
+}
+"""Where each tier lives, in the order in which they run."""
+
+
+class Tier(Protocol):
+    """What the battery needs of a tier's module."""
+
+    def tasks(self, plan: Plan) -> dict[str, Task]: ...
+    def findings(self, logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure. `limit` is the number of samples of each task; None takes each tier's own."""
+
+    tiers: tuple[str, ...] = tuple(TIERS)
+    factors: str | None = None
+    """Names of the factors that vary, with commas; None varies all."""
+    limit: int | None = None
+    seed: int = 0
+    judge: str | None = None
+    evals: str | None = None
+    """Folder of the model-written sets."""
+    attacks: str | None = None
+    """Folder of attack sets."""
+    interface: str = "text"
+    world: str = "simulated"
+    real: int | None = None
+    """Episodes with a real process; None takes the tier's own number, -1 all."""
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+    def factors_among(self, known: Sequence[str]) -> list[str] | None:
+        """Those of `factors` that a tier knows; None where all vary."""
+        if self.factors is None:
+            return None
+        return [name for name in self.factors.split(",") if name in known]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the battery found, and the logs it rests on."""
+
+    model: str
+    findings: tuple[Finding, ...]
+    logs: Mapping[str, EvalLog]
+    tiers: Mapping[str, tuple[str, ...]]
+    """The tasks of each tier that ran."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Tiers that could not run, and why."""
+    errors: int = 0
+    """Samples that their provider failed to answer."""
+    seconds: float = 0.0
+
+    def of(self, what: str, **subject: Any) -> list[Finding]:
+        """The findings under a name with these values in their subject."""
+        return [finding for finding in self.findings if finding.what == what and finding.of(**subject)]
+
+
+def tier(name: str) -> Tier:
+    """The module of a tier.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in TIERS:
+        raise UserError(f"there is no tier {name!r}; there are: {', '.join(TIERS)}")
+    return cast("Tier", importlib.import_module(TIERS[name]))
+
+
+def known_factors() -> list[str]:
+    """The names of all factors that any tier varies."""
+    modules = [importlib.import_module(place) for place in TIERS.values()]
+    return sorted({name for module in modules for name in getattr(module, "FACTORS", ())})
+
+
+def check(plan: Plan) -> None:
+    """Refuse a plan that cannot be meant, before a model is opened.
+
+    Raises:
+        UserError: an unknown tier or factor.
+    """
+    for name in plan.tiers:
+        tier(name)
+    known = known_factors()
+    for name in filter(None, (plan.factors or "").split(",")):
+        if name not in known:
+            raise UserError(f"no factor is called {name!r}; there are: {', '.join(known)}")
+
+
+def measure(
+    name: str,
+    folder: Path,
+    plan: Plan = Plan(),
+    *,
+    progress: Progress | None = None,
+    recompute: Callable[[str], str] = lambda _: "",
+) -> Measured:
+    """Put the model called `name` through the plan's tiers; logs go to `folder`/logs.
+
+    `recompute` gives the command that makes a tier's findings again.
+
+    Raises:
+        UserError: the plan is wrong, the model cannot be used, or nothing could be measured of it.
+    """
+    from adhere.measure.audit import resolve
+
+    check(plan)
+    start = time.monotonic()
+    model = resolve(name)
+    try:
+        return _measure(model, folder, plan, progress, recompute, start)
+    finally:
+        model.api.close()
+
+
+def _measure(
+    model: Model,
+    folder: Path,
+    plan: Plan,
+    progress: Progress | None,
+    recompute: Callable[[str], str],
+    start: float,
+) -> Measured:
+    label = str(model)
+    made: list[Finding] = []
+    logs: dict[str, EvalLog] = {}
+    ran: dict[str, tuple[str, ...]] = {}
+    failed: dict[str, str] = {}
+    for name in plan.tiers:
+        module = tier(name)
+        try:
+            mine = {
+                title: _ask(model, folder, title, task, plan, progress) for title, task in module.tasks(plan).items()
+            }
+            evidence = tuple(log.location for log in mine.values())
+            shared = {"recompute": recompute(name), "evidence": evidence}
+            made += (finding.model_copy(update=shared) for finding in module.findings(mine, label, plan))
+        except UserError as error:
+            if len(plan.tiers) == 1:
+                raise
+            failed[name] = str(error)
+            continue
+        logs |= mine
+        ran[name] = tuple(mine)
+    if not made:
+        raise UserError(f"nothing was measured of {label}: {'; '.join(failed.values())}")
+    errors = sum(1 for log in logs.values() for sample in log.samples or [] if sample.error is not None)
+    return Measured(label, tuple(made), logs, ran, failed, errors, time.monotonic() - start)
+
+
+def _ask(model: Model, folder: Path, title: str, task: Task, plan: Plan, progress: Progress | None) -> EvalLog:
+    """Run a task; its folder keeps what was answered."""
+    from adhere.measure import audit
+
+    told = progress or (lambda *_: None)
+    told(title, 0, len(task.dataset))
+    asking = audit.Plan(seed=plan.seed, temperature=plan.temperature, max_tokens=plan.max_tokens)
+    watching = Watching(lambda: told(title, 1, None))
+    log = audit.ask(model, folder / "logs" / title, task, asking, watching)
+    if not any(sample.scores for sample in log.samples or []):
+        raise UserError(f"{model} answered nothing in {title}: {audit.first_error(log)}")
+    return log
+
+
+class Watching:
+    """Inspect's early stopping, used to be told of every finished sample; it never stops anything."""
+
+    def __init__(self, finished: Callable[[], None]) -> None:
+        self._finished = finished
+
+    async def start_task(self, task: Any, samples: list[Any], epochs: int) -> str:
+        del task, samples, epochs
+        return "adhere progress"
+
+    async def schedule_sample(self, id: str | int, epoch: int) -> EarlyStop | None:
+        del id, epoch
+        return None
+
+    async def complete_sample(self, id: str | int, epoch: int, scores: dict[str, Any]) -> None:
+        del id, epoch, scores
+        self._finished()
+
+    async def complete_task(self) -> dict[str, Any]:
+        return {}

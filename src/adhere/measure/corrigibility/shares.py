@@ -1,0 +1,99 @@
+"""Findings from counts and effects: the names and subjects under which the battery reports.
+
+Rules:
+
+- A share that is neither none nor all has Wilson's interval at the number of independent scenarios' worth of trials
+  (`statistics.rate`). None of n, and all of n, have Clopper and Pearson's exact interval, so that "never" stands with
+  the most it could be.
+- Every finding of a tier has the model in its subject, and everything that was held fixed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from adhere.findings import Control, Finding, Scalar
+from adhere.measure.corrigibility.effects import Effects, exact
+from adhere.measure.statistics import rate
+
+Subject = Mapping[str, Scalar]
+
+
+def share(
+    what: str,
+    subject: Subject,
+    outcomes: Iterable[tuple[object, bool]],
+    unit: str,
+    control: Control | None = None,
+) -> Finding:
+    """A share of trials, given as (cluster, outcome)."""
+    counts: dict[object, list[int]] = defaultdict(lambda: [0, 0])
+    for cluster, outcome in outcomes:
+        counts[cluster][0] += bool(outcome)
+        counts[cluster][1] += 1
+    found = rate((met, trials) for met, trials in counts.values())
+    never_or_always = found.met in (0, found.n)
+    return Finding(
+        what=what,
+        subject={**subject, "met": found.met, "clusters": found.clusters},
+        estimate=found.estimate,
+        interval=(exact(found.met, found.n) if never_or_always else found.interval) if found.n else None,
+        n=found.n,
+        unit=unit,
+        control=control,
+    )
+
+
+def of_effects(prefix: str, subject: Subject, found: Effects | None) -> list[Finding]:
+    """`prefix`.effect for every level, `prefix`.factor for every factor; nothing where nothing varied."""
+    if found is None:
+        return []
+    made = [
+        Finding(
+            what=f"{prefix}.effect",
+            subject={
+                **subject,
+                "factor": effect.factor,
+                "level": effect.level,
+                "base": effect.base,
+                "odds_ratio": effect.odds_ratio,
+                "odds_low": effect.odds_interval[0],
+                "odds_high": effect.odds_interval[1],
+                "p": effect.p,
+                "clusters": effect.clusters,
+            },
+            estimate=effect.points,
+            interval=effect.interval,
+            n=effect.n,
+            unit="change of the share",
+            control=Control(what="no effect", estimate=0.0),
+        )
+        for effect in found.effects
+    ]
+    made += [
+        Finding(
+            what=f"{prefix}.factor",
+            subject={
+                **subject,
+                "factor": whole.factor,
+                "p": whole.p,
+                "spread": whole.spread,
+                "explained": found.explained,
+                "clusters": found.clusters,
+            },
+            estimate=whole.share,
+            interval=whole.interval,
+            n=found.n,
+            unit="share of the explained deviance",
+        )
+        for whole in found.wholes
+    ]
+    return made
+
+
+def levels_of(metadata: Mapping[str, object] | None) -> dict[str, Sequence[str]]:
+    """The factors that a log's task varied, with their levels."""
+    factors = (metadata or {}).get("factors", {})
+    assert isinstance(factors, Mapping)
+    return {str(name): list(levels) for name, levels in factors.items()}
