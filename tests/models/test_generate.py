@@ -84,11 +84,15 @@ def test_a_guide_decides_what_may_be_written() -> None:
     letter = model.encode("x")[0]
 
     class OnlyX:
-        def allowed(self, tokens: Sequence[int]) -> torch.Tensor:
-            del tokens
+        def allowed(self, tokens: Sequence[int], logits: torch.Tensor) -> torch.Tensor:
+            del tokens, logits
             allowed = torch.zeros(258, dtype=torch.bool)
             allowed[letter] = True
             return allowed
+
+        def accepts(self, tokens: Sequence[int], token: int) -> bool:
+            del tokens, token
+            return True
 
         def done(self, tokens: Sequence[int]) -> bool:
             return len(tokens) == 4
@@ -101,6 +105,62 @@ def test_a_guide_decides_what_may_be_written() -> None:
     assert [a.text for a in answers[1::2]] == ["xxxx", "xxxx"]
     assert answers[1].reason == "guide"
     assert answers[0].text != "xxxx"
+
+
+class _Refuses:
+    """Accepts only the tokens of a set."""
+
+    def __init__(self, accepted: set[int]) -> None:
+        self.accepted = accepted
+
+    def allowed(self, tokens: Sequence[int], logits: torch.Tensor) -> None:
+        del tokens, logits
+
+    def accepts(self, tokens: Sequence[int], token: int) -> bool:
+        del tokens
+        return token in self.accepted
+
+    def done(self, tokens: Sequence[int]) -> bool:
+        del tokens
+        return False
+
+
+def test_refusing_tokens_one_by_one_samples_from_the_distribution_without_them() -> None:
+    model = tiny()
+    prompt = tuple(model.encode("Hi"))
+    shares = model.model(torch.tensor([prompt])).logits[0, -1].softmax(-1)
+    few = set(shares.topk(40).indices.tolist()[::2])
+    wanted = torch.zeros_like(shares)
+    wanted[list(few)] = shares[list(few)]
+    wanted /= wanted.sum()
+    hot = [Sampling(max_tokens=1, temperature=1.0, seed=s) for s in range(2000)]
+    draws = generate(model, [Request(prompt, s, _Refuses(few)) for s in hot], batch=1000)
+    counts = torch.bincount(torch.tensor([d.tokens[0] for d in draws]), minlength=len(wanted)) / len(draws)
+    assert float(counts[wanted == 0].sum()) == 0
+    assert (counts - wanted).abs().sum() < 0.15  # expected about 0.07 for 20 options and 2,000 draws
+
+
+def test_an_answer_ends_where_its_guide_refuses_everything() -> None:
+    model = tiny()
+    prompt = tuple(model.encode("Hi"))
+    free, stuck = generate(model, [Request(prompt, Sampling(max_tokens=5)), Request(prompt, guide=_Refuses(set()))])
+    assert free.tokens
+    assert stuck.tokens == ()
+    assert stuck.reason == "guide"
+
+
+def test_a_listener_hears_every_token_and_ends_the_answer() -> None:
+    model = tiny()
+    heard: list[tuple[int, int]] = []
+
+    def listener(place: int, token: int) -> bool:
+        heard.append((place, token))
+        return place < 3
+
+    answer = generate(model, [Request(tuple(model.encode("Hi")), Sampling(max_tokens=9), listener=listener)])[0]
+    assert answer.reason == "cancelled"
+    assert [token for _, token in heard] == list(answer.tokens)
+    assert len(answer.tokens) == 4
 
 
 def test_a_watcher_sees_what_the_model_computes_and_stops_its_row() -> None:

@@ -5,9 +5,13 @@ Rules:
 - A row's answer depends on its own request: prompt, sampling and seed. Its random numbers come from a generator of its
   own, so that neither the batch it happened to be in nor the order of requests changes them (beyond rounding).
 - Prompts are padded on the left and positions counted from each row's first token.
-- A request may bring a `Guide`: it says which tokens may come next and when to stop. A `Watcher` reads the residual
-  stream of one layer at every new token of every row, and may stop a row: this is how saved probes work at run time.
+- A request may bring a `Guide`: it says which tokens may come next and when to stop. Most guides cannot look at every
+  token of a vocabulary, so a guide is asked about the token chosen: one that it refuses is struck out and another is
+  chosen. For a sampled answer that is exact sampling from the distribution without the refused tokens.
+- A request may bring a `Listener`, which is told of every token as it is chosen and may end the answer.
 - A request may bring an `Emphasis`: attention to some tokens of its prompt is scaled while its answer is written.
+- A `Watcher` reads the residual stream of one layer at every new token of every row, and may stop a row: this is how
+  saved probes work at run time.
 - Running out of memory halves the batch and goes on; only a single row that does not fit is an error.
 """
 
@@ -31,18 +35,34 @@ from adhere.models.emphasis import Emphasis, Emphasised
 if TYPE_CHECKING:
     from adhere.models.load import OpenModel
 
-Reason = Literal["end", "length", "stop", "guide", "watcher"]
-"""Why an answer ended: the model's end token, the limit, a stop string, the guide, a watcher."""
+Reason = Literal["end", "length", "stop", "guide", "watcher", "cancelled"]
+"""Why an answer ended: the model's end token, the limit, a stop string, the guide (it said so, or refused every token),
+a watcher, the listener."""
+
+MOST_REFUSED = 400
+"""Tokens that a guide may refuse at one place before the answer ends there: what it wants is not to be had."""
 
 
 class Guide(Protocol):
-    """Steers one answer from outside: constrained generation."""
+    """Steers one answer from outside: constrained generation.
 
-    def allowed(self, tokens: Sequence[int]) -> torch.Tensor | None:
-        """Which tokens may follow the answer's `tokens`, as a bool tensor [vocabulary]; None for all of them."""
+    When memory runs out a batch is begun again: a guide that keeps state starts over where `tokens` got shorter.
+    """
+
+    def allowed(self, tokens: Sequence[int], logits: torch.Tensor) -> torch.Tensor | None:
+        """Which tokens may follow the answer's `tokens`, as a bool tensor [vocabulary]; None for all of them.
+        `logits` [vocabulary] are what the model itself gives them."""
+
+    def accepts(self, tokens: Sequence[int], token: int) -> bool:
+        """Whether `token`, which was chosen, may follow."""
 
     def done(self, tokens: Sequence[int]) -> bool:
         """Whether the answer is to end here."""
+
+
+Listener = Callable[[int, int], bool]
+"""Told of each token, as (place in the answer, token), also of the end token; False ends the answer. A place may be
+told of more than once, if a batch had to be begun again."""
 
 
 class Watcher(Protocol):
@@ -75,6 +95,7 @@ class Request:
     sampling: Sampling = Sampling()
     guide: Guide | None = None
     emphasis: Emphasis | None = None
+    listener: Listener | None = None
 
 
 @dataclass(frozen=True)
@@ -220,13 +241,30 @@ def _emphasised(opened: OpenModel, requests: Sequence[Request]) -> Emphasised | 
     return Emphasised(wanted, prompts, len(blocks(opened.model).modules), opened.device)
 
 
-def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:
-    """The next token of each row, by its own sampling."""
+def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int | None]:
+    """The next token of each row, by its own sampling; None where the row's guide refuses all."""
     for k, row in enumerate(rows):
-        if row.request.guide is not None:
-            allowed = row.request.guide.allowed(row.tokens)
+        if row.reason is None and row.request.guide is not None:
+            allowed = row.request.guide.allowed(row.tokens, logits[k])
             if allowed is not None:
                 logits[k, ~allowed.to(logits.device)] = -torch.inf
+    chosen: list[int | None] = [*_draw(logits, rows)]
+    for k, row in enumerate(rows):
+        if row.reason is None and row.request.guide is not None:
+            chosen[k] = _accepted(logits[k : k + 1], row, chosen[k])
+    if any(row.request.sampling.logprobs is not None for row in rows):
+        logs = logits.log_softmax(dim=-1)
+        for k, row in enumerate(rows):
+            token = chosen[k]
+            if (most := row.request.sampling.logprobs) is not None and row.reason is None and token is not None:
+                best = logs[k].topk(most) if most else None
+                top = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True)) if best else ()
+                row.logprobs.append(TokenLogprob(token, float(logs[k, token]), top))
+    return chosen
+
+
+def _draw(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:
+    """A token for each row from `logits` [rows, vocabulary]."""
     chosen: list[int] = logits.argmax(dim=-1).tolist()
     sampled = [k for k, row in enumerate(rows) if row.request.sampling.temperature > 0]
     if sampled:
@@ -246,18 +284,29 @@ def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:
         at = at.clamp(max=part.shape[1] - 1)
         for k, token in zip(sampled, order.gather(1, at)[:, 0].tolist(), strict=True):
             chosen[k] = token
-    if any(row.request.sampling.logprobs is not None for row in rows):
-        logs = logits.log_softmax(dim=-1)
-        for k, row in enumerate(rows):
-            if (most := row.request.sampling.logprobs) is not None and row.reason is None:
-                best = logs[k].topk(most) if most else None
-                top = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True)) if best else ()
-                row.logprobs.append(TokenLogprob(chosen[k], float(logs[k, chosen[k]]), top))
     return chosen
 
 
-def _append(opened: OpenModel, row: _Row, token: int) -> None:
+def _accepted(logits: torch.Tensor, row: _Row, token: int | None) -> int | None:
+    """`token`, or the next choice from `logits` [1, vocabulary] that the row's guide accepts; None if there is none."""
+    guide = row.request.guide
+    assert guide is not None
+    for _ in range(MOST_REFUSED):
+        if token is None or not torch.isfinite(logits[0, token]):
+            return None
+        if guide.accepts(row.tokens, token):
+            return token
+        logits[0, token] = -torch.inf
+        token = _draw(logits, [row])[0]
+    return None
+
+
+def _append(opened: OpenModel, row: _Row, token: int | None) -> None:
+    if token is None:
+        row.reason = "guide"
+        return
     row.tokens.append(token)
+    heard = row.request.listener is None or row.request.listener(len(row.tokens) - 1, token)
     if token in opened.end_ids:
         row.reason = "end"
         return
@@ -267,7 +316,9 @@ def _append(opened: OpenModel, row: _Row, token: int) -> None:
         if found:
             row.reason, row.cut = "stop", min(found)
             return
-    if row.request.guide is not None and row.request.guide.done(row.tokens):
+    if not heard:
+        row.reason = "cancelled"
+    elif row.request.guide is not None and row.request.guide.done(row.tokens):
         row.reason = "guide"
     elif len(row.tokens) >= row.limit:
         row.reason = "length"

@@ -56,6 +56,7 @@ _STOP: dict[Reason, StopReason] = {
     "stop": "stop",
     "guide": "stop",
     "watcher": "stop",
+    "cancelled": "stop",
     "length": "max_tokens",
 }
 _TOOL_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.S)
