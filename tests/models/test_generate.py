@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny import FAMILIES, tiny
 
 from adhere.errors import UserError
-from adhere.models.generate import Request, Sampling, generate
+from adhere.models.generate import Opinion, Request, Sampling, generate
 
 PROMPTS = ("Hi", "What is the sea?", "One two three four five six seven", "a", "The river runs to the north.")
 
@@ -90,9 +90,9 @@ def test_a_guide_decides_what_may_be_written() -> None:
             allowed[letter] = True
             return allowed
 
-        def accepts(self, tokens: Sequence[int], token: int) -> bool:
+        def judge(self, tokens: Sequence[int], token: int) -> Opinion:
             del tokens, token
-            return True
+            return Opinion.ACCEPT
 
         def done(self, tokens: Sequence[int]) -> bool:
             return len(tokens) == 4
@@ -116,9 +116,9 @@ class _Refuses:
     def allowed(self, tokens: Sequence[int], logits: torch.Tensor) -> None:
         del tokens, logits
 
-    def accepts(self, tokens: Sequence[int], token: int) -> bool:
+    def judge(self, tokens: Sequence[int], token: int) -> Opinion:
         del tokens
-        return token in self.accepted
+        return Opinion.ACCEPT if token in self.accepted else Opinion.REFUSE
 
     def done(self, tokens: Sequence[int]) -> bool:
         del tokens

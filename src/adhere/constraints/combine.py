@@ -29,6 +29,7 @@ from adhere.constraints.constraint import (
     Profile,
     Span,
     Verdict,
+    Wanted,
 )
 from adhere.constraints.registry import from_json, register
 
@@ -233,6 +234,14 @@ class _PartsMonitor(Monitor):
         if self._decisive in verdicts:
             return self._decisive
         return UNSURE if UNSURE in verdicts else _SWAPPED[self._decisive]
+
+    def wanted(self) -> Wanted:
+        if self.fork().close().met:
+            return Wanted()
+        told = [part.wanted() for part in self._parts]
+        # what may stand anywhere first: what must end the text would not end it if something followed
+        anywhere = tuple(piece for one in told if not one.at_end for piece in one.pieces)
+        return Wanted(anywhere) if anywhere else next((one for one in told if one.pieces), Wanted())
 
     def _read(self, chunk: str) -> None:
         for part in self._parts:

@@ -32,7 +32,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -91,6 +91,15 @@ class Check:
     def met(self) -> bool:
         """Whether the constraint is met. UNSURE is not met: what could not be told is never a pass."""
         return self.verdict is HOLDS
+
+
+class Wanted(NamedTuple):
+    """Pieces of text, any of which would bring an open constraint nearer to being met: anywhere in what is still to be
+    written where it allows them, or only at its very end. A piece that begins with a letter is a word of its own. None
+    where no piece can be named."""
+
+    pieces: tuple[str, ...] = ()
+    at_end: bool = False
 
 
 MOST_SPANS = 16
@@ -161,6 +170,10 @@ class Monitor(ABC):
         stretch of text.
         """
         return 0
+
+    def wanted(self) -> Wanted:
+        """What is missing, if the text were to end here: for those who help a text along. Nothing by default."""
+        return Wanted()
 
     def _decide(self, verdict: Verdict, offset: int) -> None:
         """The outcome became certain after `offset` characters of the chunk being read. The first call counts."""

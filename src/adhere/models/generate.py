@@ -17,6 +17,7 @@ Rules:
 
 from __future__ import annotations
 
+import enum
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -43,6 +44,16 @@ MOST_REFUSED = 400
 """Tokens that a guide may refuse at one place before the answer ends there: what it wants is not to be had."""
 
 
+class Opinion(enum.Enum):
+    """What a guide says of a token."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    """Another is to be chosen."""
+    END = "end"
+    """The answer is to end here, without it."""
+
+
 class Guide(Protocol):
     """Steers one answer from outside: constrained generation.
 
@@ -53,8 +64,8 @@ class Guide(Protocol):
         """Which tokens may follow the answer's `tokens`, as a bool tensor [vocabulary]; None for all of them.
         `logits` [vocabulary] are what the model itself gives them."""
 
-    def accepts(self, tokens: Sequence[int], token: int) -> bool:
-        """Whether `token`, which was chosen, may follow."""
+    def judge(self, tokens: Sequence[int], token: int) -> Opinion:
+        """What is to become of `token`, which was chosen to follow."""
 
     def done(self, tokens: Sequence[int]) -> bool:
         """Whether the answer is to end here."""
@@ -242,7 +253,7 @@ def _emphasised(opened: OpenModel, requests: Sequence[Request]) -> Emphasised | 
 
 
 def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int | None]:
-    """The next token of each row, by its own sampling; None where the row's guide refuses all."""
+    """The next token of each row, by its own sampling; None where the row's guide refuses all or ends it."""
     for k, row in enumerate(rows):
         if row.reason is None and row.request.guide is not None:
             allowed = row.request.guide.allowed(row.tokens, logits[k])
@@ -294,8 +305,9 @@ def _accepted(logits: torch.Tensor, row: _Row, token: int | None) -> int | None:
     for _ in range(MOST_REFUSED):
         if token is None or not torch.isfinite(logits[0, token]):
             return None
-        if guide.accepts(row.tokens, token):
-            return token
+        opinion = guide.judge(row.tokens, token)
+        if opinion is not Opinion.REFUSE:
+            return token if opinion is Opinion.ACCEPT else None
         logits[0, token] = -torch.inf
         token = _draw(logits, [row])[0]
     return None

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span, Verdict, Wanted
 from adhere.constraints.registry import register
 
 _WRAPPING = "\"'“”’*_`)]}"
@@ -92,6 +92,9 @@ class _EndMonitor(Monitor):
 
     def _read(self, chunk: str) -> None:
         self._end = (self._end + chunk)[-(len(self._phrase) + _SLACK) :]
+
+    def wanted(self) -> Wanted:
+        return Wanted() if self.fork().close().met else Wanted((self._phrase,), at_end=True)
 
     def _conclude(self) -> Check:
         phrase = self._phrase

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span
+from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span, Wanted
 from adhere.constraints.families.terms import quoted
 from adhere.constraints.json_reader import JsonReader
 from adhere.constraints.registry import register
@@ -100,6 +100,13 @@ class _JsonMonitor(Monitor):
         other = super().fork()
         other._reader = self._reader.fork()
         return other
+
+    def wanted(self) -> Wanted:
+        if self.verdict is BROKEN:
+            return Wanted()
+        return Wanted(
+            tuple(f", {json.dumps(key, ensure_ascii=False)}:" for key in self._keys if key in self._reader.missing)
+        )
 
     def _read(self, chunk: str) -> None:
         if self.verdict is not BROKEN:

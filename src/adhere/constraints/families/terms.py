@@ -21,6 +21,7 @@ from adhere.constraints.constraint import (
     Monitor,
     Span,
     Verdict,
+    Wanted,
 )
 from adhere.constraints.lists import BARE_LIST, LIST, QUOTED, terms_in
 from adhere.constraints.registry import register
@@ -155,6 +156,12 @@ class _TermMonitor(Monitor):
                 self._spans += (Span(self.length + start, self.length + end),)
             self._occurred(term, certain)
 
+    def _absent(self) -> tuple[str, ...]:
+        """The terms that would be missing if the text ended here."""
+        ended = self._search.fork()
+        ended.read("", last=True)
+        return tuple(term for term, count in zip(ended.terms, ended.counts, strict=True) if not count)
+
     def _finish(self) -> None:
         """What stands at the very end of the text is certain now."""
         self._note(self._search.read("", last=True))
@@ -168,6 +175,9 @@ class _IncludeMonitor(_TermMonitor):
         super().__init__(constraint.terms)
         self._missing = frozenset(range(len(constraint.terms)))
 
+    def wanted(self) -> Wanted:
+        return Wanted(self._absent())
+
     def _occurred(self, term: int, offset: int) -> None:
         if term in self._missing:
             self._missing -= {term}
@@ -176,7 +186,7 @@ class _IncludeMonitor(_TermMonitor):
 
     def _conclude(self) -> Check:
         self._finish()
-        missing = tuple(t for t, n in zip(self._search.terms, self._search.counts, strict=True) if not n)
+        missing = self._absent()
         wanted = quoted(self._search.terms)
         if missing:
             return Check(
@@ -335,6 +345,11 @@ class _FrequencyMonitor(_TermMonitor):
         self._times = 0
         if constraint.at_most is None and constraint.at_least == 0:
             self._decide(HOLDS, 0)
+
+    def wanted(self) -> Wanted:
+        ended = self._search.fork()
+        ended.read("", last=True)
+        return Wanted((self._bounded.term,)) if ended.counts[0] < (self._bounded.at_least or 0) else Wanted()
 
     def _occurred(self, term: int, offset: int) -> None:
         del term

@@ -30,6 +30,7 @@ from adhere.constraints.constraint import (
     Monitor,
     Span,
     Verdict,
+    Wanted,
 )
 from adhere.constraints.registry import register
 from adhere.constraints.scorers import Aspect, scorer
@@ -73,6 +74,11 @@ class _LexiconMonitor(Monitor):
         other = super().fork()
         other._tally = self._tally.fork()
         return other
+
+    def wanted(self) -> Wanted:
+        if self.fork().close().met:
+            return Wanted()
+        return Wanted(tuple(sorted(lexicon.CLASSES[self._aspect].get(self._label, ()))))
 
     def _read(self, chunk: str) -> None:
         self._note(self._tally.read(chunk))
