@@ -15,12 +15,14 @@ from .made import examples
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    made = replace(examples(), about={"model": "pocket"})
+    made = examples()
+    made = replace(made, about={"model": "pocket"}, asked=tuple(f"question {k}" for k in made.prompt))
     made.save(tmp_path / "captured")
     read = Examples.load(tmp_path / "captured")
     assert np.array_equal(read.states, made.states)
     for name in ("skill", "met", "prompt", "constrained", "decided"):
         assert np.array_equal(getattr(read, name), getattr(made, name)), name
+    assert read.asked == made.asked
     assert (read.text, read.layers, read.positions, read.about) == (made.text, made.layers, made.positions, made.about)
 
 

@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +48,7 @@ class Estimate:
     """A number with its bootstrap draws: what differences and intervals are made of."""
 
     value: float
-    draws: Floats
+    draws: Floats = field(repr=False)
     n: int
     """Prompts that were resampled."""
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from adhere.explain.claims import Claim, claim, simultaneous
 from adhere.explain.decodability import Estimate, Resamples, auc, mean
 from adhere.explain.erasers import RANKS, Eraser, Method, inlp, leace, random_subspace
 from adhere.explain.examples import Examples
@@ -31,6 +32,7 @@ from adhere.explain.moments import Moments
 from adhere.explain.probes import ALPHA, Centred, Factor, Kind, penalty
 from adhere.explain.scan import Plan
 from adhere.explain.sites import Site, over
+from adhere.findings import Finding, Scalar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -185,6 +187,45 @@ class Dependencies:
         """Dependencies i -> j, shape (skills, skills)."""
         return np.array([[e.value for e in row] for row in self.lost[method, rank]])
 
+    def findings(self, recompute: str = "") -> list[Finding]:
+        """Every pair, method and rank."""
+        return [c.finding for c in self.claims(recompute)]
+
+    def claims(self, recompute: str = "") -> list[Claim]:
+        """Every pair against no loss beyond the random control, by intervals that hold for all pairs together."""
+        layer, position = self.site
+        made = []
+        for (method, rank), rows in self.lost.items():
+            together = simultaneous([e for row in rows for e in row])
+            for i, source in enumerate(self.skills):
+                for j, target in enumerate(self.skills):
+                    name = method.upper() if method == "leace" else f"INLP of rank {rank}"
+                    lowest, _ = self.before[j].interval
+                    unread = f"{target} is not readable here before (AUC {self.before[j].value:.2f})"
+                    against = [] if lowest > 0.5 else [unread]
+                    subject: dict[str, Scalar] = {
+                        "from": source,
+                        "to": target,
+                        "method": method,
+                        "rank": rank,
+                        "layer": layer,
+                        "position": position,
+                        "random_loss": self.random[rank][j].value,
+                    }
+                    found = claim(
+                        "erasure.dependency",
+                        f"{target} depends on {source} at layer {layer}, {position}: AUC lost by {name}, "
+                        "beyond random subspaces,",
+                        rows[i][j],
+                        {"no loss beyond random subspaces": 0.0},
+                        subject,
+                        interval=together[i * len(self.skills) + j],
+                        against=against,
+                        recompute=recompute,
+                    )
+                    made.append(Claim(found.finding, found.holds and not against, found.sentence))
+        return made
+
 
 def dependencies(
     examples: Examples,
@@ -228,7 +269,7 @@ def _summed_up(site: Site, erased: Erased, examples: Examples, erasure: ErasureP
     for j in skills:
         rows = np.flatnonzero((plan.code == j) & plan.constrained)
         met, fold = plan.labels[rows, 0], plan.fold[rows]
-        resamples = Resamples.of(examples.prompt[rows])
+        resamples = Resamples.of(examples.prompt[rows], seed=j)
 
         def read(scores: Scores) -> Estimate:
             return auc(scores[rows], met, fold, resamples)  # noqa: B023 - used before the loop goes on

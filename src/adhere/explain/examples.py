@@ -83,6 +83,7 @@ class Examples:
         decided: share of the generated tokens after which the outcome was certain, shape (n,), float; 1 where only the
             end decided, NaN where unknown. None if nobody asked.
         about: where it comes from: model, hash, seed.
+        asked: the prompts' texts, shape (n,); empty where they were not kept.
     """
 
     states: NDArray[Any]
@@ -95,6 +96,7 @@ class Examples:
     constrained: NDArray[np.bool_]
     decided: NDArray[np.float32] | None = None
     about: Mapping[str, str | int | float] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         n = len(self.skill)
@@ -113,6 +115,8 @@ class Examples:
         }
         if self.decided is not None:
             rows["decided"] = self.decided
+        if self.asked:
+            rows["asked"] = self.asked
         for name, values in rows.items():
             if len(values) != n:
                 raise ValueError(f"{name} has {len(values)} rows, skill {n}")
@@ -164,6 +168,7 @@ class Examples:
             text=tuple(self.text[k] for k in chosen),
             constrained=self.constrained[chosen],
             decided=None if self.decided is None else self.decided[chosen],
+            asked=tuple(self.asked[k] for k in chosen) if self.asked else (),
         )
 
     def for_skill(self, skill: str) -> Examples:
@@ -237,6 +242,7 @@ class Examples:
             "skill": self.skill.tolist(),
             "text": self.text,
             "about": dict(self.about),
+            "asked": self.asked,
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -273,6 +279,7 @@ class Examples:
                 constrained=arrays["constrained"].astype(bool),
                 decided=arrays.get("decided"),
                 about=record["about"],
+                asked=tuple(record["asked"]),
             )
         except (OSError, SafetensorError) as error:
             raise UserError(f"{folder}: no captured states can be read there ({error})") from error

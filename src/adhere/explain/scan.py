@@ -260,7 +260,7 @@ class Scan:
         key = (skill, constrained)
         if key not in self._resamples:
             rows = self.rows(skill, constrained=constrained)
-            self._resamples[key] = Resamples.of(self.prompt[rows], RESAMPLES)
+            self._resamples[key] = Resamples.of(self.prompt[rows], RESAMPLES, self.number(skill))
         return self._resamples[key]
 
     def layer_by_fold(self, scores: Scores, rows: NDArray[np.int64], met: NDArray[np.bool_]) -> NDArray[np.int64]:
