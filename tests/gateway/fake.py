@@ -128,6 +128,41 @@ class Fake:
         yield _event({"choices": [], "usage": usage})
         yield b"data: [DONE]\n\n"
 
+    async def messages(self, request: Request) -> Response:
+        """The same answers in Anthropic's form, without faults."""
+        body = await request.json()
+        self.asked.append(body)
+        turn = self._next(body["model"])
+        content: list[dict[str, Any]] = [{"type": "text", "text": "".join(turn.pieces)}] if turn.pieces else []
+        content += [{"type": "tool_use", "id": i, "name": n, "input": json.loads(a)} for i, n, a in turn.calls]
+        reason = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}[turn.finish]
+        usage = {"input_tokens": 7, "output_tokens": len(turn.pieces)}
+        whole = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": content}
+        if not body.get("stream"):
+            return JSONResponse({**whole, "stop_reason": reason, "usage": usage})
+        events: list[dict[str, Any]] = [{"type": "message_start", "message": {**whole, "content": [], "usage": usage}}]
+        for index, block in enumerate(content):
+            said = block["type"] == "text"
+            empty = {**block, "text": ""} if said else {**block, "input": {}}
+            pieces = turn.pieces if said else [json.dumps(block["input"])]
+            kind, field = ("text_delta", "text") if said else ("input_json_delta", "partial_json")
+            events.append({"type": "content_block_start", "index": index, "content_block": empty})
+            events += [
+                {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: piece}}
+                for piece in pieces
+            ]
+            events.append({"type": "content_block_stop", "index": index})
+        events += [
+            {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": usage},
+            {"type": "message_stop"},
+        ]
+
+        async def send() -> AsyncIterator[bytes]:
+            for event in events:
+                yield f"event: {event['type']}\n".encode() + _event(event)
+
+        return StreamingResponse(send(), media_type="text/event-stream")
+
     async def _counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         whole = False
         try:
@@ -145,6 +180,7 @@ class Fake:
         return Starlette(
             routes=[
                 Route("/v1/chat/completions", self.chat, methods=["POST"]),
+                Route("/v1/messages", self.messages, methods=["POST"]),
                 Route("/v1/models", self.models),
             ]
         )

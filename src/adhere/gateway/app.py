@@ -26,7 +26,7 @@ from adhere.gateway.exchange import Unreadable
 from adhere.gateway.points import Caller, Points
 from adhere.gateway.upstream.client import Client
 from adhere.gateway.upstream.dialect import UpstreamError
-from adhere.gateway.wire import chat
+from adhere.gateway.wire import chat, messages, responses
 from adhere.gateway.wire.form import Failure, Wire
 
 LARGEST_BODY = 8 << 20
@@ -73,7 +73,11 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
     )
 
 
-WIRES: dict[str, Wire] = {"/v1/chat/completions": chat}  # type: ignore[dict-item]
+WIRES: dict[str, Wire] = {
+    "/v1/chat/completions": chat,
+    "/v1/responses": responses,
+    "/v1/messages": messages,
+}
 
 
 async def _nowhere(request: Request, error: Exception) -> Response:

@@ -25,7 +25,7 @@ import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from adhere.gateway.exchange import Event, Unreadable
-from adhere.gateway.upstream import chat
+from adhere.gateway.upstream import chat, messages
 from adhere.gateway.upstream.dialect import Dialect, Question, UpstreamError
 from adhere.gateway.wire import sse
 from adhere.gateway.wire.fields import mapping
@@ -35,7 +35,7 @@ LARGEST_BODY = 16 << 20
 RETRY_SHARE = 0.1
 RETRY_FLOOR = 10.0
 TRIES = 3
-DIALECTS: dict[str, Dialect] = {"chat": chat}
+DIALECTS: dict[str, Dialect] = {"chat": chat, "messages": messages}
 AGAIN = frozenset({429, 502, 503, 504})
 
 

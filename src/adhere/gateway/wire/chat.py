@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adhere.gateway.exchange import (
+    Form,
     Media,
     Message,
     Part,
@@ -28,7 +29,7 @@ from adhere.gateway.wire import sse
 from adhere.gateway.wire.fields import EMPTY, Json, boolean, constraints, items, mapping, only, string
 from adhere.gateway.wire.form import Answer, Failure, Head
 
-form = "chat"
+form: Form = "chat"
 
 PARAMETERS = frozenset(
     "temperature top_p max_tokens max_completion_tokens stop presence_penalty frequency_penalty logit_bias seed user "

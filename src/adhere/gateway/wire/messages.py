@@ -1,0 +1,265 @@
+"""Anthropic's messages: the client's side.
+
+Rules
+- A tool's result stands in a user message on the wire; in the normal form it is a message of the tool's, which has no
+  authority. What the user says beside it stays the user's.
+- Server tools, containers and context management act at the upstream, out of sight, and are refused; so is extended
+  thinking, whose signed blocks the gateway could not hand back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from adhere.gateway.exchange import (
+    Form,
+    Media,
+    Message,
+    Part,
+    Reasoning,
+    Request,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Unreadable,
+)
+from adhere.gateway.wire import sse
+from adhere.gateway.wire.fields import EMPTY, Json, boolean, constraints, items, mapping, only, string
+from adhere.gateway.wire.form import Answer, Failure, Head
+
+form: Form = "messages"
+
+_PASSED = frozenset({"temperature", "top_p", "top_k"})
+_READ = frozenset(
+    "model messages system max_tokens stop_sequences stream tools tool_choice metadata thinking service_tier "
+    "constraints".split()
+)
+_STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
+_CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+
+
+def read(body: Json) -> Request:
+    given = items(body.get("messages"), "messages")
+    if not given:
+        raise Unreadable("messages is empty", "messages")
+    messages = [
+        m for i, value in enumerate(given) for m in _message(mapping(value, f"messages[{i}]"), f"messages[{i}]")
+    ]
+    if body.get("system") is not None:
+        messages.insert(0, Message("system", tuple(_blocks(body["system"], "system"))))
+    return Request(
+        form="messages",
+        model=string(body, "model"),
+        messages=tuple(messages),
+        tools=tuple(_tool(t, f"tools[{i}]") for i, t in enumerate(items(body.get("tools") or [], "tools"))),
+        parameters=_parameters(body),
+        unread={k: v for k, v in body.items() if k not in _READ and k not in _PASSED and v not in EMPTY},
+        stream=boolean(body, "stream"),
+        usage_wanted=True,
+        constraints=constraints(body),
+    )
+
+
+def _parameters(body: Json) -> dict[str, Any]:
+    asked = {k: v for k, v in body.items() if k in _PASSED and v is not None}
+    tokens = body.get("max_tokens")
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
+        raise Unreadable("max_tokens must be a whole number above 0", "max_tokens")
+    asked["max_completion_tokens"] = tokens
+    if stops := items(body.get("stop_sequences") or [], "stop_sequences"):
+        asked["stop"] = stops
+    thinking = mapping(body.get("thinking") or {"type": "disabled"}, "thinking")
+    if thinking.get("type") != "disabled":
+        raise Unreadable("thinking: it cannot be handed through", "thinking")
+    user = mapping(body.get("metadata") or {}, "metadata").get("user_id")
+    if isinstance(user, str):
+        asked["user"] = user
+    choice = body.get("tool_choice")
+    if choice is not None:
+        choice = mapping(choice, "tool_choice")
+        if choice.get("disable_parallel_tool_use"):
+            asked["parallel_tool_calls"] = False
+        kind = choice.get("type")
+        if kind == "tool":
+            asked["tool_choice"] = {"type": "function", "function": {"name": string(choice, "name", "tool_choice.")}}
+        elif kind in _CHOICES:
+            asked["tool_choice"] = _CHOICES[kind]
+        else:
+            raise Unreadable("tool_choice: nobody here can read it", "tool_choice")
+    return asked
+
+
+def _message(message: Json, where: str) -> Iterator[Message]:
+    only(message, ("role", "content"), where)
+    role = message.get("role")
+    if role not in ("user", "assistant", "system"):
+        raise Unreadable(f"{where}.role: nobody here knows the role {str(role)[:40]!r}", f"{where}.role")
+    parts = _blocks(message.get("content"), f"{where}.content")
+    results = tuple(part for part in parts if isinstance(part, ToolResult))
+    if results and role != "user":
+        raise Unreadable(f"{where}: a tool's result stands in a user's message", where)
+    if results:
+        yield Message("tool", results)
+    said = tuple(part for part in parts if not isinstance(part, ToolResult))
+    if said or not results:
+        yield Message(role, said)
+
+
+def _blocks(content: Any, where: str) -> list[Part]:
+    if isinstance(content, str):
+        return [Text(content)]
+    return [_block(mapping(block, where), f"{where}[{i}]") for i, block in enumerate(items(content, where))]
+
+
+def _block(block: Json, where: str) -> Part:
+    kind = block.get("type")
+    if kind == "text":
+        only(block, ("type", "text", "cache_control", "citations"), where)
+        return Text(string(block, "text", f"{where}."))
+    if kind == "tool_use":
+        only(block, ("type", "id", "name", "input", "cache_control", "caller"), where)
+        arguments = json.dumps(mapping(block.get("input"), f"{where}.input"))
+        return ToolCall(string(block, "id", f"{where}."), string(block, "name", f"{where}."), arguments)
+    if kind == "tool_result":
+        only(block, ("type", "tool_use_id", "content", "is_error", "cache_control"), where)
+        parts = _blocks(block.get("content") or "", f"{where}.content")
+        if not all(isinstance(part, Text) for part in parts):
+            raise Unreadable(f"{where}: a tool's result is text", where)
+        text = "".join(part.text for part in parts if isinstance(part, Text))
+        return ToolResult(string(block, "tool_use_id", f"{where}."), text, boolean(block, "is_error"))
+    if kind == "thinking":
+        return Reasoning(string(block, "thinking", f"{where}."))
+    if kind == "image":
+        return Media("image", {"type": "image_url", "image_url": {"url": _url(block, where)}})
+    if kind == "document":
+        return Media("file", {"type": "file", "file": {"file_data": _url(block, where)}})
+    raise Unreadable(f"{where}: nobody here can read a block of type {str(kind)[:40]!r}", where)
+
+
+def _url(block: Json, where: str) -> str:
+    source = mapping(block.get("source"), f"{where}.source")
+    if source.get("type") == "url":
+        return string(source, "url", f"{where}.source.")
+    if source.get("type") == "base64":
+        kind, data = (string(source, name, f"{where}.source.") for name in ("media_type", "data"))
+        return f"data:{kind};base64,{data}"
+    raise Unreadable(f"{where}.source: nobody here can read it", f"{where}.source")
+
+
+def _tool(value: Any, where: str) -> Tool:
+    tool = mapping(value, where)
+    if tool.get("type") not in (None, "custom"):
+        raise Unreadable(f"{where}: nobody here can read a tool of type {str(tool.get('type'))[:40]!r}", where)
+    only(tool, ("type", "name", "description", "input_schema", "cache_control", "strict"), where)
+    return Tool(
+        string(tool, "name", f"{where}."),
+        string(tool, "description", f"{where}.", ""),
+        mapping(tool.get("input_schema") or {}, f"{where}.input_schema"),
+    )
+
+
+# writing
+
+
+def _used(call: ToolCall) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
+
+
+def answer(head: Head, said: Answer) -> dict[str, Any]:
+    content: list[dict[str, Any]] = [{"type": "text", "text": said.text}] if said.text or not said.calls else []
+    content += [_used(call) for call in said.calls]
+    return {
+        "id": f"msg_{head.id}",
+        "type": "message",
+        "role": "assistant",
+        "model": head.model,
+        "content": content,
+        "stop_reason": _STOPS[said.reason],
+        "stop_sequence": None,
+        "usage": {"input_tokens": said.usage.input, "output_tokens": said.usage.output},
+        "adhere": said.report,
+    }
+
+
+_KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+def error(failure: Failure) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": "error",
+        "error": {"type": _KINDS.get(failure.status, "api_error"), "message": failure.text, "code": failure.kind},
+    }
+    return body if failure.report is None else {**body, "adhere": failure.report}
+
+
+class Stream:
+    """Writes one streamed answer."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._place = -1
+        self._open = False
+
+    def start(self) -> bytes:
+        message = {**answer(self._head, Answer("")), "content": [], "stop_reason": None}
+        del message["adhere"]
+        return sse.write({"type": "message_start", "message": message}, "message_start")
+
+    def _begin(self, block: dict[str, Any]) -> bytes:
+        self._place += 1
+        return sse.write(
+            {"type": "content_block_start", "index": self._place, "content_block": block}, "content_block_start"
+        )
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        return sse.write({"type": "content_block_delta", "index": self._place, "delta": delta}, "content_block_delta")
+
+    def _end(self) -> bytes:
+        return sse.write({"type": "content_block_stop", "index": self._place}, "content_block_stop")
+
+    def text(self, text: str) -> bytes:
+        begun = b""
+        if not self._open:
+            self._open = True
+            begun = self._begin({"type": "text", "text": ""})
+        return begun + self._delta({"type": "text_delta", "text": text})
+
+    def call(self, call: ToolCall) -> bytes:
+        done = self._close()
+        done += self._begin({**_used(call), "input": {}})
+        return done + self._delta({"type": "input_json_delta", "partial_json": call.arguments}) + self._end()
+
+    def _close(self) -> bytes:
+        if not self._open:
+            return b""
+        self._open = False
+        return self._end()
+
+    def finish(self, said: Answer) -> bytes:
+        delta = {
+            "type": "message_delta",
+            "delta": {"stop_reason": _STOPS[said.reason], "stop_sequence": None},
+            "usage": {"input_tokens": said.usage.input, "output_tokens": said.usage.output},
+            "adhere": said.report,
+        }
+        return self._close() + sse.write(delta, "message_delta") + sse.write({"type": "message_stop"}, "message_stop")
+
+    def error(self, failure: Failure) -> bytes:
+        return sse.write(error(failure), "error")
+
+
+def writer(head: Head) -> Stream:
+    return Stream(head)
