@@ -1,0 +1,86 @@
+"""Prometheus metrics of one gateway, in a registry of its own.
+
+    adhere_answers_total{route,ending}              adhere_answer_seconds{route}        adhere_tokens_total{route,kind}
+    adhere_checks_total{kind,verdict}               adhere_attempts_total{route}        adhere_leaked_characters_total
+    adhere_decisions_total{verdict,reason}          adhere_refused_requests_total{reason}
+    adhere_readings_total{monitor,effect}           adhere_drift_alerts_total{client}
+
+Rules
+- Labels come from the policy, from registries and from fixed words, never from a request: nobody can make new ones.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from adhere.gateway.monitors.monitor import Effect, Reading
+from adhere.gateway.points import Exchange, Outcome
+from adhere.warden.acts import Decision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+
+
+class Metrics:
+    """All counters."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"adhere_{name}", text, labels, registry=self.registry)
+
+        self._answers = counter("answers", "Exchanges by how they ended", "route", "ending")
+        self._tokens = counter("tokens", "Tokens as the upstream counted them, repairs included", "route", "kind")
+        self._checks = counter("checks", "Constraints checked on what was delivered", "kind", "verdict")
+        self._attempts = counter("attempts", "Askings of the upstream", "route")
+        self._leaked = counter("leaked_characters", "Characters of a violation delivered before it was found")
+        self._decisions = counter("decisions", "Decisions on tool calls and held answers", "verdict", "reason")
+        self._refused = counter("refused_requests", "Requests that were not admitted", "reason")
+        self._readings = counter("readings", "Readings of monitors and what they led to", "monitor", "effect")
+        self._drift = counter("drift_alerts", "Alerts that memory changed how instructions are kept", "client")
+        self._seconds = Histogram(
+            "adhere_answer_seconds",
+            "From admission to the end",
+            ("route",),
+            registry=self.registry,
+            buckets=SECONDS,
+        )
+
+    def ended(self, exchange: Exchange, outcome: Outcome) -> None:
+        """An exchange is over."""
+        route = exchange.admission.route
+        self._answers.labels(route, outcome.ending).inc()
+        self._seconds.labels(route).observe(outcome.seconds)
+        self._attempts.labels(route).inc(len(outcome.attempts))
+        self._tokens.labels(route, "input").inc(outcome.usage.input)
+        self._tokens.labels(route, "output").inc(outcome.usage.output)
+        self._leaked.inc(outcome.leaked)
+        for checked in outcome.checked:
+            verdict = checked.check.verdict.value if checked.check else "open"
+            self._checks.labels(checked.asked.constraint.kind, verdict).inc()
+
+    def decided(self, decision: Decision) -> None:
+        """A tool call, or a held answer."""
+        self._decisions.labels(decision.verdict.name.lower(), decision.reason).inc()
+
+    def refused(self, decision: Decision) -> None:
+        """A request that goes no further."""
+        self._refused.labels(decision.reason).inc()
+
+    def reading(self, reading: Reading, effect: Effect) -> None:
+        """A monitor has spoken, or failed to."""
+        self._readings.labels(reading.monitor, effect.name.lower() if reading.parsed else "unparsed").inc()
+
+    def drift(self, client: str) -> None:
+        """An alert."""
+        self._drift.labels(client).inc()
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self.registry)
