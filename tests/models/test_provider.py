@@ -18,7 +18,7 @@ from inspect_ai.tool import ToolInfo, ToolParams
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import tiny
 
-from adhere.models import provider
+from adhere.models import tool_calls
 from adhere.models.batching import Batcher
 from adhere.models.generate import Request, Sampling, generate
 
@@ -106,8 +106,8 @@ def test_temperature_without_a_seed_differs_and_with_one_repeats() -> None:
     ],
 )
 def test_only_a_well_formed_call_is_a_call(text: str, name: str | None) -> None:
-    rest, calls = provider._tool_calls(text)
-    assert [call.function for call in calls] == ([name] if name else [])
+    rest, calls = tool_calls.split(text)
+    assert [call.name for call in calls] == ([name] if name else [])
     assert (rest == text) == (name is None)
 
 

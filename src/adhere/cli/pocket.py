@@ -144,6 +144,26 @@ def sample(
     typer.echo(f"assistant: {given.text}" + ("" if given.ended else " [did not end by itself]"))
 
 
+@app.command()
+def serve(
+    model: Annotated[str, typer.Argument(help="`pocket`, a folder, or a hub id on this machine.")] = "pocket",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where to listen.")] = 8001,
+    host: Annotated[str, typer.Option("--host", help="On which address; this machine alone by default.")] = "127.0.0.1",
+    device: Annotated[str | None, typer.Option(help="cpu, cuda.", show_default="a GPU if there is one")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Answers written at once.")] = 64,
+) -> None:
+    """Serve the pocket model, or any open weights, as OpenAI's chat completions: prefill, `constraints`, JSON schemas.
+
+    It has no keys and no policy: put `adhere serve` in front of it.
+    """
+    from adhere.models.load import open_model
+    from adhere.models.server import serve as run
+
+    opened = open_model(model, device=device)
+    typer.echo(f"{opened.name} on http://{host}:{port}/v1", err=True)
+    run(opened, host, port, batch)
+
+
 def _folder(folder: Path) -> Path:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a checkpoint folder: it has no config.json")

@@ -48,7 +48,7 @@ LIKELY_END = -6.0
 class Budget:
     """How much may be spent on one answer: attempts (the first included) and tokens in all."""
 
-    attempts: int = 4
+    attempts: int = 12
     tokens: int | None = None
 
 

@@ -74,6 +74,15 @@ class OpenModel:
             self.tokenizer.apply_chat_template(messages, tools=[*tools] if tools else None, tokenize=False, **options)
         )
 
+    def plain(self, text: str) -> str:
+        """`text` without the special tokens that its template would read in it: a stranger's text is to open or end no
+        message."""
+        special = [token for token in self.tokenizer.all_special_tokens if token]
+        while any(token in text for token in special):  # taking one out may join two halves of another
+            for token in special:
+                text = text.replace(token, "")
+        return text
+
     def encode(self, text: str) -> list[int]:
         """Tokens of rendered text; a template writes its own special tokens, so none are added to it."""
         return list(self.tokenizer(text, add_special_tokens=not self.chats)["input_ids"])

@@ -17,8 +17,6 @@ The weights are opened by the first request, not by the constructor: Inspect als
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import secrets
 import threading
 import time
@@ -42,6 +40,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolCall, ToolChoice, ToolInfo
 
 from adhere.errors import UserError
+from adhere.models import tool_calls
 from adhere.models.batching import Batcher
 from adhere.models.emphasis import Emphasis
 from adhere.models.generate import Generation, Reason, Request, Sampling
@@ -59,7 +58,6 @@ _STOP: dict[Reason, StopReason] = {
     "cancelled": "stop",
     "length": "max_tokens",
 }
-_TOOL_CALL = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>", re.S)
 
 
 class AdhereAPI(ModelAPI):
@@ -130,7 +128,11 @@ class AdhereAPI(ModelAPI):
         )
 
     def _choice(self, answer: Generation, tools: list[ToolInfo]) -> ChatCompletionChoice:
-        text, calls = _tool_calls(answer.text) if tools else (answer.text, [])
+        text, found = tool_calls.split(answer.text) if tools else (answer.text, ())
+        calls = [
+            ToolCall(id=f"call_{number}", function=call.name, arguments=call.arguments, type="function")
+            for number, call in enumerate(found)
+        ]
         return ChatCompletionChoice(
             message=ChatMessageAssistant(
                 content=text, tool_calls=calls or None, model=self.model_name, source="generate"
@@ -237,22 +239,3 @@ def _schema(tool: ToolInfo) -> dict[str, Any]:
         "type": "function",
         "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
     }
-
-
-def _tool_calls(text: str) -> tuple[str, list[ToolCall]]:
-    """The calls in an answer, in the form of Hermes and Qwen (`<tool_call>{...}</tool_call>`) or of Llama 3 (the answer
-    is one JSON object with a name), and the text without them. What does not parse stays text: it is no call."""
-    found = [match[1] for match in _TOOL_CALL.finditer(text)]
-    rest = _TOOL_CALL.sub("", text).strip() if found else ""
-    if not found and text.lstrip().startswith("{"):
-        found = [text.strip()]
-    calls: list[ToolCall] = []
-    for number, record in enumerate(found):
-        try:
-            call = json.loads(record)
-            arguments = call.get("arguments", call.get("parameters", {}))
-            if isinstance(call["name"], str) and isinstance(arguments, dict):
-                calls.append(ToolCall(id=f"call_{number}", function=call["name"], arguments=arguments, type="function"))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return text, []
-    return (rest, calls) if calls else (text, [])
