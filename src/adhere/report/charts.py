@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from adhere.report.svg import GRID, INK, PAPER, SERIES, SOFT, figure, style, to_svg
+from adhere.report.svg import GRID, INK, PAPER, SERIES, SOFT, WIDTH, figure, style, to_svg
 
 Interval = tuple[float, float]
 
@@ -195,17 +195,24 @@ def lines(
     limits: tuple[float, float] | None = None,
     logarithmic: bool = False,
     ticks: Sequence[float] = (),
+    whiskers: bool = False,
     recompute: str = "",
 ) -> Chart:
-    """Curves with bands."""
+    """Curves with bands; with `whiskers`, for many curves of few points on a logarithmic axis, each point has its own
+    and the curves are moved a little apart."""
+    shown = [curve for curve in curves if not curve.reference]
     with style():
-        drawn = figure(2.5)
+        drawn = figure(2.5 + (0.16 * max(0, (len(curves) - 3) // 2) if whiskers else 0))
         axes = drawn.subplots()
-        for k, curve in enumerate(curve for curve in curves if not curve.reference):
+        for k, curve in enumerate(shown):
             colour = SERIES[k % len(SERIES)]
             marker = "o" if len(curve.x) <= 20 else ""
-            axes.plot(curve.x, curve.y, color=colour, label=curve.label, marker=marker, markersize=3.5)
-            if curve.low:
+            apart = 1.05 ** (k - (len(shown) - 1) / 2) if whiskers else 1.0
+            at = [value * apart for value in curve.x]
+            axes.plot(at, curve.y, color=colour, label=curve.label, marker=marker, markersize=3.5)
+            if curve.low and whiskers:
+                axes.vlines(at, curve.low, curve.high, color=colour, linewidth=1.2, alpha=0.7)
+            elif curve.low:
                 axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
         for curve in curves:
             if curve.reference:
@@ -283,27 +290,75 @@ def scatter(
     y: str = "",
     limits: tuple[Interval, Interval] | None = None,
     named: bool = True,
+    spreads: Sequence[tuple[Interval, Interval]] = (),
+    references: Sequence[tuple[str, float, float]] = (),
     recompute: str = "",
 ) -> Chart:
-    """Dots in the plane, named where there is room."""
+    """Dots in the plane, named where there is room.
+
+    `spreads` are the intervals of each dot, across and up; `references` are dots of others: hollow, grey, always named.
+    """
     with style():
         drawn = figure(3.0)
         axes = drawn.subplots()
+        for (_, across, up), (wide, high) in zip(dots, spreads, strict=False):
+            axes.plot(wide, (up, up), color=SERIES[0], linewidth=1, alpha=0.45)
+            axes.plot((across, across), high, color=SERIES[0], linewidth=1, alpha=0.45)
         axes.plot([dot[1] for dot in dots], [dot[2] for dot in dots], "o", color=SERIES[0], markersize=4.5, alpha=0.9)
-        if named:
-            for name, across, up in dots:
-                axes.annotate(
-                    _short(name, 20), (across, up), (3, 3), textcoords="offset points", fontsize=6.5, color=SOFT
-                )
+        axes.plot(
+            [r[1] for r in references], [r[2] for r in references], "D", color=SOFT, markersize=5, fillstyle="none"
+        )
         if limits:
             axes.set_xlim(*limits[0])
             axes.set_ylim(*limits[1])
         axes.set_xlabel(x)
         axes.set_ylabel(y)
         _bare(axes, "both")
+        if named:
+            _names(axes, [*references, *dots], keep=len(references))
         svg = to_svg(drawn, title)
-    table = tuple((name, number(across), number(up)) for name, across, up in dots)
-    return Chart(title, svg, caption, ("", x, y), table, recompute)
+    ends = {name: spread for (name, _, _), spread in zip(dots, spreads, strict=False)}
+    table = tuple(
+        (name, number(across), *_ends(ends, name, 0), number(up), *_ends(ends, name, 1))
+        for name, across, up in (*dots, *references)
+    )
+    header = ("", x, "95 %", y, "95 %") if spreads else ("", x, y)
+    return Chart(title, svg, caption, header, table, recompute)
+
+
+def _ends(ends: Mapping[str, tuple[Interval, Interval]], name: str, axis: int) -> tuple[str, ...]:
+    """The cell with a dot's interval, none where no dot has one."""
+    if not ends:
+        return ()
+    return (f"{number(ends[name][axis][0])} to {number(ends[name][axis][1])}" if name in ends else "–",)
+
+
+def _names(axes: Axes, dots: Sequence[tuple[str, float, float]], keep: int = 0) -> None:
+    """Name the dots; a name that would lie on another is left out, all but the first `keep`."""
+    taken: list[tuple[float, float, float, float]] = []
+    width, height = 0.82 * 72 * WIDTH, 0.82 * 72 * 3.0  # what the axes' labels leave, nearly
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    for k, (name, across, up) in enumerate(dots):
+        text = _short(name, 34 if k < keep else 20)
+        at_x, at_y = (across - left) / (right - left) * width, (up - bottom) / (top - bottom) * height
+        long = 3.6 * len(text)
+        turned = at_x + long > width  # to the left of the dot, where there is no room to its right
+        start = at_x - 4 - long if turned else at_x + 4
+        for lift in (3, -9):
+            box = start, at_y + lift, start + long, at_y + lift + 8
+            free = all(box[2] < a or box[0] > c or box[3] < b or box[1] > d for a, b, c, d in taken)
+            if free or k < keep:
+                taken.append(box)
+                axes.annotate(
+                    text,
+                    (across, up),
+                    (-4 if turned else 4, lift),
+                    textcoords="offset points",
+                    ha="right" if turned else "left",
+                    fontsize=6.5,
+                    color=SOFT,
+                )
+                break
 
 
 def histogram(

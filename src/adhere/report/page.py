@@ -61,13 +61,18 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Example:
-    """One case to look at: what was asked, what came, what was found."""
+    """One case to look at: what was asked, what came, what was found.
+
+    `beside`, where given, stands to the left of `excerpt`, for two texts to be compared; `heads` name them.
+    """
 
     title: str
     asked: str
     excerpt: Excerpt
     verdict: str
     note: str = ""
+    beside: Excerpt | None = None
+    heads: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,25 @@ class Charts:
     charts: tuple[Chart, ...]
 
 
-Block = Prose | Facts | Table | Charts | Examples
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a walk: its name, its text, and what follows from it."""
+
+    name: str
+    excerpt: Excerpt
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One case from beginning to end, stage by stage."""
+
+    title: str
+    stages: tuple[Stage, ...]
+    caption: str = ""
+
+
+Block = Prose | Facts | Table | Charts | Examples | Walk
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 from adhere.constraints import Constraint, Exclude, Include, Words
 from adhere.measure.sustain import patterns
-from adhere.measure.sustain.failures import Failure, failure, failures, marked, swapped
+from adhere.measure.sustain.failures import Failure, Pair, failure, marked, pairs, swapped
 from adhere.measure.sustain.judging import judged
 from adhere.measure.sustain.outcome import Arm, Outcome
 from adhere.measure.sustain.selection import Condition, select
@@ -166,13 +166,19 @@ def test_what_the_control_loses_the_same_way_is_taken_off() -> None:
 
 
 def test_a_control_is_judged_against_the_constraints_it_was_not_asked_for() -> None:
-    [only] = failures(select(_run(SUM, "48", "x")).trials, ALONE)
-    assert only.control
-    assert only.pattern == "broken"
+    [only] = pairs(select(_run(SUM, "48", "x")).trials, ALONE)
+    assert only.under is None
+    assert only.control is not None
+    assert only.control.control
+    assert only.control.pattern == "broken"
 
 
 def test_problems_lost_at_neither_arm_are_no_failures() -> None:
     assert patterns.lost(select(_run(SUM, SUM, "x"))).shares == ()
+
+
+def _pair(under: Failure) -> Pair:
+    return Pair("p", "math", ALONE, under, None)
 
 
 class _Judge:
@@ -190,9 +196,11 @@ class _Judge:
 def test_a_judge_decides_what_is_open_and_is_tried_on_what_is_not() -> None:
     opened = why(MATH, "The answer is 42.", "The answer is 41.")
     known = why(MATH, SUM, SLIP)
-    found, tried = asyncio.run(judged([opened, known], _Judge("requirement")))
-    assert (found[0].pattern, found[0].judged) == ("bent", True)
-    assert found[1] == known  # what a rule told stays
+    found, tried = asyncio.run(judged([_pair(opened), _pair(known)], _Judge("requirement")))
+    first, second = found[0].under, found[1].under
+    assert first is not None
+    assert (first.pattern, first.judged) == ("bent", True)
+    assert second == known  # what a rule told stays
     assert (tried.same, tried.other, tried.silent) == (0, 1, 0)
     finding = tried.finding("judge")
     assert finding.estimate == 1.0
@@ -201,6 +209,6 @@ def test_a_judge_decides_what_is_open_and_is_tried_on_what_is_not() -> None:
 
 def test_a_judge_that_cannot_tell_leaves_it_open() -> None:
     opened = why(MATH, "The answer is 42.", "The answer is 41.")
-    found, tried = asyncio.run(judged([opened], _Judge("no statement says this")))
-    assert found == [opened]
+    found, tried = asyncio.run(judged([_pair(opened)], _Judge("no statement says this")))
+    assert found == [_pair(opened)]
     assert tried.error is None

@@ -121,6 +121,18 @@ def test_epochs_of_one_problem_are_one_cluster() -> None:
     assert repeated.sustain.interval == pytest.approx(single.sustain.interval, abs=0.02)
 
 
+def test_a_problem_asked_with_each_of_several_constraints_is_one_cluster() -> None:
+    made = []
+    for k in range(8):
+        made += [*asked(str(k), True, False, constraints=(Words(at_most=50),))]
+        made.append(outcome(str(k), "constraint", True, k=1, constraints=(Include(terms=("sea",)),)))
+    found = scores(made)
+    [whole] = found.conditions
+    assert (whole.interference.n, whole.interference.clusters) == (16, 8)
+    assert whole.interference.estimate == pytest.approx(0.5)
+    assert {one.kind: one.interference.estimate for one in found.by_type}["length.words"] == 1.0
+
+
 def test_holm_corrects_over_the_breakdown() -> None:
     """Nine problems lost to one type and none to the other: twice the p of the first, for two comparisons."""
     words, sea = (Words(at_most=50),), (Include(terms=("sea",)),)

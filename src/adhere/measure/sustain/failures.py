@@ -34,7 +34,7 @@ from typing import Literal, get_args
 
 from adhere.constraints.constraint import Constraint
 from adhere.measure.sustain.outcome import Outcome
-from adhere.measure.sustain.selection import CONTROL, Condition, Trial
+from adhere.measure.sustain.selection import Condition, Trial
 from adhere.problems.mathematics import same_value
 from adhere.problems.multihop import normalise
 from adhere.problems.problem import first_difference
@@ -84,18 +84,31 @@ class Failure:
         return self.lost.arm == "control"
 
 
-def failures(trials: Iterable[Trial], condition: Condition) -> list[Failure]:
-    """The answers lost under `condition`, and those that its control lost on the same problems.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An outcome under a condition beside its control: how each of the two was lost, None where it was not."""
 
-    A problem counts where both are decided, as in the interference.
-    """
-    found: list[Failure] = []
+    problem: str
+    domain: str
+    condition: Condition
+    under: Failure | None
+    control: Failure | None
+
+
+def pairs(trials: Iterable[Trial], condition: Condition) -> list[Pair]:
+    """The outcomes under `condition`, each beside its control; those where both are decided, as in the interference."""
+    found = []
     for trial in trials:
-        under, control = trial.under.get(condition), trial.under.get(CONTROL)
-        if under is None or control is None or under.correct is None or control.correct is None:
+        control = trial.control
+        if control is None or control.correct is None:
             continue
-        wrong = [outcome for outcome in (under, control) if not outcome.correct]
-        found += [failure(trial.base, outcome, condition, under.constraints) for outcome in wrong]
+        for under in trial.of(condition):
+            if under.correct is not None:
+                here, there = (
+                    None if one.correct else failure(trial.base, one, condition, under.constraints)
+                    for one in (under, control)
+                )
+                found.append(Pair(trial.problem, trial.domain, condition, here, there))
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from adhere.findings import Finding
 from adhere.measure.statistics import wilson
-from adhere.measure.sustain.failures import Failure, Pattern
+from adhere.measure.sustain.failures import Failure, Pair, Pattern
 
 STATEMENTS: tuple[tuple[Pattern, str], ...] = (
     (
@@ -75,20 +75,26 @@ class Tried:
         )
 
 
-async def judged(found: Sequence[Failure], judge: Teller) -> tuple[list[Failure], Tried]:
-    """`found` with those that were open decided by `judge` where it can, and how it did on those that were not."""
+async def judged(found: Sequence[Pair], judge: Teller) -> tuple[list[Pair], Tried]:
+    """`found` with what was open decided by `judge` where it can, control's losses too; and how it did on the rest."""
     named = {pattern for pattern, _ in STATEMENTS}
     same = other = silent = 0
-    for one in [one for one in found if one.pattern in named][:MOST_TRIED]:
+    known = [pair.under for pair in found if pair.under is not None and pair.under.pattern in named]
+    for one in known[:MOST_TRIED]:
         said = await _ask(one, judge)
         same += said == one.pattern
         silent += said is None
         other += said is not None and said != one.pattern
-    made = []
-    for one in found:
-        said = await _ask(one, judge) if one.pattern == "open" else None
-        made.append(one if said is None else replace(one, pattern=said, judged=True, why=f"a judge: {one.why}"))
+    made = [
+        replace(pair, under=await _decided(pair.under, judge), control=await _decided(pair.control, judge))
+        for pair in found
+    ]
     return made, Tried(same, other, silent)
+
+
+async def _decided(one: Failure | None, judge: Teller) -> Failure | None:
+    said = await _ask(one, judge) if one is not None and one.pattern == "open" else None
+    return one if one is None or said is None else replace(one, pattern=said, judged=True, why=f"a judge: {one.why}")
 
 
 async def _ask(one: Failure, judge: Teller) -> Pattern | None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from adhere.findings import Control, Finding, Scalar
 from adhere.measure.statistics import CONFIDENCE, RESAMPLES, Cluster, Difference, Rate, holm, paired, rate
-from adhere.measure.sustain.failures import PATTERNS, Failure, Pattern, failures
-from adhere.measure.sustain.selection import Condition, Selection, Trial
+from adhere.measure.sustain.failures import PATTERNS, Failure, Pair, Pattern, pairs
+from adhere.measure.sustain.selection import Condition, Selection
 
 ALL = "all"
 UNIT = "share of problems solved at base"
@@ -60,62 +60,56 @@ class Lost:
     """What one model lost under some conditions, and why.
 
     Attributes:
-        found: every lost answer, the control's among them, condition by condition.
+        pairs: every outcome that was compared, condition by condition, with how it and its control were lost.
         shares: by condition, domain and pattern; patterns that neither arm shows are left out.
     """
 
-    found: tuple[Failure, ...]
+    pairs: tuple[Pair, ...]
     shares: tuple[Share, ...]
+
+    @property
+    def found(self) -> list[Failure]:
+        """What was lost under the conditions; the control's losses left out."""
+        return [pair.under for pair in self.pairs if pair.under is not None]
 
 
 def lost(
     selection: Selection,
     conditions: Iterable[Condition] | None = None,
     *,
-    decided: Sequence[Failure] | None = None,
+    decided: Sequence[Pair] | None = None,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Lost:
     """The patterns of what was lost under `conditions` (all that insert constraints, where none are named).
 
-    `decided` are the failures, where a judge has been over them.
+    `decided` are their pairs, where a judge has been over them.
     """
     if conditions is None:
         conditions = [condition for condition in selection.conditions if condition[0] == "constraint"]
     conditions = list(conditions)
     if decided is None:
-        decided = [one for condition in conditions for one in failures(selection.trials, condition)]
+        decided = [one for condition in conditions for one in pairs(selection.trials, condition)]
     domains = (ALL, *selection.domains) if len(selection.domains) > 1 else (ALL,)
     shares: list[Share] = []
     for condition in conditions:
-        mine = [one for one in decided if one.condition == condition]
         for domain in domains:
-            trials = [trial for trial in selection.trials if domain in (ALL, trial.domain)]
-            shares += _shares(trials, condition, domain, mine, seed, resamples)
+            mine = [one for one in decided if one.condition == condition and domain in (ALL, one.domain)]
+            shares += _shares(mine, condition, domain, seed, resamples)
     return Lost(tuple(decided), tuple(shares))
 
 
-def _shares(
-    trials: Sequence[Trial], condition: Condition, domain: str, found: Sequence[Failure], seed: int, resamples: int
-) -> list[Share]:
-    patterns = {(one.base.problem, one.base.epoch, one.control): one for one in found}
-    rows: list[tuple[str, Failure | None, Failure | None]] = []
-    for trial in trials:
-        under, control = trial.under.get(condition), trial.control
-        if under is None or control is None or under.correct is None or control.correct is None:
-            continue
-        key = trial.problem, trial.base.epoch
-        rows.append((trial.problem, patterns.get((*key, False)), patterns.get((*key, True))))
+def _shares(found: Sequence[Pair], condition: Condition, domain: str, seed: int, resamples: int) -> list[Share]:
     made = []
     for pattern in PATTERNS:
         sums: dict[str, list[int]] = {}
         judged = 0
-        for problem, under_failure, control_failure in rows:
-            mine = sums.setdefault(problem, [0, 0, 0])
-            mine[0] += under_failure is not None and under_failure.pattern == pattern
-            mine[1] += control_failure is not None and control_failure.pattern == pattern
+        for pair in found:
+            mine = sums.setdefault(pair.problem, [0, 0, 0])
+            mine[0] += pair.under is not None and pair.under.pattern == pattern
+            mine[1] += pair.control is not None and pair.control.pattern == pattern
             mine[2] += 1
-            judged += under_failure is not None and under_failure.pattern == pattern and under_failure.judged
+            judged += pair.under is not None and pair.under.pattern == pattern and pair.under.judged
         if any(a or b for a, b, _ in sums.values()):
             net = paired([Cluster(*one) for one in sums.values()], seed=seed, resamples=resamples)
             here, there = rate((a, n) for a, _, n in sums.values()), rate((b, n) for _, b, n in sums.values())

@@ -30,7 +30,7 @@ Rules:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from adhere.findings import Control, Finding, Scalar
@@ -46,7 +46,7 @@ from adhere.measure.statistics import (
 )
 from adhere.measure.sustain import power as powers
 from adhere.measure.sustain.outcome import Outcome
-from adhere.measure.sustain.selection import Condition, Selection, Trial, select
+from adhere.measure.sustain.selection import ALONE, Condition, Selection, Trial, select
 
 ALPHA = 1 - CONFIDENCE
 ALL = "all"
@@ -156,12 +156,9 @@ def score(
     sustain, met, unasked = _Sums(), _Sums(), _Sums()
     pairs: dict[str, list[int]] = {}
     undecided = 0
-    for trial in trials:
-        outcome = trial.under.get(condition)
-        if outcome is None or domain not in (ALL, trial.domain) or (kind and outcome.kinds != (kind,)):
-            continue
-        met.add(trial.problem, trial.met(condition))
-        unasked.add(trial.problem, trial.unasked(condition))
+    for trial, outcome in _asked(trials, condition, domain, kind):
+        met.add(trial.problem, tuple(verdict is True for verdict in outcome.met))
+        unasked.add(trial.problem, trial.unasked(outcome))
         if outcome.correct is None:
             undecided += 1
             continue
@@ -177,6 +174,12 @@ def score(
     return Score(
         condition, domain, kind, sustain.rate, control_rate, difference, met.rate, unasked.rate, undecided, difference.p
     )
+
+
+def _asked(trials: Iterable[Trial], condition: Condition, domain: str, kind: str) -> Iterator[tuple[Trial, Outcome]]:
+    for trial in trials:
+        if domain in (ALL, trial.domain):
+            yield from ((trial, one) for one in trial.of(condition) if not kind or one.kinds == (kind,))
 
 
 class _Sums:
@@ -204,18 +207,15 @@ def scores(outcomes: Iterable[Outcome], *, seed: int = 0, resamples: int = RESAM
     outcomes = list(outcomes)
     selection = select(outcomes)
     trials, conditions, domains = selection.trials, selection.conditions, selection.domains
-    alone: Condition = ("constraint", 1, "after", 1.0)
-    kinds = sorted(
-        {trial.under[alone].kinds[0] for trial in trials if alone in trial.under and trial.under[alone].kinds}
-    )
+    kinds = sorted({one.kinds[0] for trial in trials for one in trial.of(ALONE) if one.kinds})
 
     def made(condition: Condition, domain: str = ALL, kind: str = "") -> Score:
         return score(trials, condition, domain=domain, kind=kind, seed=seed, resamples=resamples)
 
     by_condition = [made(condition) for condition in conditions]
     by_domain = [made(condition, domain) for domain in domains for condition in conditions]
-    by_type = [made(alone, kind=kind) for kind in kinds]
-    crossed = [made(alone, domain, kind) for domain in domains for kind in kinds]
+    by_type = [made(ALONE, kind=kind) for kind in kinds]
+    crossed = [made(ALONE, domain, kind) for domain in domains for kind in kinds]
     several = len(domains) > 1
     return Scores(
         model=outcomes[0].model if outcomes else "",
@@ -264,11 +264,11 @@ def _area(
     for trial in trials:
         if domain not in (ALL, trial.domain):
             continue
-        verdicts = [outcome.correct for c in curve if (outcome := trial.under.get(c)) is not None]
-        known = [verdict for verdict in verdicts if verdict is not None]
-        if len(known) < len(curve):
+        decided = [[one.correct for one in trial.of(c) if one.correct is not None] for c in curve]
+        if not all(decided):
             left_out += 1
             continue
+        known = [sum(verdicts) / len(verdicts) for verdicts in decided]
         own = math.fsum(share * verdict for share, verdict in zip(shares, known, strict=True))
         areas.setdefault(trial.problem, []).append(own)
         control = trial.control

@@ -21,6 +21,8 @@ Condition = tuple[Arm, int, Position, float]
 """Arm, k, position, factor: as `Outcome.condition`."""
 
 CONTROL: Condition = ("control", 0, "after", 1.0)
+ALONE: Condition = ("constraint", 1, "after", 1.0)
+"""One constraint behind the problem: the effect at its plainest."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,13 @@ class Trial:
 
     Attributes:
         base: the correct answer that selected the problem.
-        under: the other outcomes by condition, control among them.
+        under: the other outcomes by condition, control among them. Mostly one each; several where the problem was asked
+            with each of several constraints.
     """
 
     base: Outcome
-    under: dict[Condition, Outcome]
-    _unasked: dict[Condition, tuple[bool, ...]] = field(default_factory=dict, repr=False, compare=False)
+    under: dict[Condition, list[Outcome]]
+    _unasked: dict[int, tuple[bool, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def problem(self) -> str:
@@ -48,23 +51,21 @@ class Trial:
     @property
     def control(self) -> Outcome | None:
         """The same prompt, asked again; None where that was not done."""
-        return self.under.get(CONTROL)
+        return next(iter(self.under.get(CONTROL, ())), None)
 
-    def met(self, condition: Condition) -> tuple[bool, ...]:
-        """Whether each constraint of the condition is met by its answer. What could not be told is not met."""
-        outcome = self.under.get(condition)
-        return () if outcome is None else tuple(verdict is True for verdict in outcome.met)
+    def of(self, condition: Condition) -> list[Outcome]:
+        """The outcomes under `condition`; none where the problem was not asked under it."""
+        return self.under.get(condition, [])
 
-    def unasked(self, condition: Condition) -> tuple[bool, ...]:
-        """Whether the control's answer, which was asked for nothing, meets each of the condition's constraints."""
-        if condition not in self._unasked:
-            outcome, control = self.under.get(condition), self.control
-            self._unasked[condition] = (
-                ()
-                if outcome is None or control is None
-                else tuple(constraint.check(control.answer).met for constraint in outcome.constraints)
-            )
-        return self._unasked[condition]
+    def unasked(self, outcome: Outcome) -> tuple[bool, ...]:
+        """Whether the control's answer, which was asked for nothing, meets each of the constraints of `outcome`."""
+        control = self.control
+        if control is None:
+            return ()
+        if id(outcome) not in self._unasked:  # asked for by every breakdown, and a check reads the whole answer
+            verdicts = tuple(constraint.check(control.answer).met for constraint in outcome.constraints)
+            self._unasked[id(outcome)] = verdicts
+        return self._unasked[id(outcome)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def select(outcomes: Iterable[Outcome]) -> Selection:
         ValueError: the outcomes are of several models.
     """
     bases: dict[tuple[str, int], Outcome] = {}
-    others: dict[tuple[str, int], dict[Condition, Outcome]] = {}
+    others: dict[tuple[str, int], dict[Condition, list[Outcome]]] = {}
     models = set()
     for outcome in outcomes:
         models.add(outcome.model)
@@ -129,7 +130,7 @@ def select(outcomes: Iterable[Outcome]) -> Selection:
         if outcome.arm == "base":
             bases[key] = outcome
         else:
-            others.setdefault(key, {})[outcome.condition] = outcome
+            others.setdefault(key, {}).setdefault(outcome.condition, []).append(outcome)
     if len(models) > 1:
         raise ValueError(f"outcomes of several models: {', '.join(sorted(models))}")
     trials = tuple(Trial(base, others.get(key, {})) for key, base in bases.items() if base.correct)

@@ -1,0 +1,413 @@
+"""What obedience costs: the k-curve, what is lost net of luck, why, and single cases from prompt to verdict.
+
+Drawn from what `measure.sustain` made of one run (`Scores`, `Lost`), and from the findings of the attention lens where
+there are any. The published figures beside ours are those that papers and readers quote word for word; figures known
+from retellings only are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from adhere.findings import Finding
+from adhere.measure.statistics import Difference, Rate
+from adhere.measure.sustain.failures import NAMES, PATTERNS
+from adhere.measure.sustain.outcome import Exclusion
+from adhere.measure.sustain.patterns import Lost, Share
+from adhere.measure.sustain.scores import Score, Scores
+from adhere.measure.sustain.selection import ALONE
+from adhere.report.charts import Chart, Grid, Line, Point, bars, heat, lines, points, scatter
+from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
+from adhere.report.sections.sustain_cases import cases, label
+
+PAPER = "arXiv 2601.22047"
+PUBLISHED_SUSTAIN, PUBLISHED_IF = 0.84, 0.94
+"""Means over eight models and 1 to 16 keyword constraints in math (arXiv 2601.22047, on its Figure 3: "averaging over
+94 % satisfaction", "averaging 84 %")."""
+
+FEWEST = 5
+"""Problems of a cell of the heat map that make it more than an anecdote; fewer are underlined."""
+MOST_LAYERS = 3
+
+
+def section(
+    made: Scores,
+    lost: Lost,
+    *,
+    attention: Iterable[Finding] = (),
+    exclusions: Sequence[Exclusion] = (),
+    judge: Finding | None = None,
+    recompute: str = "",
+) -> Section:
+    """The whole section.
+
+    Args:
+        made, lost: of one model's outcomes.
+        attention: findings `attention.constraint` (subject: layer, progress, outcome); others are passed over.
+        exclusions: what the run left out.
+        judge: how far the judge of failure patterns errs, where one was asked.
+        recompute: the command.
+    """
+    lead = (
+        "Problems that the model solved are asked again with constraints that its own solution met. Net interference "
+        "is what is lost beyond what asking again loses anyway (the control arm). Intervals are 95 %, by problem."
+    )
+    blocks: list[Block] = [*_notes(made)]
+    if made.conditions:
+        blocks.insert(0, _facts(made))
+        charts = [_curve(made, recompute), _net(made, recompute)]
+        charts += [chart for chart in (_grid(made, recompute), _both(made, recompute)) if chart is not None]
+        charts += _attention(attention, recompute)
+        blocks.append(Charts(tuple(charts)))
+        blocks += _why(lost, judge, recompute)
+        blocks += _tables(made, recompute)
+        blocks += cases(made, lost)
+    if exclusions:
+        blocks.append(_left_out(exclusions, recompute))
+    return Section("sustain", "What obedience costs", lead, tuple(blocks))
+
+
+def _percent(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.1f} %"
+
+
+def _range(interval: tuple[float, float], sign: bool = False) -> str:
+    low, high = (f"{100 * end:+.1f}" if sign else f"{100 * end:.1f}" for end in interval)
+    return f"{low} to {high}"
+
+
+def _points(difference: Difference) -> str:
+    return "–" if not difference.n else f"{100 * difference.estimate:+.1f}"
+
+
+def _facts(made: Scores) -> Facts:
+    solved = sum(one.share.met for one in made.selection.solved)
+    asked = sum(one.share.n for one in made.selection.solved)
+    facts = [Fact("Solved at base", f"{solved:,} of {asked:,}", "only these count")]
+    alone = next((one for one in made.conditions if one.condition == ALONE), None)
+    if alone is not None:
+        net = alone.interference
+        facts.append(Fact("Sustain, 1 constraint", _percent(alone.sustain.estimate), _range(alone.sustain.interval)))
+        facts.append(Fact("Merely asked again", _percent(alone.control.estimate), _range(alone.control.interval)))
+        if net.n:
+            note = f"{_range(net.interval, sign=True)}; " + ("real" if alone.real else "not shown to be real")
+            facts.append(Fact("Net interference", f"{_points(net)} points", note))
+        facts.append(Fact("Constraint met", _percent(alone.met.estimate), _range(alone.met.interval)))
+    whole = next((area for area in made.areas if area.domain == "all"), None)
+    if whole is not None:
+        facts.append(
+            Fact(
+                f"Area under the curve, k {whole.ks[0]} to {whole.ks[-1]}",
+                f"{whole.area.estimate:.3f}",
+                f"{whole.area.interval[0]:.3f} to {whole.area.interval[1]:.3f}; {whole.area.clusters} problems",
+            )
+        )
+    return Facts(tuple(facts))
+
+
+def _notes(made: Scores) -> list[Prose]:
+    notes = [f"{str(one).capitalize()}." for one in made.selection.solved if not one.solvable]
+    if not made.conditions:
+        notes.append("Nothing was asked besides base, so there is nothing to compare.")
+    if made.power is not None:
+        notes.append(str(made.power))
+    return [Prose(note) for note in notes]
+
+
+def _curve(made: Scores, recompute: str) -> Chart:
+    """Sustain over k, all arms; attention arms have a table of their own."""
+    curves = []
+    named = (
+        ("constraint", "after", "constraints behind"),
+        ("constraint", "before", "before"),
+        ("constraint", "system", "in the system prompt"),
+        ("placebo", "after", "placebo"),
+        ("long", "after", "reworded, as long"),
+    )
+    ks: set[int] = set()
+    first: list[Score] = []
+    for arm, position, name in named:
+        mine = made.of(arm, position=position)
+        ks |= {one.condition[1] for one in mine}
+        if not mine:
+            continue
+        first = first or mine
+        curves.append(_line(name, [(one.condition[1], one.sustain) for one in mine]))
+    again = [(one.condition[1], one.control) for one in first if one.control.n]
+    if again:
+        curves.insert(1, _line("control: asked again", again))
+    ends = [min(ks), max(ks)] if len(ks) > 1 else [0.9 * min(ks), 1.1 * min(ks)] if ks else []
+    if ends:
+        curves.append(Line("published, math", ends, [PUBLISHED_SUSTAIN] * 2, reference=True))
+    low = min((value for curve in curves for value in (*curve.low, *curve.y)), default=0.0)
+    caption = (
+        "Share of the problems solved at base that are solved again (Sustain). Control is drawn for the problems of "
+        f"each k. Dashed: the mean that {PAPER} gives for eight models, math, 1 to 16 keyword constraints."
+    )
+    return lines(
+        "Constraints and what is still solved",
+        curves,
+        caption=caption,
+        x="constraints (k)",
+        y="still solved",
+        limits=(max(0.0, low - 0.03), 1.01),
+        logarithmic=True,
+        ticks=sorted(ks),
+        whiskers=True,
+        recompute=recompute,
+    )
+
+
+def _line(name: str, rates: Sequence[tuple[int, Rate]]) -> Line:
+    ends = [rate.interval for _, rate in rates]
+    return Line(
+        name,
+        [k for k, _ in rates],
+        [rate.estimate for _, rate in rates],
+        [end[0] for end in ends],
+        [end[1] for end in ends],
+    )
+
+
+def _net(made: Scores, recompute: str) -> Chart:
+    rows = [
+        Point(label(one.condition), one.interference.estimate, one.interference.interval, n=one.interference.clusters)
+        for one in made.conditions
+        if one.interference.n
+    ]
+    ends = [end for row in rows if row.interval for end in row.interval]
+    reach = max([0.05, *map(abs, ends)]) * 1.05
+    return points(
+        "What it costs, net",
+        rows,
+        caption="Control less condition, paired by problem. Right of the dashed line: the condition loses what asking "
+        "again does not.",
+        unit="share of solved problems lost, net",
+        limits=(-min(reach, max(0.05, -1.2 * min([0.0, *ends]))), reach),
+        reference=0.0,
+        recompute=recompute,
+    )
+
+
+def _grid(made: Scores, recompute: str) -> Chart | None:
+    """Domain by type, net interference of one constraint."""
+    cells = {(one.kind, one.domain): one for one in made.by_domain_and_type if one.interference.n}
+    kinds = sorted({kind for kind, _ in cells})
+    domains = [domain for domain in made.selection.domains if any(d == domain for _, d in cells)]
+    if not kinds:
+        return None
+    found = [[cells.get((kind, domain)) for domain in domains] for kind in kinds]
+    values = tuple(tuple(one.interference.estimate if one else None for one in row) for row in found)
+    marks = frozenset((i, j) for i, row in enumerate(found) for j, one in enumerate(row) if one and one.real)
+    most = max([0.1, *(abs(value) for row in values for value in row if value is not None)])
+    few = sum(one is not None and one.interference.clusters < FEWEST for row in found for one in row)
+    caption = "Net interference of one constraint, by its type. Underlined: real (McNemar, Holm over all cells)."
+    if few:
+        caption += f" {few} cells are of fewer than {FEWEST} problems; the findings give each n."
+    return heat(
+        "Domain and type of constraint",
+        Grid(tuple(kinds), tuple(domains), values, marks),
+        caption=caption,
+        limits=(-most, most),
+        diverging=True,
+        recompute=recompute,
+    )
+
+
+def _both(made: Scores, recompute: str) -> Chart | None:
+    """IF against Sustain, by type."""
+    shown = [one for one in made.by_type if one.sustain.n >= FEWEST and one.met.n]
+    if not shown:
+        return None
+    dots = [(one.kind, one.met.estimate, one.sustain.estimate) for one in shown]
+    spreads = [(one.met.interval, one.sustain.interval) for one in shown]
+    low_x = min([PUBLISHED_IF, *(ends[0][0] for ends in spreads)])
+    low_y = min([PUBLISHED_SUSTAIN, *(ends[1][0] for ends in spreads)])
+    return scatter(
+        "Met, and still solved",
+        dots,
+        caption="By type of constraint (k = 1): how often the constraint is met, and how often the problem is still "
+        f"solved. Diamond: means of {PAPER}, math, 1 to 16 keyword constraints.",
+        x="constraint met (IF)",
+        y="still solved (Sustain)",
+        limits=((max(0.0, low_x - 0.04), 1.02), (max(0.0, low_y - 0.04), 1.02)),
+        spreads=spreads,
+        references=[("published, math", PUBLISHED_IF, PUBLISHED_SUSTAIN)],
+        recompute=recompute,
+    )
+
+
+def _attention(found: Iterable[Finding], recompute: str) -> list[Chart]:
+    """The attention on the constraint over the course of writing, failed and sustained; one chart a layer."""
+    mine = [one for one in found if one.what == "attention.constraint" and one.estimate is not None]
+    layers: dict[str, list[Finding]] = {}
+    for one in mine:
+        if {"layer", "progress", "outcome"} <= one.subject.keys():
+            measure = str(one.subject.get("measure", ""))
+            layers.setdefault(f"{one.subject['layer']} {measure}".strip(), []).append(one)
+    charts = []
+    for layer in _spread_out(list(layers), MOST_LAYERS):
+        curves = []
+        for outcome in sorted({str(one.subject["outcome"]) for one in layers[layer]}):
+            course = sorted(
+                (one for one in layers[layer] if one.subject["outcome"] == outcome),
+                key=lambda one: float(one.subject["progress"]),
+            )
+            bands = [one.interval for one in course if one.interval is not None]
+            whole = len(bands) == len(course)
+            curves.append(
+                Line(
+                    outcome,
+                    [float(one.subject["progress"]) for one in course],
+                    [one.estimate or 0.0 for one in course],
+                    [band[0] for band in bands] if whole else [],
+                    [band[1] for band in bands] if whole else [],
+                )
+            )
+        charts.append(
+            lines(
+                f"Attention to the constraint, layer {layer}",
+                curves,
+                caption="Attention mass on the constraint's tokens while the answer is written, where the problem was "
+                "lost and where it was sustained.",
+                x="share of the answer written",
+                y="attention",
+                recompute=recompute,
+            )
+        )
+    return charts
+
+
+def _spread_out(names: Sequence[str], most: int) -> list[str]:
+    """At most so many of `names`, from first to last."""
+    if len(names) <= most:
+        return list(names)
+    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
+
+
+def _why(lost: Lost, judge: Finding | None, recompute: str) -> list[Block]:
+    """The patterns of what was lost: as bars, and each against control."""
+    whole = [share for share in lost.shares if share.domain == "all"]
+    if not whole:
+        return [Prose("No solved problem was lost, neither under a constraint nor at control.")]
+    parts: dict[str, dict[str, float]] = {}
+    conditions = list(dict.fromkeys(share.condition for share in whole))
+    present = [pattern for pattern in PATTERNS if any(share.pattern == pattern for share in whole)]
+    for condition in conditions:
+        shares = {share.pattern: share for share in whole if share.condition == condition}
+        for name, rate in ((label(condition), "lost"), (f"  its control ({label(condition)})", "control")):
+            parts[name] = {
+                NAMES[pattern]: getattr(shares[pattern], rate).estimate if pattern in shares else 0.0
+                for pattern in present
+            }
+    first = next((condition for condition in conditions if condition == ALONE), conditions[0])
+    rows = [
+        Point(NAMES[share.pattern], share.net.estimate, share.net.interval, n=share.net.clusters)
+        for share in whole
+        if share.condition == first
+    ]
+    reach = max(0.02, *(abs(end) for row in rows for end in row.interval or (0.0,))) * 1.05
+    drawn = (
+        bars(
+            "Why solved problems are lost",
+            parts,
+            caption="Share of solved problems lost, by pattern, under each condition and at its control. Intervals in "
+            "the table below.",
+            unit="share of solved problems",
+            recompute=recompute,
+        ),
+        points(
+            f"Patterns against control, {label(first)}",
+            rows,
+            caption="How much oftener than at control, paired by problem. What control shows as often is chance.",
+            unit="difference",
+            limits=(-reach, reach),
+            reference=0.0,
+            recompute=recompute,
+        ),
+    )
+    return [Charts(drawn), _patterns(whole, judge, recompute)]
+
+
+def _patterns(shares: Sequence[Share], judge: Finding | None, recompute: str) -> Table:
+    rows = tuple(
+        (
+            label(share.condition),
+            NAMES[share.pattern],
+            f"{100 * share.lost.estimate:.1f}",
+            _range(share.lost.interval),
+            f"{100 * share.control.estimate:.1f}",
+            _points(share.net),
+            _range(share.net.interval, sign=True),
+            f"{share.p_holm:.2g}",
+            f"{share.net.clusters}",
+        )
+        for share in shares
+    )
+    caption = "In points of solved problems; differences paired by problem, p corrected by Holm within a condition."
+    judged = sum(share.judged for share in shares)
+    if judged and judge is not None and judge.estimate is not None and judge.interval is not None:
+        caption += (
+            f" A judge decided {judged} that rules left open; where rules can tell, it errs in "
+            f"{_percent(judge.estimate)} ({_range(judge.interval)}, n = {judge.n})."
+        )
+    header = ("condition", "pattern", "lost %", "95 %", "control %", "net", "95 %", "p", "problems")
+    return Table("Failure patterns", header, rows, caption, recompute)
+
+
+def _tables(made: Scores, recompute: str) -> list[Block]:
+    header = ("", "Sustain %", "95 %", "control %", "net", "95 %", "p", "IF %", "95 %", "IF unasked %", "problems")
+    caption = "Net: control less condition in points, paired by problem. p: McNemar's exact test, Holm over the table. "
+    unasked = "IF unasked: how often control's answers, asked for nothing, meet the same constraints."
+    tables: list[Block] = [
+        Table(
+            "By condition",
+            header,
+            tuple((label(one.condition), *_cells(one)) for one in made.conditions),
+            caption + unasked,
+            recompute,
+        )
+    ]
+    if len(made.selection.domains) > 1:
+        rows = tuple((f"{one.domain}, {label(one.condition)}", *_cells(one)) for one in made.by_domain)
+        tables.append(Table("By domain", header, rows, caption, recompute))
+    if made.by_type:
+        ordered = sorted(made.by_type, key=lambda one: -(one.interference.estimate if one.interference.n else -9.0))
+        tables.append(
+            Table("By type, k = 1", header, tuple((one.kind, *_cells(one)) for one in ordered), caption, recompute)
+        )
+    return tables
+
+
+def _cells(one: Score) -> tuple[str, ...]:
+    net = one.interference
+    return (
+        f"{100 * one.sustain.estimate:.1f}" if one.sustain.n else "–",
+        _range(one.sustain.interval) if one.sustain.n else "–",
+        f"{100 * one.control.estimate:.1f}" if one.control.n else "–",
+        _points(net),
+        _range(net.interval, sign=True) if net.n else "–",
+        f"{one.p_holm:.2g}" if net.n else "–",
+        f"{100 * one.met.estimate:.1f}" if one.met.n else "–",
+        _range(one.met.interval) if one.met.n else "–",
+        f"{100 * one.unasked.estimate:.1f}" if one.unasked.n else "–",
+        f"{net.clusters or one.sustain.clusters}",
+    )
+
+
+_WHY = {
+    "no_constraint": "the solution yields too few constraints",
+    "names_answer": "a constraint would have named the answer",
+    "contradiction": "a constraint contradicts another",
+    "paraphrase": "the longer wording lost something",
+    "refused": "the provider refused",
+    "error": "the provider failed",
+    "undecided": "the grader could not decide",
+}
+
+
+def _left_out(exclusions: Sequence[Exclusion], recompute: str) -> Table:
+    counts = Counter((one.domain, one.arm, one.why) for one in exclusions)
+    rows = tuple((domain, arm, _WHY[why], str(n)) for (domain, arm, why), n in sorted(counts.items()))
+    return Table("Left out, and why", ("domain", "arm", "why", "times"), rows, "", recompute)

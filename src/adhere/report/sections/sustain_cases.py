@@ -1,0 +1,106 @@
+"""Single lost answers to look at: beside the answer that was right, and one from prompt to verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from adhere.measure.sustain.failures import NAMES, PATTERNS, Failure, marked
+from adhere.measure.sustain.outcome import Outcome
+from adhere.measure.sustain.patterns import Lost
+from adhere.measure.sustain.scores import Scores
+from adhere.measure.sustain.selection import ALONE, Condition
+from adhere.report.page import Block, Example, Examples, Excerpt, Stage, Walk
+
+MOST_EXAMPLES = 10
+MOST_A_PATTERN = 2
+LONGEST = 4_000
+"""Characters of an answer that the page shows."""
+
+
+def label(condition: Condition) -> str:
+    """The condition for people."""
+    arm, k, position, factor = condition
+    if arm == "placebo":
+        return f"placebo as long as {k}"
+    if arm == "long":
+        return f"reworded, as long as {k}"
+    name = "1 constraint" if k == 1 else f"{k} constraints"
+    if position != "after":
+        name += {"before": " before", "system": " in system"}[position]
+    return f"{name}, attention x {factor:g}" if arm == "attend" else name
+
+
+def cases(made: Scores, lost: Lost) -> list[Block]:
+    """Lost answers beside the right ones, two a pattern at the most, and one of them from beginning to end."""
+    shown: list[Failure] = []
+    counts: Counter[str] = Counter()
+    for failure in sorted(lost.found, key=lambda one: (one.condition != ALONE, len(one.base.answer + one.lost.answer))):
+        if counts[failure.pattern] < MOST_A_PATTERN and len(shown) < MOST_EXAMPLES:
+            counts[failure.pattern] += 1
+            shown.append(failure)
+    if not shown:
+        return []
+    blocks: list[Block] = []
+    best = next((one for one in shown if one.pattern in ("step", "bent", "broken")), shown[0])
+    blocks.append(_walk(made, best))
+    others = [_example(one) for one in sorted(shown, key=lambda one: PATTERNS.index(one.pattern))]
+    blocks.append(
+        Examples(
+            "Lost answers beside the ones that were right", tuple(others), "What only one of the two says is marked."
+        )
+    )
+    return blocks
+
+
+def _example(one: Failure) -> Example:
+    before, after = marked(one.base.answer[:LONGEST], one.lost.answer[:LONGEST])
+    return Example(
+        title=f"{one.base.domain}: {NAMES[one.pattern]}, {label(one.condition)}",
+        asked="\n\n".join(filter(None, (one.lost.system, one.lost.prompt))),
+        excerpt=Excerpt(after),
+        verdict=one.why,
+        note=_met(one.lost),
+        beside=Excerpt(before),
+        heads=("base, right", "with the constraint, wrong"),
+    )
+
+
+def _met(lost: Outcome) -> str:
+    said = {True: "met", False: "not met", None: "could not be told"}
+    return "; ".join(
+        f"{sentence} {said[verdict].capitalize()}" for sentence, verdict in zip(lost.sentences, lost.met, strict=False)
+    )
+
+
+def _walk(made: Scores, one: Failure) -> Walk:
+    """A case from prompt to verdict."""
+    trial = next(
+        trial
+        for trial in made.selection.trials
+        if trial.problem == one.base.problem and trial.base.epoch == one.base.epoch
+    )
+    control = trial.control
+    stages = [
+        Stage("The problem is asked", _plain(one.base.prompt)),
+        Stage("Base answers", _plain(one.base.answer), f"Right: {one.base.grade.reason}. So the problem counts."),
+        Stage(
+            "Constraints are taken from that answer",
+            _plain("\n".join(one.lost.sentences)),
+            "Each was confirmed on base's answer by its own check before it was used.",
+        ),
+    ]
+    if control is not None:
+        verdict = "right" if control.correct else "wrong" if control.correct is False else "undecided"
+        stages.append(Stage("The problem is asked again (control)", _plain(control.answer), f"{verdict.capitalize()}."))
+    before, after = marked(one.base.answer[:LONGEST], one.lost.answer[:LONGEST])
+    del before
+    stages += [
+        Stage("It is asked with the constraint", _plain("\n\n".join(filter(None, (one.lost.system, one.lost.prompt))))),
+        Stage("The answer; what base did not say is marked", Excerpt(after), _met(one.lost)),
+        Stage("Verdict", Excerpt(()), f"Wrong: {one.lost.grade.reason}. {NAMES[one.pattern].capitalize()}: {one.why}."),
+    ]
+    return Walk("One case, from prompt to verdict", tuple(stages))
+
+
+def _plain(text: str) -> Excerpt:
+    return Excerpt(((text[:LONGEST], False),))
