@@ -7,10 +7,10 @@ how many pairs disagree at all, psi, and by how much more often control is the o
     of them for control   x ~ Binomial(d, (1 + delta / psi) / 2)
     power(n)              P(the exact test of x against d - x gives p < alpha)
 
-summed over d without approximation (scipy's binomials). Pairs disagree by chance as often as two answers to the same
-question do: psi is taken as the share of problems on which control disagrees with an arm that asks for nothing
-(placebo, then long), plus delta. Where no such arm was asked, psi is the share seen under the constraint, delta at
-least; a larger effect than delta then makes it too large, and `needed` errs upwards.
+summed over d without approximation (scipy's binomials). psi is delta plus the chance that two answers to the same
+question disagree. That chance is known from above only: it is at most the disagreement of control with any other arm
+(which holds an effect besides), and at most twice the share that control loses, since 2 p (1 - p) <= 2 (1 - p). The
+least of these is taken, so that `needed` errs upwards.
 
 Power rises in n with small teeth, since the test is discrete: `needed` is right within a tooth.
 """

@@ -5,6 +5,8 @@ verdict under condition c, and m_c the verdicts on the constraints inserted, all
 
     Sustain(c)      = mean of y_c                = P(correct under c | correct at base)          arXiv 2601.22047
     interference(c) = mean of (y_0 - y_c)        = P(correct at control | base) - Sustain(c)      ours: net, paired
+    beyond(c)       = mean of (y_p - y_c)        = the same against the placebo p of c's length: what asking, and not
+                                                   length or novelty, costs
     IF(c)           = mean of m_c                = P(constraint met under c | correct at base)
     AUC             = sum over k of w_k mean of y_k, w the trapezoid's weights over log2 k, made to sum to 1
 
@@ -65,6 +67,7 @@ class Score:
         sustain: share correct under the condition.
         control: share correct at control, on the problems of `interference`.
         interference: control less condition, paired.
+        beyond: placebo of that length less condition, paired; n is 0 where there is none.
         met: share of the inserted constraints met; n counts constraints, 0 where the condition inserts none.
         unasked: share of the same constraints that the control's answers meet.
         undecided: outcomes under the condition that could not be decided.
@@ -77,6 +80,7 @@ class Score:
     sustain: Rate
     control: Rate
     interference: Difference
+    beyond: Difference
     met: Rate
     unasked: Rate
     undecided: int
@@ -154,7 +158,9 @@ def score(
 ) -> Score:
     """The scores of `condition` on the trials that were asked under it; those of one domain or type where given."""
     sustain, met, unasked = _Sums(), _Sums(), _Sums()
-    pairs: dict[str, list[int]] = {}
+    against_control: dict[str, list[int]] = {}
+    against_placebo: dict[str, list[int]] = {}
+    placebo: Condition = ("placebo", condition[1], "after", 1.0)
     undecided = 0
     for trial, outcome in _asked(trials, condition, domain, kind):
         met.add(trial.problem, tuple(verdict is True for verdict in outcome.met))
@@ -163,16 +169,28 @@ def score(
             undecided += 1
             continue
         sustain.add(trial.problem, (outcome.correct,))
-        control = trial.control
-        if control is not None and control.correct is not None:
-            sums = pairs.setdefault(trial.problem, [0, 0, 0])
-            sums[0] += control.correct
-            sums[1] += outcome.correct
-            sums[2] += 1
-    difference = paired([Cluster(*sums) for sums in pairs.values()], seed=seed, resamples=resamples)
-    control_rate = rate((sums[0], sums[2]) for sums in pairs.values())
+        idle = next(iter(trial.of(placebo)), None) if condition[0] in ("constraint", "attend") else None
+        for other, pairs in ((trial.control, against_control), (idle, against_placebo)):
+            if other is not None and other.correct is not None:
+                sums = pairs.setdefault(trial.problem, [0, 0, 0])
+                sums[0] += other.correct
+                sums[1] += outcome.correct
+                sums[2] += 1
+    net, beyond = (
+        paired([Cluster(*sums) for sums in pairs.values()], seed=seed, resamples=resamples)
+        for pairs in (against_control, against_placebo)
+    )
     return Score(
-        condition, domain, kind, sustain.rate, control_rate, difference, met.rate, unasked.rate, undecided, difference.p
+        condition=condition,
+        domain=domain,
+        kind=kind,
+        sustain=sustain.rate,
+        control=rate((sums[0], sums[2]) for sums in against_control.values()),
+        interference=net,
+        beyond=beyond,
+        met=met.rate,
+        unasked=unasked.rate,
+        undecided=undecided,
     )
 
 
@@ -294,23 +312,19 @@ def _mean(values: Iterable[Sequence[float]], seed: int, resamples: int, within: 
 def _power(selection: Selection, found: Sequence[Score]) -> powers.Power | None:
     """The power statement for one constraint behind the problem; None where no pair was compared."""
 
-    def seen(arm: str) -> Score | None:
-        mine = [one for one in found if one.condition[0] == arm and one.condition[2] == "after" and one.interference.n]
-        return min(mine, key=lambda one: one.condition[1], default=None)
-
-    constraint, idle = seen("constraint"), seen("placebo") or seen("long")
+    compared = [one for one in found if one.condition[0] in ("constraint", "placebo", "long") and one.interference.n]
+    constraint = next((one for one in compared if one.condition[0] == "constraint"), None)
     if constraint is None:
         return None
     asked = sum(one.share.n for one in selection.solved)
     solved = sum(one.share.met for one in selection.solved)
-    measured = idle or constraint
-    apart = (measured.interference.only_a + measured.interference.only_b) / measured.interference.clusters
-    drop = powers.DROP if idle else 0.0
-    return powers.statement(constraint.interference.n, apart + drop, solved / asked)
+    apart = [(one.interference.only_a + one.interference.only_b) / one.interference.clusters for one in compared]
+    chance = min(*apart, 2 * (1 - constraint.control.estimate))
+    return powers.statement(constraint.interference.clusters, chance + powers.DROP, solved / asked)
 
 
 def findings(made: Scores, *, recompute: str = "", evidence: tuple[str, ...] = ()) -> list[Finding]:
-    """The scores as findings: `sustain.score`, `.interference`, `.if`, `.auc`, `.solved`, `.needed`."""
+    """The scores as findings: `sustain.` score, interference, beyond_placebo, if, auc, solved and needed."""
     shared = {"recompute": recompute, "evidence": evidence}
     found = [*_of_selection(made), *_of_curve(made)]
     idle = {(one.domain, one.condition[1]): one for one in (*made.conditions, *made.by_domain) if _is_placebo(one)}
@@ -352,6 +366,17 @@ def _of_score(one: Score, model: str, placebo: Score | None) -> Iterable[Finding
             n=difference.clusters,
             unit=PROBLEMS,
             control=without,
+        )
+    if one.beyond.n:
+        tested = {"test": one.beyond.test, "p": one.beyond.p, "lost": one.beyond.only_a, "won": one.beyond.only_b}
+        yield Finding(
+            what="sustain.beyond_placebo",
+            subject={**subject, **tested},
+            estimate=one.beyond.estimate,
+            interval=one.beyond.interval,
+            n=one.beyond.clusters,
+            unit=PROBLEMS,
+            control=Control(what="none", estimate=0.0),
         )
     if one.met.n:
         unasked = Control(what="control arm", estimate=one.unasked.estimate, interval=one.unasked.interval)

@@ -14,7 +14,7 @@ from adhere.findings import Finding
 from adhere.measure.statistics import Difference, Rate
 from adhere.measure.sustain.failures import NAMES, PATTERNS
 from adhere.measure.sustain.outcome import Exclusion
-from adhere.measure.sustain.patterns import Lost, Share
+from adhere.measure.sustain.patterns import Lost
 from adhere.measure.sustain.scores import Score, Scores
 from adhere.measure.sustain.selection import ALONE
 from adhere.report.charts import Chart, Grid, Line, Point, bars, heat, lines, points, scatter
@@ -27,7 +27,7 @@ PUBLISHED_SUSTAIN, PUBLISHED_IF = 0.84, 0.94
 94 % satisfaction", "averaging 84 %")."""
 
 FEWEST = 5
-"""Problems of a cell of the heat map that make it more than an anecdote; fewer are underlined."""
+"""Problems that make a type of constraint more than an anecdote."""
 MOST_LAYERS = 3
 
 
@@ -56,11 +56,12 @@ def section(
     blocks: list[Block] = [*_notes(made)]
     if made.conditions:
         blocks.insert(0, _facts(made))
-        charts = [_curve(made, recompute), _net(made, recompute)]
-        charts += [chart for chart in (_grid(made, recompute), _both(made, recompute)) if chart is not None]
+        drawn = (_curve(made, recompute), _net(made, recompute), _grid(made, recompute), _both(made, recompute))
+        charts = [chart for chart in drawn if chart is not None]
         charts += _attention(attention, recompute)
+        charts += _why(lost, recompute)
         blocks.append(Charts(tuple(charts)))
-        blocks += _why(lost, judge, recompute)
+        blocks.append(_patterns(lost, judge, recompute))
         blocks += _tables(made, recompute)
         blocks += cases(made, lost)
     if exclusions:
@@ -93,6 +94,10 @@ def _facts(made: Scores) -> Facts:
         if net.n:
             note = f"{_range(net.interval, sign=True)}; " + ("real" if alone.real else "not shown to be real")
             facts.append(Fact("Net interference", f"{_points(net)} points", note))
+        if alone.beyond.n:
+            facts.append(
+                Fact("Beyond a placebo", f"{_points(alone.beyond)} points", _range(alone.beyond.interval, sign=True))
+            )
         facts.append(Fact("Constraint met", _percent(alone.met.estimate), _range(alone.met.interval)))
     whole = next((area for area in made.areas if area.domain == "all"), None)
     if whole is not None:
@@ -170,19 +175,23 @@ def _line(name: str, rates: Sequence[tuple[int, Rate]]) -> Line:
     )
 
 
-def _net(made: Scores, recompute: str) -> Chart:
+def _net(made: Scores, recompute: str) -> Chart | None:
+    """What each condition costs, against control and against the placebo of its length."""
     rows = [
-        Point(label(one.condition), one.interference.estimate, one.interference.interval, n=one.interference.clusters)
+        Point(label(one.condition), difference.estimate, difference.interval, against, difference.clusters)
         for one in made.conditions
-        if one.interference.n
+        for against, difference in (("against control", one.interference), ("against placebo", one.beyond))
+        if difference.n
     ]
+    if not rows:
+        return None
     ends = [end for row in rows if row.interval for end in row.interval]
     reach = max([0.05, *map(abs, ends)]) * 1.05
     return points(
         "What it costs, net",
         rows,
         caption="Control less condition, paired by problem. Right of the dashed line: the condition loses what asking "
-        "again does not.",
+        "again does not. Against the placebo of that length: what asking costs, and not length or novelty.",
         unit="share of solved problems lost, net",
         limits=(-min(reach, max(0.05, -1.2 * min([0.0, *ends]))), reach),
         reference=0.0,
@@ -195,16 +204,18 @@ def _grid(made: Scores, recompute: str) -> Chart | None:
     cells = {(one.kind, one.domain): one for one in made.by_domain_and_type if one.interference.n}
     kinds = sorted({kind for kind, _ in cells})
     domains = [domain for domain in made.selection.domains if any(d == domain for _, d in cells)]
+    few = sum(one.interference.clusters < FEWEST for one in cells.values())
+    cells = {key: one for key, one in cells.items() if one.interference.clusters >= FEWEST}
+    kinds = [kind for kind in kinds if any((kind, domain) in cells for domain in domains)]
     if not kinds:
         return None
     found = [[cells.get((kind, domain)) for domain in domains] for kind in kinds]
     values = tuple(tuple(one.interference.estimate if one else None for one in row) for row in found)
     marks = frozenset((i, j) for i, row in enumerate(found) for j, one in enumerate(row) if one and one.real)
     most = max([0.1, *(abs(value) for row in values for value in row if value is not None)])
-    few = sum(one is not None and one.interference.clusters < FEWEST for row in found for one in row)
     caption = "Net interference of one constraint, by its type. Underlined: real (McNemar, Holm over all cells)."
     if few:
-        caption += f" {few} cells are of fewer than {FEWEST} problems; the findings give each n."
+        caption += f" {few} cells of fewer than {FEWEST} problems are left empty; the findings have them."
     return heat(
         "Domain and type of constraint",
         Grid(tuple(kinds), tuple(domains), values, marks),
@@ -286,34 +297,32 @@ def _spread_out(names: Sequence[str], most: int) -> list[str]:
     return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
 
 
-def _why(lost: Lost, judge: Finding | None, recompute: str) -> list[Block]:
+def _why(lost: Lost, recompute: str) -> list[Chart]:
     """The patterns of what was lost: as bars, and each against control."""
     whole = [share for share in lost.shares if share.domain == "all"]
     if not whole:
-        return [Prose("No solved problem was lost, neither under a constraint nor at control.")]
+        return []
     parts: dict[str, dict[str, float]] = {}
     conditions = list(dict.fromkeys(share.condition for share in whole))
     present = [pattern for pattern in PATTERNS if any(share.pattern == pattern for share in whole)]
-    for condition in conditions:
-        shares = {share.pattern: share for share in whole if share.condition == condition}
-        for name, rate in ((label(condition), "lost"), (f"  its control ({label(condition)})", "control")):
-            parts[name] = {
-                NAMES[pattern]: getattr(shares[pattern], rate).estimate if pattern in shares else 0.0
-                for pattern in present
-            }
     first = next((condition for condition in conditions if condition == ALONE), conditions[0])
+    of_control = {share.pattern: share.control.estimate for share in whole if share.condition == first}
+    parts["control: asked again"] = {NAMES[pattern]: of_control.get(pattern, 0.0) for pattern in present}
+    for condition in conditions:
+        shares = {share.pattern: share.lost.estimate for share in whole if share.condition == condition}
+        parts[label(condition)] = {NAMES[pattern]: shares.get(pattern, 0.0) for pattern in present}
     rows = [
         Point(NAMES[share.pattern], share.net.estimate, share.net.interval, n=share.net.clusters)
         for share in whole
         if share.condition == first
     ]
     reach = max(0.02, *(abs(end) for row in rows for end in row.interval or (0.0,))) * 1.05
-    drawn = (
+    return [
         bars(
             "Why solved problems are lost",
             parts,
-            caption="Share of solved problems lost, by pattern, under each condition and at its control. Intervals in "
-            "the table below.",
+            caption=f"Share of solved problems lost, by pattern; control on the problems of {label(first)}. Intervals "
+            "in the table below.",
             unit="share of solved problems",
             recompute=recompute,
         ),
@@ -326,11 +335,13 @@ def _why(lost: Lost, judge: Finding | None, recompute: str) -> list[Block]:
             reference=0.0,
             recompute=recompute,
         ),
-    )
-    return [Charts(drawn), _patterns(whole, judge, recompute)]
+    ]
 
 
-def _patterns(shares: Sequence[Share], judge: Finding | None, recompute: str) -> Table:
+def _patterns(lost: Lost, judge: Finding | None, recompute: str) -> Block:
+    shares = [share for share in lost.shares if share.domain == "all"]
+    if not shares:
+        return Prose("No solved problem was lost, neither under a constraint nor at control.")
     rows = tuple(
         (
             label(share.condition),
@@ -357,7 +368,8 @@ def _patterns(shares: Sequence[Share], judge: Finding | None, recompute: str) ->
 
 
 def _tables(made: Scores, recompute: str) -> list[Block]:
-    header = ("", "Sustain %", "95 %", "control %", "net", "95 %", "p", "IF %", "95 %", "IF unasked %", "problems")
+    rate, net = ("Sustain %", "95 %", "control %"), ("net", "95 %", "p", "beyond placebo", "95 %")
+    header = ("", *rate, *net, "IF %", "95 %", "IF unasked %", "problems")
     caption = "Net: control less condition in points, paired by problem. p: McNemar's exact test, Holm over the table. "
     unasked = "IF unasked: how often control's answers, asked for nothing, meet the same constraints."
     tables: list[Block] = [
@@ -389,6 +401,8 @@ def _cells(one: Score) -> tuple[str, ...]:
         _points(net),
         _range(net.interval, sign=True) if net.n else "–",
         f"{one.p_holm:.2g}" if net.n else "–",
+        _points(one.beyond),
+        _range(one.beyond.interval, sign=True) if one.beyond.n else "–",
         f"{100 * one.met.estimate:.1f}" if one.met.n else "–",
         _range(one.met.interval) if one.met.n else "–",
         f"{100 * one.unasked.estimate:.1f}" if one.unasked.n else "–",

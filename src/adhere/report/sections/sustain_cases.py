@@ -21,9 +21,9 @@ def label(condition: Condition) -> str:
     """The condition for people."""
     arm, k, position, factor = condition
     if arm == "placebo":
-        return f"placebo as long as {k}"
+        return f"placebo, length of {k}"
     if arm == "long":
-        return f"reworded, as long as {k}"
+        return f"reworded, length of {k}"
     name = "1 constraint" if k == 1 else f"{k} constraints"
     if position != "after":
         name += {"before": " before", "system": " in system"}[position]
@@ -67,8 +67,8 @@ def _example(one: Failure) -> Example:
 
 def _met(lost: Outcome) -> str:
     said = {True: "met", False: "not met", None: "could not be told"}
-    return "; ".join(
-        f"{sentence} {said[verdict].capitalize()}" for sentence, verdict in zip(lost.sentences, lost.met, strict=False)
+    return " ".join(
+        f"{said[verdict].capitalize()}: {sentence}" for sentence, verdict in zip(lost.sentences, lost.met, strict=False)
     )
 
 
