@@ -193,6 +193,9 @@ class _NotMonitor(Monitor):
         return _SWAPPED[self._part.standing()]
 
     def unsettled(self) -> int:
+        return self._part.awaited()
+
+    def awaited(self) -> int:
         return self._part.unsettled()
 
     def _read(self, chunk: str) -> None:
@@ -228,6 +231,9 @@ class _PartsMonitor(Monitor):
 
     def unsettled(self) -> int:
         return max(part.unsettled() for part in self._parts)
+
+    def awaited(self) -> int:
+        return max(part.awaited() for part in self._parts)
 
     def _together(self, verdicts: list[Verdict]) -> Verdict:
         """The verdict at the end, from those of the parts at the end."""

@@ -171,6 +171,10 @@ class Monitor(ABC):
         """
         return 0
 
+    def awaited(self) -> int:
+        """How many of the last characters may begin what is wanted: the other side of `unsettled`, for a negation."""
+        return 0
+
     def wanted(self) -> Wanted:
         """What is missing, if the text were to end here: for those who help a text along. Nothing by default."""
         return Wanted()

@@ -154,9 +154,10 @@ class Answering:
         step = 0
         while True:
             last = step >= self.handling.attempts
+            through = self.handling.decompose or (last and self.handling.spent != "refuse")
             draft = _Draft(Guard(self.exchange.asked, self.handling.hold))
             began = time.monotonic()
-            async for said in self._ask(ask, draft, live, through=last and self.handling.spent != "refuse"):
+            async for said in self._ask(ask, draft, live, through):
                 yield said
             self._judge(draft)
             self._attempts.append(
@@ -283,8 +284,8 @@ class Answering:
         finished = draft.error is None and not guard.broken and not draft.calls
         draft.checked = guard.close(finished=finished)
         self._leaked = max(self._leaked, guard.leaked())
-        if draft.tail:
-            # it was read on after the break: the checks are those of the whole text
+        if guard.broken and draft.reason is not None:
+            # it was read to its end after the break: the checks are those of the whole text
             draft.checked = tuple(Checked(c.asked, c.asked.constraint.check(draft.text)) for c in draft.checked)
 
     def _better(self, best: _Draft | None, draft: _Draft) -> _Draft:

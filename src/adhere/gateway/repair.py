@@ -89,14 +89,19 @@ def _asking(request: Request, line: str) -> Request:
 
 
 def cut_back(text: str, safe: int, step: int, floor: int) -> int:
-    """Where the `step`-th repair (from 1) goes on: at or before `safe`, never before `floor` (what was released)."""
-    if step <= 1:
-        if safe >= len(text) or (safe and text[safe - 1].isspace()) or text[safe].isspace():
-            return max(safe, floor)
-        borders = [m.start() for m in _WORD_END.finditer(text, 0, safe)]
-        return max(borders[-1] if borders else 0, floor)
-    borders = [0, *(m.end() for m in _SENTENCE_END.finditer(text, 0, safe) if m.end() < safe)]
-    return max(borders[max(0, len(borders) - (step - 1))], floor)
+    """Where the `step`-th repair (from 1) goes on: at or before `safe`, never before `floor` (what was released).
+
+    White space at the end is left to the model, which writes it with the word that follows.
+    """
+    if step > 1:
+        borders = [0, *(m.end() for m in _SENTENCE_END.finditer(text, 0, safe) if m.end() < safe)]
+        end = borders[max(0, len(borders) - (step - 1))]
+    elif safe < len(text) and safe and not text[safe - 1].isspace() and not text[safe].isspace():
+        borders = [m.end() for m in _WORD_END.finditer(text, 0, safe)]
+        end = borders[-1] if borders else 0
+    else:
+        end = safe
+    return max(len(text[:end].rstrip()), floor)
 
 
 def go_on(request: Request, text: str, safe: int, step: int, released: int, broken: Sequence[Checked]) -> Repair:

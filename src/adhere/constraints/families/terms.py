@@ -144,9 +144,6 @@ class _TermMonitor(Monitor):
         other._search = self._search.fork()
         return other
 
-    def unsettled(self) -> int:
-        return self._search.unsettled()
-
     def _read(self, chunk: str) -> None:
         self._note(self._search.read(chunk))
 
@@ -177,6 +174,9 @@ class _IncludeMonitor(_TermMonitor):
 
     def wanted(self) -> Wanted:
         return Wanted(self._absent())
+
+    def awaited(self) -> int:
+        return self._search.unsettled()
 
     def _occurred(self, term: int, offset: int) -> None:
         if term in self._missing:
@@ -260,6 +260,9 @@ class Exclude(Constraint):
 class _ExcludeMonitor(_TermMonitor):
     def __init__(self, constraint: Exclude) -> None:
         super().__init__(constraint.terms)
+
+    def unsettled(self) -> int:
+        return self._search.unsettled()
 
     def _occurred(self, term: int, offset: int) -> None:
         del term
@@ -350,6 +353,13 @@ class _FrequencyMonitor(_TermMonitor):
         ended = self._search.fork()
         ended.read("", last=True)
         return Wanted((self._bounded.term,)) if ended.counts[0] < (self._bounded.at_least or 0) else Wanted()
+
+    def unsettled(self) -> int:
+        high = self._bounded.at_most
+        return self._search.unsettled() if high is not None and self._times >= high else 0
+
+    def awaited(self) -> int:
+        return self._search.unsettled()
 
     def _occurred(self, term: int, offset: int) -> None:
         del term

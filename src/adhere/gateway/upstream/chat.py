@@ -112,9 +112,9 @@ class Reading:
         if len(choices) != 1:
             raise Unreadable(f"the upstream gave {len(choices)} choices where one was asked for")
         choice = mapping(choices[0], "choice")
+        yield from self._used(body)
         yield from self._said(mapping(choice.get("message"), "message"))
         yield Finished(_reason(choice.get("finish_reason")))
-        yield from self._used(body)
 
     def sent(self, sent: Sent) -> Iterator[Event]:
         if sent.event not in ("", "message", "error"):

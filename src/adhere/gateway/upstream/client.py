@@ -15,6 +15,7 @@ Rules
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -139,6 +140,7 @@ class Client:
         url = self.upstream.url.rstrip("/") + self.upstream.dialect.path
         data = json.dumps(self.upstream.dialect.body(question)).encode()
         response = None
+        until = time.monotonic() + seconds
         async for attempt in AsyncRetrying(
             stop=stop_after_attempt(TRIES),
             wait=wait_random_exponential(multiplier=0.2, max=5),
@@ -146,7 +148,7 @@ class Client:
             reraise=True,
         ):
             with attempt:
-                response = await self._send(self._session, url, data, seconds)
+                response = await self._send(self._session, url, data, until - time.monotonic())
         assert response is not None
         try:
             yield response

@@ -133,14 +133,14 @@ class Reading:
     def whole(self, body: Json) -> Iterator[Event]:
         if body.get("type") == "error":
             raise _failed()
+        usage = mapping(body.get("usage") or {}, "usage")
+        yield Used(Usage(whole(usage, "input_tokens"), whole(usage, "output_tokens")))
         for place, value in enumerate(items(body.get("content"), "content")):
             block = mapping(value, "content")
             yield from self._begun(place, block)
             if block["type"] == "tool_use":
                 yield CallDelta(self._calls[place], arguments=json.dumps(mapping(block.get("input"), "input")))
         yield Finished(_reason(body.get("stop_reason")))
-        usage = mapping(body.get("usage") or {}, "usage")
-        yield Used(Usage(whole(usage, "input_tokens"), whole(usage, "output_tokens")))
 
     def sent(self, sent: Sent) -> Iterator[Event]:
         try:
