@@ -261,6 +261,16 @@ def test_an_eraser_to_be_used_leaves_nothing_linear() -> None:
     assert np.abs(x[made.met].mean(axis=0) - x[~made.met].mean(axis=0)).max() < 1e-2
 
 
+def test_moments_that_do_not_fit_are_summed_up_in_turn_to_the_same_scores(
+    apart: tuple[Examples, Scan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, scanned = apart
+    monkeypatch.setattr("adhere.explain.scan.CELLS", 0)
+    again = scan(made, "lda")
+    for name in ("specialist", "general", "few", "without", "shuffled"):
+        assert np.allclose(getattr(again, name), getattr(scanned, name), atol=1e-3), name
+
+
 def test_the_same_scores_come_from_several_processes(apart: tuple[Examples, Scan]) -> None:
     made, scanned = apart
     seen = []

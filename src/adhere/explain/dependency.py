@@ -28,9 +28,8 @@ from adhere.explain.decodability import Estimate, Resamples, auc, mean
 from adhere.explain.erasers import RANKS, Eraser, Method, inlp, leace, random_subspace
 from adhere.explain.examples import Examples
 from adhere.explain.folds import FOLDS
-from adhere.explain.moments import Moments
 from adhere.explain.probes import ALPHA, Centred, Factor, Kind, penalty
-from adhere.explain.scan import Plan
+from adhere.explain.scan import Plan, training
 from adhere.explain.sites import Site, over
 from adhere.findings import Finding, Scalar
 
@@ -78,10 +77,6 @@ def erase_site(x: Scores, erasure: ErasurePlan) -> Erased:
     """All erasures of all skills, read on all skills, at one site."""
     plan, ranks = erasure.plan, erasure.ranks
     kind: Kind = "lda" if plan.kind == "logistic" else plan.kind
-    asked = np.flatnonzero(plan.constrained)
-    sign = np.where(plan.labels[:, :1], np.float32(1), np.float32(-1))
-    moments = Moments.of(x[asked], (plan.code[asked], plan.fold[asked]), (plan.skills, plan.folds), sign[asked])
-    whole = moments.sum(1)
     n, d = x.shape
     generator = np.random.default_rng(erasure.seed)
     aimless = [random_subspace(d, max(ranks), np.zeros(d), generator) for _ in range(erasure.draws)]
@@ -91,8 +86,7 @@ def erase_site(x: Scores, erasure: ErasurePlan) -> Erased:
         inlp=np.zeros((plan.skills, len(ranks), n), np.float32),
         random=np.zeros((erasure.draws, len(ranks), n), np.float32),
     )
-    for number in range(plan.folds):
-        train = [whole[s].less(moments[s, number]) for s in range(plan.skills)]
+    for number, train in enumerate(training(x, plan, plan.constrained)):
         centred = [Centred.of(part) for part in train]
         pairs = list(zip(centred, train, strict=True))
         surgical = [leace(c, part.mean) for c, part in pairs]

@@ -8,13 +8,14 @@ where a marks the rows that the column trains on and s is the standard deviation
 So every fold is standardised by its own training rows, yet no fold needs its own copy of the activations.
 
 It is solved by L-BFGS (Nocedal 1980) whose first matrix is the inverse of h X'X + S / C: an upper bound of the Hessian
-for h = 1/4 (Bohning and Lindsay 1988), factorised once by Cholesky and shared by all columns. X'X may be a pool's: it
-steers the path, not the solution. Each step multiplies by X twice; the line search then needs no further product, since
-margins are linear in the step, and is Newton's in one dimension on a convex function.
+for h = 1/4 (Bohning and Lindsay 1988), factorised once by Cholesky and shared by all columns; through XX' where there
+are fewer rows than features. It steers the path, not the solution. Each step multiplies by X twice; the line search then
+needs no further product, since margins are linear in the step, and is Newton's in one dimension on a convex function.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ TOLERANCE = 1e-4
 
 STEPS = 200
 MEMORY = 8
+
+_JITTER = 1e-5
+"""Share of a standardised feature's curvature that is added to all, since intercepts bear no penalty."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,7 @@ def _variance(z: Floats, a: Floats, rows: Floats) -> Floats:
 
 
 def _minimise(z: Floats, sign: Floats, a: Floats, penalty: Floats, tolerance: float) -> tuple[Floats, int]:
-    from scipy.linalg import cho_solve
-
-    factor = _factor(z, float(a.sum() / a.size), penalty.mean(axis=1))
+    newton = _preconditioner(z, float(a.sum() / a.size), penalty.mean(axis=1))
     rows = a.sum(axis=0)
     size, k = penalty.shape
     w = np.zeros((size, k), np.float32)
@@ -123,7 +125,7 @@ def _minimise(z: Floats, sign: Floats, a: Floats, penalty: Floats, tolerance: fl
             alpha = np.einsum("ij,ij->j", move, q) * curvature
             q -= alpha * turn
             weights.append(alpha)
-        direction = cho_solve(factor, q, check_finite=False)
+        direction = newton(q)
         for move, turn, curvature, alpha in zip(moves, turns, curvatures, reversed(weights), strict=True):
             direction += (alpha - np.einsum("ij,ij->j", turn, direction) * curvature) * move
         direction = -direction
@@ -145,14 +147,28 @@ def _minimise(z: Floats, sign: Floats, a: Floats, penalty: Floats, tolerance: fl
     return w, STEPS
 
 
-def _factor(z: Floats, share: float, penalty: Floats) -> tuple[Floats, bool]:
-    from scipy.linalg import cho_factor
+def _preconditioner(z: Floats, share: float, penalty: Floats) -> Callable[[Floats], Floats]:
+    """Multiplies by the inverse of h Z'Z + S / C, through the smaller of Z'Z and ZZ' (Woodbury 1950)."""
+    from scipy.linalg import cho_factor, cho_solve
 
-    hessian = z.T @ z
-    hessian *= 0.25 * share
-    hessian[np.diag_indices_from(hessian)] += penalty + 1e-5 * np.trace(hessian) / len(hessian)
-    factor, lower = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
-    return factor, lower
+    n, size = z.shape
+    h = np.float32(0.25 * share)
+    diagonal = penalty + np.float32(_JITTER) * h * n
+    if size <= n:
+        hessian = h * (z.T @ z)
+        hessian[np.diag_indices_from(hessian)] += diagonal
+        factor = cho_factor(hessian, lower=True, overwrite_a=True, check_finite=False)
+        return lambda gradient: np.asarray(cho_solve(factor, gradient, check_finite=False))
+    inverse = (1 / diagonal)[:, None]
+    dual = z @ (inverse * z.T)
+    dual[np.diag_indices_from(dual)] += 1 / h
+    factor = cho_factor(dual, lower=True, overwrite_a=True, check_finite=False)
+
+    def multiply(gradient: Floats) -> Floats:
+        scaled = inverse * gradient
+        return np.asarray(scaled - inverse * (z.T @ cho_solve(factor, z @ scaled, check_finite=False)))
+
+    return multiply
 
 
 def _sigmoid(x: Floats) -> Floats:

@@ -13,7 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float32]
 
 SHUFFLES = 3
+
+CELLS = 2**30
+"""Bytes of moments of all (skill, fold) cells that are kept at once."""
 
 
 @dataclass(frozen=True)
@@ -154,20 +157,35 @@ def read_site(x: Scores, plan: Plan) -> Read:
     return read
 
 
+def training(x: Scores, plan: Plan, chosen: NDArray[np.bool_]) -> Iterator[list[Moments]]:
+    """For each fold the moments of the other folds' rows, by skill, of the rows chosen.
+
+    From one pass, what is held out being subtracted from the total. Where so many matrices would not fit, as at the
+    width of large models, each is summed up when its turn comes, at `folds` times the work.
+    """
+    rows = np.flatnonzero(chosen)
+    sign = np.where(plan.labels[rows], np.float32(1), np.float32(-1))
+    code, fold = plan.code[rows], plan.fold[rows]
+    if plan.skills * plan.folds * x.shape[1] ** 2 * 8 <= CELLS:
+        moments = Moments.of(x[rows], (code, fold), (plan.skills, plan.folds), sign)
+        whole = moments.sum(1)
+        for number in range(plan.folds):
+            yield [whole[s].less(moments[s, number]) for s in range(plan.skills)]
+        return
+    shift = x[rows].mean(axis=0, dtype=np.float64)
+    for number in range(plan.folds):
+        train = fold != number
+        moments = Moments.of(x[rows[train]], (code[train],), (plan.skills,), sign[train], shift)
+        yield [moments[s] for s in range(plan.skills)]
+
+
 def by_moments(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
     """Probes of each fold and the skills' training means, shape (skills, d), from one pass of moments."""
-    asked, few = np.flatnonzero(plan.constrained), np.flatnonzero(plan.few)
-    cells = (plan.skills, plan.folds)
-    sign = np.where(plan.labels, np.float32(1), np.float32(-1))
-    moments = Moments.of(x[asked], (plan.code[asked], plan.fold[asked]), cells, sign[asked])
-    small = Moments.of(x[few], (plan.code[few], plan.fold[few]), cells, sign[few, :1], moments.shift)
-    whole, small_whole = moments.sum(1), small.sum(1)
     fitted, means = [], []
-    for number in range(plan.folds):
-        train = [whole[s].less(moments[s, number]) for s in range(plan.skills)]
+    for train, small in zip(training(x, plan, plan.constrained), training(x, plan, plan.few), strict=True):
         centred = [Centred.of(part) for part in train]
         pool = sum(centred[1:], centred[0])
-        little = [Centred.of(small_whole[s].less(small[s, number])) for s in range(plan.skills)]
+        little = [Centred.of(part) for part in small]
         own = np.stack([directions(part, plan.kind, plan.alpha) for part in centred], axis=1)
         others = [pool - part for part in centred] if plan.skills > 1 else []
         fitted.append(

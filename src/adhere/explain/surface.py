@@ -64,10 +64,12 @@ def _features(texts: tuple[str, ...]) -> Any:
     """Sparse matrix, shape (n, FEATURES + 3)."""
     from scipy import sparse
     from sklearn.feature_extraction.text import HashingVectorizer
-    from sklearn.preprocessing import normalize, scale
+    from sklearn.preprocessing import normalize
 
     grams = HashingVectorizer(analyzer="char", ngram_range=(1, 3), n_features=FEATURES, norm=None, alternate_sign=False)
     counts = grams.transform(texts)
     counts.data = np.log1p(counts.data)
     sizes = np.log1p([[len(text), len(text.split()), text.count("\n")] for text in texts])
-    return sparse.hstack([normalize(counts), sparse.csr_matrix(scale(sizes))], format="csr")
+    spread = sizes.std(axis=0)
+    sizes = (sizes - sizes.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
+    return sparse.hstack([normalize(counts), sparse.csr_matrix(sizes)], format="csr")
