@@ -9,8 +9,8 @@ So every fold is standardised by its own training rows, yet no fold needs its ow
 
 It is solved by L-BFGS (Nocedal 1980) whose first matrix is the inverse of h X'X + S / C: an upper bound of the Hessian
 for h = 1/4 (Bohning and Lindsay 1988), factorised once by Cholesky and shared by all columns; through XX' where there
-are fewer rows than features. It steers the path, not the solution. Each step multiplies by X twice; the line search then
-needs no further product, since margins are linear in the step, and is Newton's in one dimension on a convex function.
+are fewer rows than features. It steers the path, not the solution. Each step multiplies by X twice; the line search
+then needs no further product, since margins are linear in the step, and is Newton's in one dimension on a convex one.
 """
 
 from __future__ import annotations
