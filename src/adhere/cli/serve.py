@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +13,8 @@ import typer
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
-    from adhere.gateway.points import Handling, Points
+    from adhere.gateway.house import House
+    from adhere.gateway.points import Handling
     from adhere.gateway.upstream.client import Upstream
 
 SPEAKS = ("chat", "messages")
@@ -89,19 +92,19 @@ def serve(
         read_prompt=read_prompt,
     )
     key = _key(key_env)
-    points = _points(charter, policy, handling)
+    house = _house(charter, policy)
     if upstream == "pocket":
         from adhere.gateway.upstream.pocket import Pocket
 
         pocket = Pocket()
-        _run(pocket.upstream(), points, handling, host, port, beside=(pocket,))
+        _run(pocket.upstream(), house, handling, host, port, beside=(pocket,))
         return
     if not upstream.startswith(("http://", "https://")):
         raise UserError(f"--upstream {upstream}: give a URL, as in http://localhost:8000/v1, or `pocket`")
     from adhere.gateway.upstream.client import Upstream, dialect
 
     there = Upstream(upstream, dialect(speaks), key, prefill=prefill, constrained=constrained)
-    _run(there, points, handling, host, port)
+    _run(there, house, handling, host, port)
 
 
 def _key(name: str | None) -> str:
@@ -113,23 +116,27 @@ def _key(name: str | None) -> str:
     return value
 
 
-def _points(charter: Path | None, policy: Path | None, handling: Handling) -> Points:
-    """Who takes part: the policy and the warden where they are given."""
-    from adhere.gateway.points import Open
+def _house(charter: Path | None, policy: Path | None) -> House | None:
+    """The policy and the charter that take part; None where there are neither."""
+    from adhere.gateway import policy as policies
+    from adhere.gateway.house import House
 
     if charter is None and policy is None:
-        return Open(handling)
-    raise UserError("--charter and --policy need the gateway's policy")
+        return None
+    if policy is None:
+        raise UserError("--charter needs --policy: it says what the charter's orders hold for")
+    return House.open(policies.load(policy), charter)
 
 
 def _run(
-    upstream: Upstream, points: Points, handling: Handling, host: str, port: int, beside: tuple[Any, ...] = ()
+    upstream: Upstream, house: House | None, handling: Handling, host: str, port: int, beside: tuple[Any, ...] = ()
 ) -> None:
     import socket
 
     import uvicorn
 
     from adhere.gateway.app import Gateway, app
+    from adhere.gateway.points import Open
     from adhere.gateway.upstream.client import Client
 
     try:
@@ -137,26 +144,31 @@ def _run(
     except OSError as error:
         raise UserError(f"--port {port}: {error.strerror}; take another") from None
     port = listening.getsockname()[1]
-    for line in posture(upstream, points, handling):
+    for line in posture(upstream, house, handling):
         typer.echo(line)
-    typer.echo(f"serving http://{host}:{port}/v1")
-    application = app(Gateway(Client(upstream), points), beside=beside)
+    gateway = Gateway(Client(upstream), house or Open(handling))
+    ready = _ready(f"serving http://{host}:{port}/v1")
+    application = app(gateway, beside=(*(() if house is None else (house,)), *beside, ready))
     config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def posture(upstream: Upstream, points: Points, handling: Handling) -> list[str]:
-    """What is in force, in lines: what a gateway protects is said before it serves."""
-    from adhere.gateway.points import Open
+@contextlib.asynccontextmanager
+async def _ready(line: str) -> AsyncIterator[None]:
+    """Says that it serves once everything that it stands on does."""
+    typer.echo(line)
+    yield
 
+
+def posture(upstream: Upstream, house: House | None, handling: Handling) -> list[str]:
+    """What is in force, in lines: what a gateway protects is said before it serves."""
     able = [word for word, can in (("prefill", upstream.prefill), ("token masks", upstream.constrained)) if can]
-    lines = [
-        f"upstream    {upstream.url} ({', '.join(able) or 'no prefill, no masks'})",
+    lines = [f"upstream    {upstream.url} ({', '.join(able) or 'no prefill, no masks'})"]
+    if house is not None:
+        return lines + [f"{status:<11} {what}: {how}" for status, what, how in house.posture()]
+    return [
+        *lines,
         f"constraints of the request{', of the prompt' if handling.read_prompt else ''}; text held: {handling.hold}",
         f"repairs     {handling.attempts} within {handling.seconds:g} s; then {handling.spent}",
+        "policy      none: anybody may ask, tool calls are passed on complete but undecided, nothing is recorded",
     ]
-    if isinstance(points, Open):
-        lines.append(
-            "policy      none: anybody may ask, tool calls are passed on complete and undecided, nothing is recorded"
-        )
-    return lines

@@ -309,8 +309,8 @@ class Answering:
         delivered = "".join(self._delivered)
         upstream = self.client.upstream
         if draft.error is not None:
-            if not draft.error.retry:
-                return None
+            if not draft.error.retry or not (draft.pieces or draft.calls):
+                return None  # the client has tried again already
             if upstream.prefill and draft.guard.text:
                 return Repair("continue", request, draft.guard.text)
             return None if delivered else Repair("again", request)
