@@ -12,7 +12,7 @@ from inspect_ai.log import read_eval_log
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from adhere.errors import UserError
-from adhere.measure import audit
+from adhere.measure import audit, evaluating
 from adhere.measure.adherence import SKILLS, pocket_samples
 from adhere.measure.audit import Plan, measure, resolve
 from adhere.measure.certify import Settled
@@ -92,7 +92,7 @@ def test_a_provider_that_always_fails_is_one_line_that_says_why(
     def dead(number: int, text: str) -> str:
         raise RuntimeError("the provider is down")
 
-    monkeypatch.setattr(audit, "RETRIES", 0)
+    monkeypatch.setattr(evaluating, "RETRIES", 0)
     _model(monkeypatch, dead)
     with pytest.raises(UserError, match="the provider is down"):
         measure("mock", tmp_path, Plan(per_skill=1))

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from adhere.errors import UserError
 from adhere.findings import Finding, Scalar
 from adhere.measure.certify import Certificate, ConfidenceSequence, Settled, answers_needed
+from adhere.measure.evaluating import evaluate, first_error, one_line
 from adhere.measure.run import ScoreRun
 from adhere.measure.summary import findings as findings_of
 from adhere.measure.tally import Tally
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many answers came since the last call, and how many are wanted in all, if known."""
-
-RETRIES = 3
-"""How often a sample is asked again when its provider fails."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +99,8 @@ def resolve(name: str) -> Model:
     except UserError:
         raise
     except (PrerequisiteError, ValueError, ImportError) as error:
-        raise UserError(f"cannot use the model {name}: {_line(error)}") from error
+        raise UserError(f"cannot use the model {name}: {one_line(error)}") from error
     return model
-
-
-def _line(error: BaseException) -> str:
-    import re
-
-    text = re.sub(r"\[/?[a-z ]+\]", "", str(getattr(error, "message", error)))
-    return " ".join(text.split())[:300] or type(error).__name__
 
 
 def measure(
@@ -167,45 +158,17 @@ def ask(model: Model, folder: Path, task: Any, plan: Plan, stop: EarlyStopping |
         UserError: the evaluation cannot run.
         KeyboardInterrupt: it was interrupted; what was answered is in `folder`.
     """
-    from inspect_ai import eval_set
-    from inspect_ai._util.error import PrerequisiteError
-    from inspect_ai.log import read_eval_log
-
     if stop is not None:
         task.early_stopping = stop
-    folder.mkdir(parents=True, exist_ok=True)
-    connections = model.api.max_connections()
-    try:
-        _, logs = eval_set(
-            task,
-            log_dir=str(folder),
-            model=model,
-            limit=None if isinstance(stop, Certifying) else plan.limit,
-            temperature=plan.temperature,
-            max_tokens=plan.max_tokens,
-            seed=plan.seed,
-            max_samples=2 * connections,
-            retry_on_error=RETRIES,
-            fail_on_error=False,
-            retry_attempts=1,
-            retry_wait=1,
-            display="none",
-            log_realtime=False,
-            log_level="error",
-        )
-    except (PrerequisiteError, OSError) as error:
-        raise UserError(f"the evaluation did not run: {_line(error)}") from error
-    log = read_eval_log(logs[0].location) if logs else None
-    if log is None or log.status == "cancelled":
-        raise KeyboardInterrupt
-    return log
-
-
-def first_error(log: EvalLog) -> str:
-    for sample in log.samples or []:
-        if sample.error is not None:
-            return _line(Exception(sample.error.message))
-    return _line(Exception(log.error.message)) if log.error else "no sample was run"
+    return evaluate(
+        model,
+        folder,
+        task,
+        limit=None if isinstance(stop, Certifying) else plan.limit,
+        temperature=plan.temperature,
+        max_tokens=plan.max_tokens,
+        seed=plan.seed,
+    )
 
 
 class Certifying:

@@ -189,6 +189,7 @@ def _measure(
 def _ask(model: Model, folder: Path, title: str, task: Task, plan: Plan, progress: Progress | None) -> EvalLog:
     """Run a task; its folder keeps what was answered."""
     from adhere.measure import audit
+    from adhere.measure.evaluating import first_error
 
     told = progress or (lambda *_: None)
     told(title, 0, len(task.dataset))
@@ -196,7 +197,7 @@ def _ask(model: Model, folder: Path, title: str, task: Task, plan: Plan, progres
     watching = Watching(lambda: told(title, 1, None))
     log = audit.ask(model, folder / "logs" / title, task, asking, watching)
     if not any(sample.scores for sample in log.samples or []):
-        raise UserError(f"{model} answered nothing in {title}: {audit.first_error(log)}")
+        raise UserError(f"{model} answered nothing in {title}: {first_error(log)}")
     return log
 
 

@@ -79,12 +79,12 @@ def parse_ks(text: str) -> tuple[int, ...]:
     return tuple(ks)
 
 
-def parse_arms(text: str, attends: bool) -> tuple[str, ...]:
+def parse_arms(text: str, attends: bool | None) -> tuple[str, ...]:
     """The arms that `all` or `constraint,placebo` names; base and control are always among them.
 
     Args:
         text: names with commas.
-        attends: whether the model lets its attention be scaled.
+        attends: whether the model lets its attention be scaled; None where that is not known yet.
 
     Raises:
         UserError: an unknown name, or attention arms for a model that cannot.
@@ -92,7 +92,7 @@ def parse_arms(text: str, attends: bool) -> tuple[str, ...]:
     wanted = {part.strip() for part in text.split(",") if part.strip()}
     if unknown := sorted(wanted - {*NAMES, "all"}):
         raise UserError(f"--arms knows all, {', '.join(NAMES)}; not {unknown[0]!r}")
-    if "attend" in wanted and not attends:
+    if "attend" in wanted and attends is False:
         raise UserError("the arm attend scales attention inside the model: it needs open weights (adhere/...)")
     if "all" in wanted or not wanted:
         wanted = set(NAMES) if attends else set(NAMES) - {"attend"}

@@ -26,7 +26,7 @@ from typing import Any
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser, GenerateConfig, Model, get_model
+from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser, GenerateConfig, get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import collect, span
@@ -35,9 +35,11 @@ from adhere.constraints.constraint import Constraint
 from adhere.constraints.reasoning import answer_from_parts
 from adhere.errors import UserError
 from adhere.measure.sustain import practice, query
-from adhere.measure.sustain.arms import BASE, LADDER, Condition, block, parse_arms, parse_ks, plan
+from adhere.measure.sustain.arms import BASE, LADDER, Condition, block, parse_arms, parse_ks
+from adhere.measure.sustain.arms import plan as lay
 from adhere.measure.sustain.material import Material, gather
 from adhere.measure.sustain.outcome import Exclusion, Outcome
+from adhere.measure.sustain.plan import Plan
 from adhere.measure.sustain.query import Query, Said
 from adhere.measure.sustain.rewriting import extracted, rewritten
 from adhere.problems.problem import Grade, Problem, grade_all
@@ -71,37 +73,43 @@ def sustain(
         rewriter: an Inspect model that writes the longer wordings; by rule if not given.
         kinds: ask one constraint of each of these kinds instead (commas), or `practice`: those of the pocket study.
     """
-    texts = [str(k) for k in constraints] if isinstance(constraints, (tuple, list)) else [str(constraints)]
-    ks = parse_ks(",".join(texts))
-    found = gather(domain, data, problems, seed)
-    attends = may_attend()
-    names = parse_arms(",".join(arms) if isinstance(arms, (tuple, list)) else arms, attends)
-    conditions = practice.conditions(kinds) if kinds else plan(names, ks)
+    ks = constraints if isinstance(constraints, (tuple, list)) else (constraints,)
+    chosen = ",".join(arms) if isinstance(arms, (tuple, list)) else arms  # Inspect makes a list of what has commas
+    plan = Plan(
+        domain=",".join(domain) if isinstance(domain, list) else domain,
+        data=data,
+        arms=chosen,
+        constraints=parse_ks(",".join(map(str, ks))),
+        problems=problems,
+        seed=seed,
+        extractor=extractor,
+        rewriter=rewriter,
+        kinds=",".join(kinds) if isinstance(kinds, list) else kinds,
+    )
+    found = gather(plan.domain, plan.data, plan.problems, plan.seed)
+    names = parse_arms(plan.arms, may_attend())
+    conditions = practice.conditions(plan.kinds) if plan.kinds else lay(names, plan.constraints)
     by_id = {problem.id: problem for material in found for problem in material.problems}
     results: dict[str, Finished] = {}
     return Task(
+        name="sustain",
         dataset=MemoryDataset([_sample(problem) for problem in by_id.values()], name=found[0].source),
-        solver=asks_all_arms(by_id, conditions, seed, results, extractor, rewriter),
+        solver=asks_all_arms(by_id, conditions, plan.seed, results, plan.extractor, plan.rewriter),
         scorer=sustain_scorer(conditions, results),
         metadata={
             "data": [_about(material) for material in found],
             "conditions": [condition.label for condition in conditions],
-            "seed": seed,
+            "seed": plan.seed,
         },
     )
 
 
-def may_attend() -> bool:
-    """Whether the model at hand lets its attention be scaled while it writes: our own provider does."""
+def may_attend() -> bool | None:
+    """Whether the model that is to be asked scales attention when told to; None where it is not known yet."""
     from inspect_ai.model._model import active_model
 
     model = active_model()
-    return model is not None and attends(model)
-
-
-def attends(model: Model) -> bool:
-    """Whether `model` scales attention when asked to (`extra_body["adhere"]["attend"]`)."""
-    return bool(getattr(model.api, "attends", False))
+    return None if model is None else bool(getattr(model.api, "attends", False))
 
 
 def _sample(problem: Problem) -> Sample:

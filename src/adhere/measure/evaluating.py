@@ -1,0 +1,91 @@
+"""Running an Inspect task so that nothing computed is lost: what all live measurements share.
+
+A folder holds the logs of one task. A second call with the same task and folder asks only what is missing (Inspect's
+eval sets); samples whose provider fails are asked again `RETRIES` times and are then errors in the log.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
+
+RETRIES = 3
+"""How often a sample is asked again when its provider fails."""
+
+
+def evaluate(
+    model: Model,
+    folder: Path,
+    task: Any,
+    *,
+    limit: int | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    seed: int | None = None,
+    samples: int | None = None,
+) -> EvalLog:
+    """Run `task` until all its samples are answered; what was answered before is kept.
+
+    Args:
+        model: who is asked.
+        folder: of the logs of this task.
+        task: an Inspect task.
+        limit: samples at the most.
+        temperature, max_tokens, seed: of the answers; the provider's own if None.
+        samples: how many are under way at once; twice the model's connections if None.
+
+    Raises:
+        UserError: the evaluation could not start.
+        KeyboardInterrupt: it was interrupted; what was answered is in the folder.
+    """
+    from inspect_ai import eval_set
+    from inspect_ai._util.error import PrerequisiteError
+    from inspect_ai.log import read_eval_log
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        _, logs = eval_set(
+            task,
+            log_dir=str(folder),
+            model=model,
+            limit=limit,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=seed,
+            max_samples=samples or 2 * model.api.max_connections(),
+            retry_on_error=RETRIES,
+            fail_on_error=False,
+            retry_attempts=1,
+            retry_wait=1,
+            display="none",
+            log_realtime=False,
+            log_level="error",
+        )
+    except (PrerequisiteError, OSError) as error:
+        raise UserError(f"the evaluation did not run: {one_line(error)}") from error
+    log = read_eval_log(logs[0].location) if logs else None
+    if log is None or log.status == "cancelled":
+        raise KeyboardInterrupt
+    return log
+
+
+def first_error(log: EvalLog) -> str:
+    """Why nothing was answered, in one line."""
+    for sample in log.samples or []:
+        if sample.error is not None:
+            return one_line(Exception(sample.error.message))
+    return one_line(Exception(log.error.message)) if log.error else "no sample was run"
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message without markup, in one line."""
+    import re
+
+    text = re.sub(r"\[/?[a-z ]+\]", "", str(getattr(error, "message", error)))
+    return " ".join(text.split())[:300] or type(error).__name__

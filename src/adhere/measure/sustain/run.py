@@ -1,0 +1,209 @@
+"""A sustain run: ask a model, or read answers made elsewhere; outcomes, exclusions, findings.
+
+    done = measure("adhere/pocket", Path("runs/x"), Plan())
+    done.outcomes, done.exclusions, done.findings
+
+Rules:
+
+- Inspect asks (`task.sustain`); the logs of a run lie in `logs/` of its folder, and the same call again asks only what
+  is missing.
+- A model that runs on this machine is sampled at temperature 1, its own distribution, if no temperature is given: its
+  engine is deterministic, and at temperature 0 the control would say nothing. Other providers keep their own default.
+- Nothing is thrown away in silence: exclusions and errors are counted, and are findings (`sustain.excluded`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adhere.errors import UserError
+from adhere.findings import Finding
+from adhere.measure.sustain import arms as laid
+from adhere.measure.sustain import practice, scores
+from adhere.measure.sustain.outcome import Exclusion, Outcome, exclusions, outcomes
+from adhere.measure.sustain.plan import Plan
+
+if TYPE_CHECKING:
+    from inspect_ai.log import EvalLog
+    from inspect_ai.model import Model
+
+Progress = Callable[[str, int, int | None], None]
+"""Told what is being done, how many problems are done since the last call, and how many there are in all."""
+
+DEFAULT = Plan()
+OWN_TEMPERATURE = 1.0
+OWN_MAX_TOKENS = 128
+"""Longest answer of the pocket model: three times its longest solution. What is not finished then goes in circles."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a run.
+
+    Attributes:
+        model: who was asked.
+        outcomes, exclusions: in the order of the problems.
+        findings: scores, exclusions, and of a study of kinds its groups.
+        temperature: that of the answers; None for the provider's own.
+        deterministic: every control answer equals its base answer, letter for letter: control says nothing.
+        data: where the problems are from: source, format, sha256, rows.
+        errors: problems that their provider failed to answer.
+        log: the Inspect log, empty for saved responses.
+    """
+
+    model: str
+    outcomes: tuple[Outcome, ...]
+    exclusions: tuple[Exclusion, ...]
+    findings: tuple[Finding, ...]
+    temperature: float | None = None
+    deterministic: bool = False
+    data: tuple[dict[str, Any], ...] = ()
+    errors: int = 0
+    log: str = ""
+
+
+def measure(
+    name: str, folder: Path, plan: Plan = DEFAULT, *, progress: Progress | None = None, recompute: str = ""
+) -> Done:
+    """Ask the model called `name` under every arm; logs go to `folder`/logs.
+
+    Raises:
+        UserError: the model, the data or an arm is not to be had, or nothing was answered.
+    """
+    from adhere.measure.audit import resolve
+
+    model = resolve(name)
+    try:
+        return _measure(model, folder, plan, progress, recompute)
+    finally:
+        model.api.close()
+
+
+def _measure(model: Model, folder: Path, plan: Plan, progress: Progress | None, recompute: str) -> Done:
+    from inspect_ai.model import ModelAPI
+
+    from adhere.measure.evaluating import evaluate, first_error
+    from adhere.measure.sustain.task import sustain
+
+    api: ModelAPI = model.api
+    local = hasattr(api, "opened")
+    temperature = OWN_TEMPERATURE if plan.temperature is None and local else plan.temperature
+    max_tokens = OWN_MAX_TOKENS if plan.max_tokens is None and plan.data is None and local else plan.max_tokens
+    task = sustain(
+        domain=plan.domain,
+        data=plan.data,
+        arms=",".join(laid.parse_arms(plan.arms, bool(getattr(api, "attends", False)))),
+        constraints=",".join(map(str, plan.constraints)),
+        problems=plan.problems,
+        seed=plan.seed,
+        extractor=plan.extractor,
+        rewriter=plan.rewriter,
+        kinds=plan.kinds,
+    )
+    with _telling(progress, len(task.dataset)):
+        log = evaluate(model, folder / "logs", task, temperature=temperature, max_tokens=max_tokens, seed=plan.seed)
+    errors = sum(sample.error is not None for sample in log.samples or [])
+    if errors == len(log.samples or []):
+        raise UserError(f"{model} answered nothing: {first_error(log)}")
+    return of_log(log, temperature=temperature, seed=plan.seed, recompute=recompute, errors=errors)
+
+
+def of_log(
+    log: EvalLog, *, temperature: float | None = None, seed: int = 0, recompute: str = "", errors: int = 0
+) -> Done:
+    """What came of the run that an Inspect log holds."""
+    about = log.eval.metadata or {}
+    return conclude(
+        tuple(outcomes(log)),
+        tuple(exclusions(log)),
+        model=log.eval.model,
+        temperature=temperature,
+        data=tuple(about.get("data", ())),
+        seed=seed,
+        recompute=recompute,
+        errors=errors,
+        log=log.location,
+    )
+
+
+def conclude(
+    found: Sequence[Outcome],
+    left_out: Sequence[Exclusion],
+    *,
+    model: str,
+    temperature: float | None = None,
+    data: tuple[dict[str, Any], ...] = (),
+    seed: int = 0,
+    recompute: str = "",
+    errors: int = 0,
+    log: str = "",
+) -> Done:
+    """Scores and findings of outcomes, wherever they come from."""
+    evidence = (log,) if log else ()
+    if practice.is_study(found):
+        made = practice.findings(found, seed=seed, recompute=recompute, evidence=evidence)
+    else:
+        made = scores.findings(scores.scores(found, seed=seed), recompute=recompute, evidence=evidence)
+    made += _counted(left_out, model, len({outcome.problem for outcome in found}), errors, recompute, evidence)
+    return Done(
+        model=model,
+        outcomes=tuple(found),
+        exclusions=tuple(left_out),
+        findings=tuple(made),
+        temperature=temperature,
+        deterministic=_deterministic(found),
+        data=data,
+        errors=errors,
+        log=log,
+    )
+
+
+def _deterministic(found: Iterable[Outcome]) -> bool:
+    """Whether all controls say what base said, and there are any."""
+    base = {(one.problem, one.epoch): one.response for one in found if one.arm == "base"}
+    controls = [one for one in found if one.arm == "control"]
+    return bool(controls) and all(one.response == base.get((one.problem, one.epoch)) for one in controls)
+
+
+def _counted(
+    left_out: Iterable[Exclusion], model: str, asked: int, errors: int, recompute: str, evidence: tuple[str, ...]
+) -> list[Finding]:
+    """One finding for each reason of exclusion, by domain, arm and k."""
+    counts: Counter[tuple[str, str, str, int, str]] = Counter()
+    for one in left_out:
+        counts[one.domain, one.arm, one.why, one.k, one.position] += one.count
+    if errors:
+        counts["all", "base", "error", 0, "after"] += errors
+    return [
+        Finding(
+            what="sustain.excluded",
+            subject={"model": model, "domain": domain, "arm": arm, "why": why, "k": k, "position": position},
+            estimate=float(count),
+            n=asked,
+            unit="candidates among constraints" if why in ("names_answer", "contradiction") else "problems",
+            recompute=recompute,
+            evidence=evidence,
+        )
+        for (domain, arm, why, k, position), count in sorted(counts.items())
+    ]
+
+
+@contextlib.contextmanager
+def _telling(progress: Progress | None, total: int) -> Iterator[None]:
+    """Tell `progress` of every problem that is done meanwhile."""
+    from adhere.measure.sustain import task
+
+    if progress is None:
+        yield
+        return
+    progress("problems", 0, total)
+    task.answered = lambda: progress("problems", 1, total)
+    try:
+        yield
+    finally:
+        task.answered = None
