@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from adhere import __version__
-from adhere.cli import audit, compare, constraints, corrigibility, modular, monitor, pocket, score, serve, warden
+from adhere.cli import (
+    audit,
+    compare,
+    constraints,
+    corrigibility,
+    modular,
+    monitor,
+    pocket,
+    score,
+    serve,
+    sustain,
+    warden,
+)
 
 app = typer.Typer(
     name="adhere",
@@ -39,6 +51,7 @@ def _root(
 
 app.command(name="score", rich_help_panel=MEASURE)(score.score)
 app.command(name="audit", rich_help_panel=MEASURE)(audit.audit)
+app.command(name="sustain", rich_help_panel=MEASURE)(sustain.sustain)
 app.command(name="compare", rich_help_panel=MEASURE)(compare.compare)
 app.command(name="corrigibility", rich_help_panel=MEASURE)(corrigibility.corrigibility)
 app.command(name="constraints", rich_help_panel=MEASURE)(constraints.constraints)

@@ -45,6 +45,9 @@ def train(
     matrix_lr: Annotated[float, typer.Option(help="Learning rate of the matrices (Muon).")] = 0.02,
     vector_lr: Annotated[float, typer.Option(help="Learning rate of all else (AdamW).")] = 0.004,
     save_minutes: Annotated[float, typer.Option(help="Minutes between checkpoints.")] = 3,
+    keep: Annotated[
+        float, typer.Option(help="Millions of tokens between checkpoints that stay; none if 0.", show_default=False)
+    ] = 0,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share each step (CPU).")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     compile: Annotated[bool, typer.Option(help="Compile the layers (torch.compile).")] = True,
@@ -80,6 +83,7 @@ def train(
         vector_lr=vector_lr,
         compile=compile,
         save_minutes=save_minutes,
+        keep=round(keep * 1e6),
     )
     with Bar() as bar:
         folder = spread(recipe, out, device=device, until=_moment(until), processes=processes, tell=bar.tell)

@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, Any
 from adhere.errors import UserError
 from adhere.findings import Finding
 from adhere.measure.sustain import arms as laid
-from adhere.measure.sustain import practice, scores
+from adhere.measure.sustain import patterns, practice, scores
 from adhere.measure.sustain.outcome import Exclusion, Outcome, exclusions, outcomes
+from adhere.measure.sustain.patterns import Lost
 from adhere.measure.sustain.plan import Plan
+from adhere.measure.sustain.scores import Scores
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -48,7 +50,8 @@ class Done:
     Attributes:
         model: who was asked.
         outcomes, exclusions: in the order of the problems.
-        findings: scores, exclusions, and of a study of kinds its groups.
+        scores, lost: what the page is drawn from; None of a study of kinds.
+        findings: scores, failure patterns, exclusions, and of a study of kinds its groups.
         temperature: that of the answers; None for the provider's own.
         deterministic: every control answer equals its base answer, letter for letter: control says nothing.
         data: where the problems are from: source, format, sha256, rows.
@@ -60,6 +63,8 @@ class Done:
     outcomes: tuple[Outcome, ...]
     exclusions: tuple[Exclusion, ...]
     findings: tuple[Finding, ...]
+    scores: Scores | None = None
+    lost: Lost | None = None
     temperature: float | None = None
     deterministic: bool = False
     data: tuple[dict[str, Any], ...] = ()
@@ -145,16 +150,22 @@ def conclude(
 ) -> Done:
     """Scores and findings of outcomes, wherever they come from."""
     evidence = (log,) if log else ()
+    scored = lost = None
     if practice.is_study(found):
         made = practice.findings(found, seed=seed, recompute=recompute, evidence=evidence)
     else:
-        made = scores.findings(scores.scores(found, seed=seed), recompute=recompute, evidence=evidence)
+        scored = scores.scores(found, seed=seed)
+        lost = patterns.lost(scored.selection, seed=seed)
+        made = scores.findings(scored, recompute=recompute, evidence=evidence)
+        made += patterns.findings(lost, model, recompute=recompute, evidence=evidence)
     made += _counted(left_out, model, len({outcome.problem for outcome in found}), errors, recompute, evidence)
     return Done(
         model=model,
         outcomes=tuple(found),
         exclusions=tuple(left_out),
         findings=tuple(made),
+        scores=scored,
+        lost=lost,
         temperature=temperature,
         deterministic=_deterministic(found),
         data=data,

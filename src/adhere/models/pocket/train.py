@@ -73,6 +73,7 @@ class Recipe:
     # the machine
     compile: bool = True
     save_minutes: float = 3.0
+    keep: int = 0  # tokens between the checkpoints that stay, in `checkpoints/<tokens>`; none if 0
     log_steps: int = 50
 
 
@@ -222,6 +223,7 @@ def train(
     )
     batches = Stream(source, tokens.backend_tokenizer, progress.positions[rank], processes)
     folder = out / recipe.stage
+    kept = progress.tokens // recipe.keep if recipe.keep else 0
     began, already = time.monotonic(), progress.seconds
     saved = logged = began
     waited = 0.0
@@ -242,6 +244,13 @@ def train(
             progress.brought_forward = min(1.0, spent / (1 - recipe.decay_share))
         spent = _agree(spent / progress.brought_forward, processes)
         finished = spent >= 1
+
+        # Keep the model of every so many tokens, for those who study its course.
+        if recipe.keep and progress.tokens // recipe.keep > kept:
+            kept = progress.tokens // recipe.keep
+            if rank == 0:
+                place = out / "checkpoints" / f"{kept * recipe.keep:012d}"
+                export.write(model, average, tokens, place, _about(recipe, progress, out))
 
         # Save now and then, and at the end.
         if finished or time.monotonic() - saved > 60 * recipe.save_minutes:
@@ -418,7 +427,7 @@ def _open(recipe: Recipe, out: Path, rank: int, processes: int) -> PreTrainedTok
         told = out / "recipe.json"
         if told.exists():
             found = json.loads(told.read_text(encoding="utf-8"))
-            budget = ("tokens", "minutes", "compile", "save_minutes", "log_steps")
+            budget = ("tokens", "minutes", "compile", "save_minutes", "keep", "log_steps")
             other = [key for key in wanted if key not in budget and found.get(key) != wanted[key]]
             if other:
                 raise UserError(f"{out} holds a run with other {', '.join(other)}; take another --out")

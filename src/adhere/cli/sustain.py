@@ -1,0 +1,257 @@
+"""`adhere sustain`: what obedience costs, with the controls it needs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from adhere.cli.options import Json, Limit, Seed
+from adhere.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from adhere.findings import Finding
+    from adhere.measure.sustain.plan import Plan
+    from adhere.measure.sustain.run import Done
+
+
+def sustain(
+    model: Annotated[
+        str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
+    ] = "pocket",
+    domain: Annotated[
+        str | None, typer.Option("--domain", help="math, multihop, code; several with commas.", show_default="all")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", metavar="FILE|NAME", help="Problems: a file or a Hub name.", show_default="pocket world"
+        ),
+    ] = None,
+    arms: Annotated[
+        str, typer.Option("--arms", help="all, or some of control, placebo, long, constraint, position, attend.")
+    ] = "all",
+    constraints: Annotated[
+        str, typer.Option("--constraints", metavar="K,K", help="How many constraints are inserted.")
+    ] = "1,2,4,8,16",
+    saved: Annotated[
+        Path | None,
+        typer.Option("--from-responses", metavar="FILE", help="Analyse answers made elsewhere.", show_default=False),
+    ] = None,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", metavar="FILE", help="With --from-responses: write the prompts to be asked.", show_default=False
+        ),
+    ] = None,
+    study: Annotated[
+        bool, typer.Option("--practice", help="The pocket study: kinds trained with reasoning against the others.")
+    ] = False,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoints",
+            metavar="DIR",
+            help="The study's course over the checkpoints of a training run (pocket train --keep).",
+            show_default=False,
+        ),
+    ] = None,
+    extractor: Annotated[
+        str | None, typer.Option("--extractor", metavar="MODEL", help="Proposes further constraints.")
+    ] = None,
+    rewriter: Annotated[
+        str | None, typer.Option("--rewriter", metavar="MODEL", help="Words the longer problems.", show_default="rules")
+    ] = None,
+    temperature: Annotated[
+        float | None,
+        typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="1 for open weights, else its own"),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", min=1, help="Longest answer.", show_default="128 in the pocket world"),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
+    ] = None,
+    json: Json = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Folder of the run; again with the same one resumes it."),
+    ] = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+) -> None:
+    """What does a constraint cost that the model's own correct answer already met?
+
+    Solved problems are asked again: as they are (control), with an idle sentence (placebo), in more words (long), and
+    with 1 to 16 constraints that the solution meets by itself. Without arguments it asks the pocket model, offline;
+    its --limit is problems of each domain (200).
+    """
+    from rich.console import Console
+
+    from adhere.measure.sustain.arms import parse_arms, parse_ks
+    from adhere.measure.sustain.plan import Plan
+
+    plan = Plan(
+        domain=domain,
+        data=data,
+        arms=arms,
+        constraints=parse_ks(constraints),
+        problems=limit,
+        seed=seed,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        extractor=extractor,
+        rewriter=rewriter,
+        kinds="practice" if study or checkpoints else None,
+    )
+    parse_arms(arms, None)
+    if plan.kinds and data is not None:
+        raise UserError("the study of practice is about the pocket world: it takes no --data")
+    command = shlex.join(["adhere", *sys.argv[1:]])
+    console = Console()
+    if plan_file is not None:
+        if saved is None:
+            raise UserError("--plan writes what to ask of problems solved elsewhere: give them with --from-responses")
+        _write_plan(saved, plan, plan_file, console)
+        return
+    folder = out or Path("runs") / _folder(model if saved is None else saved.stem, plan)
+    try:
+        if checkpoints is not None:
+            _course(checkpoints, folder, plan, command, json, console)
+            return
+        done = _saved(saved, plan, command) if saved is not None else _live(model, folder, plan, command)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
+        )
+        raise typer.Exit(130) from None
+    _write(done, folder, report, json, command, console)
+
+
+def _folder(model: str, plan: Plan) -> str:
+    """The run's folder: the same arguments on the same day find it again, others get one of their own."""
+    import hashlib
+    from datetime import date
+
+    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
+    return f"{date.today().isoformat()}-sustain-{name}-{hashlib.sha256(repr(plan).encode()).hexdigest()[:6]}"
+
+
+def _live(model: str, folder: Path, plan: Plan, command: str) -> Done:
+    """Ask with a progress bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from adhere.measure.sustain import run
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        shown = bar.add_task(f"{model}: problems", total=None)
+
+        def progress(what: str, problems: int, total: int | None) -> None:
+            bar.update(shown, description=f"{model}: {what}", total=total, advance=problems)
+
+        return run.measure(model, folder, plan, progress=progress, recompute=command)
+
+
+def _saved(path: Path, plan: Plan, command: str) -> Done:
+    from dataclasses import asdict
+
+    from adhere.measure.sustain import run, saved
+
+    found = saved.read(path, plan.data)
+    if all(outcome.arm == "base" for outcome in found.outcomes):
+        solved = sum(bool(outcome.correct) for outcome in found.outcomes)
+        raise UserError(
+            f"{path}: base answers only, {solved} of {len(found.outcomes)} right; "
+            "write what to ask next with --plan FILE"
+        )
+    about = tuple({**asdict(one), "problems": len(one.problems)} for one in found.material)
+    return run.conclude(
+        found.outcomes, found.exclusions, model=found.model, data=about, seed=plan.seed, recompute=command
+    )
+
+
+def _write_plan(path: Path, plan: Plan, where: Path, console: Console) -> None:
+    import json as jsons
+    from collections import Counter
+
+    from adhere.measure.sustain import arms, saved
+
+    found = saved.read(path, plan.data)
+    conditions = arms.plan(arms.parse_arms(plan.arms, attends=False), plan.constraints)
+    lines, left_out = saved.plan(found, conditions, plan.seed)
+    try:
+        where.write_text("".join(jsons.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {where}: {error.strerror}") from error
+    solved = sum(bool(outcome.correct) for outcome in found.outcomes if outcome.arm == "base")
+    asked = sum(outcome.arm == "base" for outcome in found.outcomes)
+    to_ask = sum(line["response"] is None for line in lines)
+    console.print(f"{solved} of {asked} problems solved; {to_ask} prompts to be answered in {where}.", soft_wrap=True)
+    for why, count in Counter(one.why for one in left_out).items():
+        console.print(f"left out, {why}: {sum(one.count for one in left_out if one.why == why)} in {count} places")
+    console.print(
+        f'Fill in each "response" that is null, then: adhere sustain --from-responses {where}', soft_wrap=True
+    )
+
+
+def _write(done: Done, folder: Path, report: Path | None, json: Path | None, command: str, console: Console) -> None:
+    from adhere import findings as records
+    from adhere.cli.sustain_tables import print_done
+
+    about = {"data": list(done.data), "temperature": done.temperature}
+    folder.mkdir(parents=True, exist_ok=True)
+    records.write(folder / "findings.json", done.findings, **about)
+    if json:
+        records.write(json, done.findings, **about)
+    where = report or folder / "report.html"
+    drawn = _page(done, where, command)
+    print_done(done, console)
+    if drawn:
+        console.print(f"The page shows where answers broke: {where}", soft_wrap=True)
+
+
+def _page(done: Done, where: Path, command: str) -> bool:
+    """Write the page; a study of kinds has none."""
+    from adhere.report import page
+    from adhere.report.sections import sustain as section
+
+    if done.scores is None or done.lost is None:
+        return False
+    made = section.section(done.scores, done.lost, exclusions=done.exclusions, recompute=command)
+    sources = "; ".join(f"{one['domain']}: {one['source']} (sha256 {str(one['sha256'])[:12]})" for one in done.data)
+    lead = f"Problems: {sources or 'as given'}."
+    if done.log:
+        lead += f" Look at every sample with inspect view --log-dir {Path(done.log).parent}."
+    where.parent.mkdir(parents=True, exist_ok=True)
+    page.write(where, page.render(f"What does obedience cost {done.model}?", lead, [made], command=command))
+    return True
+
+
+def _course(folder: Path, runs: Path, plan: Plan, command: str, json: Path | None, console: Console) -> None:
+    from adhere import findings as records
+    from adhere.cli.sustain_tables import print_course
+    from adhere.measure.sustain.course import checkpoints_in, course
+
+    found: list[Finding] = []
+    for checkpoint in checkpoints_in(folder):
+        done = _live(str(checkpoint.folder), runs / checkpoint.folder.name, plan, command)
+        found += course(checkpoint, done)
+    runs.mkdir(parents=True, exist_ok=True)
+    records.write(runs / "findings.json", found)
+    if json:
+        records.write(json, found)
+    print_course(found, console)

@@ -1,0 +1,144 @@
+"""What `adhere sustain` prints."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from adhere.measure.sustain.practice import GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from adhere.findings import Finding
+    from adhere.measure.sustain.run import Done
+    from adhere.measure.sustain.scores import Score
+
+
+def print_done(done: Done, console: Console) -> None:
+    """Base, every condition, and what was left out."""
+    if done.scores is not None:
+        for solved in done.scores.selection.solved:
+            console.print(str(solved))
+        if done.scores.conditions:
+            console.print(_conditions(done.scores.conditions))
+        if done.scores.power is not None:
+            console.print(str(done.scores.power), soft_wrap=True)
+    else:
+        print_study(done.findings, console)
+    if done.deterministic:
+        console.print(
+            "Every control answer is its base answer, letter for letter: a deterministic engine, or temperature 0. "
+            "Control is then 1 by construction, and net interference says what Sustain says.",
+            soft_wrap=True,
+        )
+    if left := left_out(done):
+        console.print(f"Left out: {left}", soft_wrap=True)
+    if done.errors:
+        console.print(f"{done.errors} problems were not answered: their provider failed. The same command asks again.")
+
+
+def left_out(done: Done) -> str:
+    """What was left out and how often, in one line."""
+    counts: Counter[str] = Counter()
+    for one in done.exclusions:
+        counts[_WHY.get(one.why, one.why)] += one.count
+    return "; ".join(f"{why} {count}" for why, count in counts.most_common())
+
+
+_WHY = {
+    "no_constraint": "arms for which the solution yields too few constraints",
+    "names_answer": "candidates that would hint at the answer",
+    "contradiction": "candidates that contradict another",
+    "paraphrase": "longer wordings that changed the problem",
+    "refused": "answers that the provider refused",
+    "undecided": "answers that could not be graded",
+}
+
+
+def _conditions(scores: Sequence[Score]) -> Table:
+    table = Table("arm", "Sustain", "control", "net interference, 95 %", "p", "IF", "n", box=None, pad_edge=False)
+    for one in scores:
+        arm, k, position, factor = one.condition
+        name = f"{arm} x{k}" + ("" if position == "after" else f" {position}") + ("" if factor == 1 else f" {factor:g}")
+        gap = one.interference
+        table.add_row(
+            name,
+            _share(one.sustain.estimate),
+            _share(one.control.estimate) if one.control.n else "–",
+            f"{_share(gap.estimate)} ({_range(gap.interval)})" if gap.n else "–",
+            f"{one.p_holm:.2g}" if gap.n else "–",
+            _share(one.met.estimate) if one.met.n else "–",
+            str(one.sustain.n),
+        )
+    return table
+
+
+def print_study(findings: Iterable[Finding], console: Console) -> None:
+    """Interference of the groups and of every kind, and how far the groups are apart."""
+    table = Table("domain", "group", "kind", "net interference", "95 %", "p", "IF", "n", box=None)
+    found = list(findings)
+    met = {_key(one): one for one in found if one.what == "sustain.if"}
+    for one in sorted((one for one in found if one.what == "sustain.interference"), key=_order):
+        followed = met.get(_key(one))
+        table.add_row(
+            str(one.subject.get("domain", "")),
+            str(one.subject.get("group", "")),
+            str(one.subject.get("type", "(all)")),
+            _share(one.estimate),
+            _range(one.interval),
+            f"{one.subject['p_holm']:.2g}",
+            _share(followed.estimate) if followed else "–",
+            str(one.n),
+        )
+    console.print(table)
+    for one in found:
+        if one.what == "sustain.practice":
+            console.print(
+                f"{one.subject['domain']}: {one.subject['group']} kinds cost {_share(one.estimate)} points more than "
+                f"practised ones ({_range(one.interval)}; {one.n} problems)"
+            )
+
+
+def print_course(findings: Iterable[Finding], console: Console) -> None:
+    """Interference of the groups at every checkpoint."""
+    table = Table("tokens", "solved", *(f"{name}, 95 %" for name in GROUPS), "n", box=None)
+    by_tokens: dict[int, list[Finding]] = {}
+    for one in findings:
+        by_tokens.setdefault(int(one.subject["tokens"]), []).append(one)
+    for tokens, mine in sorted(by_tokens.items()):
+        cells, n = [], 0
+        for name in GROUPS:
+            group = [
+                one
+                for one in mine
+                if one.what == "sustain.interference" and one.of(group=name, domain="all") and "type" not in one.subject
+            ]
+            cells.append(f"{_share(group[0].estimate)} ({_range(group[0].interval)})" if group else "–")
+            n = max([n, *(one.n for one in group)])
+        solved = [one.estimate or 0.0 for one in mine if one.what == "sustain.solved"]
+        share = _share(sum(solved) / len(solved)) if solved else "–"
+        table.add_row(f"{tokens / 1e6:.2f} M", share, *cells, str(n))
+    console.print(table)
+
+
+def _key(one: Finding) -> tuple[str, str, str]:
+    subject = one.subject
+    return str(subject.get("domain")), str(subject.get("group")), str(subject.get("type"))
+
+
+def _order(one: Finding) -> tuple[bool, str, bool, str]:
+    domain, group, kind = _key(one)
+    return domain != "all", domain, "type" in one.subject, f"{group} {kind}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{100 * value:.1f}"
+
+
+def _range(interval: tuple[float, float] | None) -> str:
+    return "–" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
