@@ -61,7 +61,7 @@ _WHY = {
 
 
 def _conditions(scores: Sequence[Score]) -> Table:
-    table = Table("arm", "Sustain", "control", "net interference, 95 %", "p", "IF", "n", box=None, pad_edge=False)
+    table = Table("arm", "Sustain", "control", "net loss (95 %)", "p", "IF", "n", box=None, pad_edge=False)
     for one in scores:
         arm, k, position, factor = one.condition
         name = f"{arm} x{k}" + ("" if position == "after" else f" {position}") + ("" if factor == 1 else f" {factor:g}")
