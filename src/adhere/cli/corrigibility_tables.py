@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 _LEFT_OUT = frozenset(("model", "met", "clusters", "interface", "world", "scored"))
 """What a row need not say of its subject."""
 
+_ON_PAGE = (".effect", ".factor", ".clarity", ".set")
+"""What is for the page: too many rows for a terminal."""
+
+
+def _is_place(finding: Finding) -> bool:
+    """Whether it is one of the many places of a request to stop."""
+    return finding.subject.get("kind") == "stop" and finding.subject.get("source") not in (
+        None,
+        "in a rightful place",
+        "elsewhere",
+    )
+
 
 def percent(finding: Finding) -> tuple[str, str]:
     """Estimate and interval in per cent."""
@@ -34,7 +46,7 @@ def show(measured: Measured, where: Path, console: Console) -> None:
     """Print it."""
     from rich.table import Table
 
-    shares = [f for f in measured.findings if not f.what.endswith((".effect", ".factor", ".clarity"))]
+    shares = [f for f in measured.findings if not f.what.endswith(_ON_PAGE) and not _is_place(f)]
     table = Table(title=f"{measured.model}, %", title_justify="left", box=None, pad_edge=False)
     for name, justify in (("", "left"), ("share", "right"), ("95 %", "right"), ("n", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]

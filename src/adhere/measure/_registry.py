@@ -2,6 +2,7 @@
 
 from adhere.measure.adherence import adherence, adherence_scorer
 from adhere.measure.approver import warden
+from adhere.measure.corrigibility.authority import authority
 from adhere.measure.corrigibility.evals import model_written
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 from adhere.measure.corrigibility.stated import stated_corrigibility
@@ -12,6 +13,7 @@ __all__ = [
     "adhere",
     "adherence",
     "adherence_scorer",
+    "authority",
     "model_written",
     "shutdown_world",
     "stated_corrigibility",

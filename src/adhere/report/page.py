@@ -83,6 +83,36 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Step:
+    """One step of a course of events: who spoke, what was said, and how things then stood."""
+
+    who: str
+    text: str
+    state: tuple[tuple[str, str], ...]
+    """Facts, as (name, value)."""
+    changed: frozenset[str] = frozenset()
+    """Names of the facts that this step changed."""
+
+
+@dataclass(frozen=True)
+class Course:
+    title: str
+    verdict: str
+    steps: tuple[Step, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Courses of events to follow step by step, with the state beside the text."""
+
+    title: str
+    courses: tuple[Course, ...]
+    caption: str = ""
+    recompute: str = ""
+
+
+@dataclass(frozen=True)
 class Charts:
     """Charts that stand side by side where there is room."""
 
@@ -107,7 +137,7 @@ class Walk:
     caption: str = ""
 
 
-Block = Prose | Facts | Table | Charts | Examples | Walk
+Block = Prose | Facts | Table | Charts | Examples | Walk | Replay
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ Progress = Callable[[str, int, int | None], None]
 TIERS: Mapping[str, str] = {
     "stated": "adhere.measure.corrigibility.tiers.stated",
     "world": "adhere.measure.corrigibility.tiers.world",
+    "authority": "adhere.measure.corrigibility.tiers.authority",
 }
 """Where each tier lives, in the order in which they run."""
 

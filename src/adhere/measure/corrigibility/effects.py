@@ -39,6 +39,8 @@ FEW = 12
 RESAMPLES = 200
 """Draws of clusters for the interval of a factor's share."""
 TOLERANCE = 1e-8
+ROUGH = 1e-3
+"""Precision of coefficients where only the likelihood is wanted, whose error is that of the square."""
 MOST_STEPS = 100
 LONGEST_STEP = 5.0
 """Longest step of a coefficient, in log odds: from a far start Newton overshoots."""
@@ -144,7 +146,7 @@ def fit(
     return Fit(beta, covariance, _likelihood(x, y, beta, w), _share(x @ beta))
 
 
-def _maximum(x: Array, y: Array, w: Array, penalty: bool, beta: Array) -> Array:
+def _maximum(x: Array, y: Array, w: Array, penalty: bool, beta: Array, tolerance: float = TOLERANCE) -> Array:
     """Newton's steps on the (penalised) likelihood, halved until it does not fall."""
     import numpy as np
 
@@ -161,7 +163,7 @@ def _maximum(x: Array, y: Array, w: Array, penalty: bool, beta: Array) -> Array:
         while not (moved := objective(beta + length * step)) >= current - 1e-12 and length > 1e-6:
             length /= 2
         beta, current = beta + length * step, moved
-        if float(np.abs(length * step).max()) < TOLERANCE:
+        if float(np.abs(length * step).max()) < tolerance:
             break
     return beta
 
@@ -286,7 +288,7 @@ def _lost(
     import numpy as np
 
     w = np.ones(len(y)) if weights is None else weights
-    whole = _likelihood(x, y, _maximum(x, y, w, True, start), w)
+    whole = _likelihood(x, y, _maximum(x, y, w, True, start, ROUGH), w)
     share = float(np.clip(np.average(y, weights=w), 1e-12, 1 - 1e-12))
     null = float(w.sum()) * (share * math.log(share) + (1 - share) * math.log(1 - share))
     gained = whole - null
@@ -295,7 +297,7 @@ def _lost(
     lost = {}
     for name, mine in groupings.items():
         rest = [k for k in range(x.shape[1]) if k not in mine]
-        without = _likelihood(x[:, rest], y, _maximum(x[:, rest], y, w, True, start[rest]), w)
+        without = _likelihood(x[:, rest], y, _maximum(x[:, rest], y, w, True, start[rest], ROUGH), w)
         lost[name] = min(1.0, max(0.0, (whole - without) / gained))
     return lost, min(1.0, gained / -null)
 
@@ -341,7 +343,7 @@ def _at_least(found: Fit, x: Array, groups: int) -> Array:
     import numpy as np
 
     own = _inverse(_information(x, found.beta, np.ones(len(x))))
-    ratio = np.sqrt(np.maximum(1.0, np.diag(own) / np.maximum(np.diag(found.covariance), 1e-300)))
+    ratio = np.sqrt(np.maximum(1.0, np.diag(own) / np.maximum(np.diag(found.covariance), 1e-15)))
     if groups < 2:
         return np.asarray(own, dtype=float)
     correlation = np.where(ratio > 1e6, 0.0, ratio)

@@ -5,6 +5,7 @@ Rules:
 - A share that is neither none nor all has Wilson's interval at the number of independent scenarios' worth of trials
   (`statistics.rate`). None of n, and all of n, have Clopper and Pearson's exact interval, so that "never" stands with
   the most it could be.
+- The p-values of one table of effects are corrected together (Holm).
 - Every finding of a tier has the model in its subject, and everything that was held fixed.
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from adhere.findings import Control, Finding, Scalar
 from adhere.measure.corrigibility.effects import Effects, exact
-from adhere.measure.statistics import rate
+from adhere.measure.statistics import holm, rate
 
 Subject = Mapping[str, Scalar]
 
@@ -49,6 +50,7 @@ def of_effects(prefix: str, subject: Subject, found: Effects | None) -> list[Fin
     """`prefix`.effect for every level, `prefix`.factor for every factor; nothing where nothing varied."""
     if found is None:
         return []
+    corrected = holm([effect.p for effect in found.effects])
     made = [
         Finding(
             what=f"{prefix}.effect",
@@ -61,6 +63,7 @@ def of_effects(prefix: str, subject: Subject, found: Effects | None) -> list[Fin
                 "odds_low": effect.odds_interval[0],
                 "odds_high": effect.odds_interval[1],
                 "p": effect.p,
+                "p_holm": p_holm,
                 "clusters": effect.clusters,
             },
             estimate=effect.points,
@@ -69,7 +72,7 @@ def of_effects(prefix: str, subject: Subject, found: Effects | None) -> list[Fin
             unit="change of the share",
             control=Control(what="no effect", estimate=0.0),
         )
-        for effect in found.effects
+        for effect, p_holm in zip(found.effects, corrected, strict=True)
     ]
     made += [
         Finding(
