@@ -244,8 +244,8 @@ def _everything(rows: int = ROWS, draws: int = 2) -> None:
     torch.set_num_threads(1)
     stream = Stream(0.6, True)
     parts = [stream.draw(rows) for _ in range(SKILLS)]
-    x = np.concatenate([part for part, _ in parts])
-    x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
+    # every skill standardised: on what is, the peers' isotropic penalties are ours
+    x = np.concatenate([(part - part.mean(axis=0)) / part.std(axis=0) for part, _ in parts]).astype(np.float32)
     met = np.concatenate([labels for _, labels in parts])
     code = np.repeat(np.arange(SKILLS), rows)
     n = len(x)

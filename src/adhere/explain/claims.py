@@ -1,7 +1,9 @@
 """A claim: a finding with what speaks for it, what speaks against it, and whether it may be printed as one.
 
 A finding stands beside its controls: the same measurement with the effect taken out. It holds if its interval lies
-above every one of them. What does not hold is kept in the record with its sentence, but is not called a finding.
+above the estimate of every control, and its estimate above the interval of every control. The second is what guards
+against chance: the interval of shuffled labels is that of what probes find where there is nothing to find. What does
+not hold is kept in the record with its sentence, but is not called a finding.
 """
 
 from __future__ import annotations
@@ -50,8 +52,9 @@ def claim(
     """
     low, high = estimate.interval if interval is None else interval
     known = {name: value for name, value in controls.items() if math.isfinite(_value(value))}
-    supports = [f"{name} {_value(value):.2f}" for name, value in known.items() if _value(value) < low]
-    opposes = [f"{name} {_value(value):.2f}" for name, value in known.items() if not _value(value) < low]
+    beaten = {name: _value(value) < low and _high(value) < estimate.value for name, value in known.items()}
+    supports = [_said(name, value) for name, value in known.items() if beaten[name]]
+    opposes = [_said(name, value) for name, value in known.items() if not beaten[name]]
     measured = math.isfinite(estimate.value) and math.isfinite(low)
     strongest = max(known, key=lambda name: _value(known[name]), default=None)
     finding = Finding(
@@ -68,10 +71,21 @@ def claim(
         return Claim(finding, False, f"{says}: could not be measured.")
     sentence = (
         f"{says} {estimate.value:.2f} [{low:.2f}, {high:.2f}], {estimate.n} prompts. "
-        f"For it: {'; '.join(supports) or 'no control lies below its interval'}. "
+        f"For it: {'; '.join(supports) or 'no control lies below it'}. "
         f"Against it: {'; '.join([*opposes, *against]) or 'none of the controls'}."
     )
     return Claim(finding, bool(known) and not opposes, sentence)
+
+
+def _said(name: str, control: Estimate | float) -> str:
+    if not isinstance(control, Estimate):
+        return f"{name} {control:.2f}"
+    low, high = control.interval
+    return f"{name} {control.value:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _high(control: Estimate | float) -> float:
+    return control.interval[1] if isinstance(control, Estimate) else control
 
 
 def _value(control: Estimate | float) -> float:

@@ -5,11 +5,14 @@ Rules:
   share of (met, violated) pairs within folds that are in the right order, ties counting half (Mann and Whitney 1947).
 - Intervals are percentile bootstraps that draw whole prompts with replacement (Efron 1979); rows of one prompt are not
   independent. The same `Resamples` are used for everything on the same rows, so that differences are paired.
+- These intervals are of testing, with the probes given. That other responses would have trained other probes is not in
+  them; it shows in how widely the AUC of shuffled labels spreads, against which findings are held (`claims`).
 - A draw in which no fold holds a pair has no AUC, and is left out of the quantiles.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,6 +68,15 @@ class Estimate:
     def __sub__(self, other: Estimate) -> Estimate:
         """The difference: paired where both come from the same resamples."""
         return Estimate(self.value - other.value, self.draws - other.draws, min(self.n, other.n))
+
+
+def pooled(estimates: Sequence[Estimate]) -> Estimate:
+    """Their mean, with the draws of all: the interval is that of one of them, not of the mean."""
+    return Estimate(
+        float(np.mean([e.value for e in estimates])),
+        np.concatenate([e.draws for e in estimates]),
+        min(e.n for e in estimates),
+    )
 
 
 def mean(estimates: list[Estimate]) -> Estimate:

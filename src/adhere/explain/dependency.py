@@ -86,7 +86,8 @@ def erase_site(x: Scores, erasure: ErasurePlan) -> Erased:
         inlp=np.zeros((plan.skills, len(ranks), n), np.float32),
         random=np.zeros((erasure.draws, len(ranks), n), np.float32),
     )
-    for number, train in enumerate(training(x, plan, plan.constrained)):
+    alone = [(number,) for number in range(plan.folds)]
+    for number, train in enumerate(training(x, plan, plan.constrained, alone)):
         centred = [Centred.of(part) for part in train]
         pairs = list(zip(centred, train, strict=True))
         surgical = [leace(c, part.mean) for c, part in pairs]

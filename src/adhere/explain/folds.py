@@ -23,9 +23,13 @@ FOLDS = 5
 def deal(examples: Examples, folds: int = FOLDS, seed: int = 0) -> NDArray[np.int64]:
     """The fold of every row, shape (n,).
 
+    There are at least three, since the best layer is chosen within what one fold leaves.
+
     Raises:
         UserError: a skill has fewer prompts than there are folds, or a fold of it lacks a class to learn from.
     """
+    if folds < 3:
+        raise UserError(f"{folds} folds are too few: take at least 3")
     generator = np.random.default_rng(seed)
     numbers, row_prompt = np.unique(examples.prompt, return_inverse=True)
     share = np.bincount(row_prompt, examples.met) / np.bincount(row_prompt)

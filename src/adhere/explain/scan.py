@@ -3,7 +3,7 @@
 Rules:
 - For every fold, layer and position these are fitted on the other folds' constrained responses: a specialist of each
   skill, a general probe pooled over skills, the same on as many responses as one specialist has, a pool without each
-  skill, and specialists of labels shuffled within the skill.
+  skill, and specialists of labels shuffled within the skill, prompt by prompt.
 - All of them are read on the rows of the fold that was left out, free ones included. Since a fold holds whole prompts,
   a specialist may be read on other skills' rows: that is the transfer matrix.
 - Scores are relative to the mean that the row's skill has on the training folds, without labels: the threshold is zero
@@ -13,7 +13,8 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Scores = NDArray[np.float32]
 
-SHUFFLES = 3
+SHUFFLES = 20
+"""Times that labels are shuffled: the spread of what chance finds is then known to about a sixth."""
 
 CELLS = 2**30
 """Bytes of moments of all (skill, fold) cells that are kept at once."""
@@ -84,12 +86,25 @@ class Plan:
         for skill in range(skills):
             asked = (code == skill) & examples.constrained
             for column in range(1, 1 + shuffles):
-                labels[asked, column] = generator.permutation(examples.met[asked])
+                labels[asked, column] = _shuffled(examples.met[asked], examples.prompt[asked], generator)
             for number in range(folds):
                 for met in (False, True):
                     rows = np.flatnonzero(asked & (fold == number) & (examples.met == met))
                     few[generator.permutation(rows)[: round(len(rows) / skills)]] = True
         return cls(kind, alpha, skills, folds, code, fold, examples.constrained, few, labels)
+
+
+def _shuffled(met: NDArray[np.bool_], prompt: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Labels dealt anew, those of a prompt together to a prompt.
+
+    Rows of a prompt resemble each other and tend to share their label. Labels shuffled one by one would lose that, and
+    with it most of what chance alone makes a probe find.
+    """
+    numbers, row = np.unique(prompt, return_inverse=True)
+    taken, given = (np.argsort(generator.permutation(len(numbers))[row], kind="stable") for _ in range(2))
+    labels = np.empty_like(met)
+    labels[given] = met[taken]
+    return labels
 
 
 def _codes(examples: Examples) -> NDArray[np.int64]:
@@ -107,6 +122,8 @@ class Read:
         few: by the pool of as many rows as one specialist has, shape (n,).
         without: by the pool of all skills but the row's own, shape (n,).
         shuffled: by the row's own skill's probes of shuffled labels, shape (shuffles, n).
+        inner: by its own skill's probe that saw neither its fold nor one other, shape (folds, n): for choosing a layer
+            without that other fold. The row's own fold is NaN.
     """
 
     specialist: Scores
@@ -114,17 +131,22 @@ class Read:
     few: Scores
     without: Scores
     shuffled: Scores
+    inner: Scores
 
 
 @dataclass(frozen=True)
 class Probes:
-    """Directions of one fold at one site: (d, skills), (d,), (d,), (d, skills), (d, skills, shuffles)."""
+    """Directions of one fold at one site: (d, skills), (d,), (d,), (d, skills), (d, skills, shuffles).
+
+    `inner` holds the specialists trained without this fold and a later one, by the later: (d, skills).
+    """
 
     specialist: Floats
     general: Floats
     few: Floats
     without: Floats
     shuffled: Floats
+    inner: dict[int, Floats]
 
 
 def read_site(x: Scores, plan: Plan) -> Read:
@@ -137,6 +159,7 @@ def read_site(x: Scores, plan: Plan) -> Read:
         few=np.empty(n, np.float32),
         without=np.empty(n, np.float32),
         shuffled=np.empty((shuffles, n), np.float32),
+        inner=np.full((plan.folds, n), np.nan, np.float32),
     )
     for number, probes in enumerate(fitted):
         rows = np.flatnonzero(plan.fold == number)
@@ -154,14 +177,21 @@ def read_site(x: Scores, plan: Plan) -> Read:
         read.without[rows] = scores[own, s + 2 + code]
         for k in range(shuffles):
             read.shuffled[k, rows] = scores[own, s + 2 + (k + 1) * s + code]
+        for other, inner in probes.inner.items():
+            for outer, held_out in ((number, other), (other, number)):
+                chosen = np.flatnonzero(plan.fold == held_out)
+                within = (x[chosen] @ inner.astype(np.float32))[np.arange(len(chosen)), plan.code[chosen]]
+                read.inner[outer, chosen] = within
     return read
 
 
-def training(x: Scores, plan: Plan, chosen: NDArray[np.bool_]) -> Iterator[list[Moments]]:
-    """For each fold the moments of the other folds' rows, by skill, of the rows chosen.
+def training(
+    x: Scores, plan: Plan, chosen: NDArray[np.bool_], left_out: Sequence[tuple[int, ...]]
+) -> Iterator[list[Moments]]:
+    """For each tuple of folds left out the moments of the other folds' rows, by skill, of the rows chosen.
 
     From one pass, what is held out being subtracted from the total. Where so many matrices would not fit, as at the
-    width of large models, each is summed up when its turn comes, at `folds` times the work.
+    width of large models, each is summed up when its turn comes, at several times the work.
     """
     rows = np.flatnonzero(chosen)
     sign = np.where(plan.labels[rows], np.float32(1), np.float32(-1))
@@ -169,20 +199,31 @@ def training(x: Scores, plan: Plan, chosen: NDArray[np.bool_]) -> Iterator[list[
     if plan.skills * plan.folds * x.shape[1] ** 2 * 8 <= CELLS:
         moments = Moments.of(x[rows], (code, fold), (plan.skills, plan.folds), sign)
         whole = moments.sum(1)
-        for number in range(plan.folds):
-            yield [whole[s].less(moments[s, number]) for s in range(plan.skills)]
+        for numbers in left_out:
+            left = [whole[s] for s in range(plan.skills)]
+            for number in numbers:
+                left = [part.less(moments[s, number]) for s, part in enumerate(left)]
+            yield left
         return
     shift = x[rows].mean(axis=0, dtype=np.float64)
-    for number in range(plan.folds):
-        train = fold != number
+    for numbers in left_out:
+        train = ~np.isin(fold, numbers)
         moments = Moments.of(x[rows[train]], (code[train],), (plan.skills,), sign[train], shift)
         yield [moments[s] for s in range(plan.skills)]
 
 
 def by_moments(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
     """Probes of each fold and the skills' training means, shape (skills, d), from one pass of moments."""
-    fitted, means = [], []
-    for train, small in zip(training(x, plan, plan.constrained), training(x, plan, plan.few), strict=True):
+    fitted: list[Probes] = []
+    means: list[Floats] = []
+    alone = [(number,) for number in range(plan.folds)]
+    pairs = list(itertools.combinations(range(plan.folds), 2))
+    inner: list[dict[int, Floats]] = [{} for _ in alone]
+    for (first, second), train in zip(pairs, training(x, plan, plan.constrained, pairs), strict=True):
+        inner[first][second] = np.stack([_direction(Centred.of(part), plan) for part in train], axis=1)
+    for train, small in zip(
+        training(x, plan, plan.constrained, alone), training(x, plan, plan.few, alone), strict=True
+    ):
         centred = [Centred.of(part) for part in train]
         pool = sum(centred[1:], centred[0])
         little = [Centred.of(part) for part in small]
@@ -195,6 +236,7 @@ def by_moments(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
                 few=_direction(sum(little[1:], little[0]), plan),
                 without=np.stack([_direction(part, plan) for part in others], axis=1) if others else 0 * own[:, :, 0],
                 shuffled=own[:, :, 1:],
+                inner=inner[len(fitted)],
             )
         )
         means.append(np.stack([part.mean for part in train]))
@@ -212,13 +254,18 @@ def by_logistic(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
     columns = plan.labels.shape[1]
     own = np.empty((folds, d, s, columns))
     means = [np.empty((s, d)) for _ in range(folds)]
+    pairs = list(itertools.combinations(range(folds), 2))
+    first, second = ([pair[side] for pair in pairs] for side in (0, 1))
+    inner = np.empty((len(pairs), d, s))
     for skill in range(s):
         rows = np.flatnonzero((plan.code == skill) & plan.constrained)
         part, fold = x[rows], plan.fold[rows]
-        train = np.repeat(fold[:, None] != np.arange(folds), columns, axis=1)
-        met = np.tile(plan.labels[rows], (1, folds))
-        weights = logistic.fit(part, met, train).weights
-        own[:, :, skill, :] = weights.reshape(d, folds, columns).transpose(1, 0, 2)
+        outside = fold[:, None] != np.arange(folds)
+        train = [np.repeat(outside, columns, axis=1), outside[:, first] & outside[:, second]]
+        met = [np.tile(plan.labels[rows], (1, folds)), np.repeat(plan.labels[rows, :1], len(pairs), axis=1)]
+        weights = logistic.fit(part, np.concatenate(met, axis=1), np.concatenate(train, axis=1)).weights
+        own[:, :, skill, :] = weights[:, : folds * columns].reshape(d, folds, columns).transpose(1, 0, 2)
+        inner[:, :, skill] = weights[:, folds * columns :].T
         for number in range(folds):
             means[number][skill] = part[fold != number].mean(axis=0, dtype=np.float64)
     rows = np.flatnonzero(plan.constrained)
@@ -232,7 +279,15 @@ def by_logistic(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
     ).weights
     without = np.zeros((d, s, folds)) if s == 1 else pooled[:, 1:]
     fitted = [
-        Probes(own[f, :, :, 0], pooled[:, 0, f], few[:, f], without[:, :, f], own[f, :, :, 1:]) for f in range(folds)
+        Probes(
+            specialist=own[f, :, :, 0],
+            general=pooled[:, 0, f],
+            few=few[:, f],
+            without=without[:, :, f],
+            shuffled=own[f, :, :, 1:],
+            inner={later: inner[k] for k, (number, later) in enumerate(pairs) if number == f},
+        )
+        for f in range(folds)
     ]
     return fitted, means
 
@@ -255,6 +310,7 @@ class Scan:
     few: Scores
     without: Scores
     shuffled: Scores
+    inner: Scores
 
     def rows(self, skill: str, *, constrained: bool = True) -> NDArray[np.int64]:
         """Row numbers of a skill."""
@@ -281,23 +337,37 @@ class Scan:
             self._resamples[key] = Resamples.of(self.prompt[rows], RESAMPLES, self.number(skill))
         return self._resamples[key]
 
-    def layer_by_fold(self, scores: Scores, rows: NDArray[np.int64], met: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """For each fold the layer index that is best on the other folds, for scores of shape (layers, rows).
+    def at_best_layer(
+        self,
+        scores: Scores,
+        rows: NDArray[np.int64],
+        met: NDArray[np.bool_],
+        inner: Scores | None = None,
+    ) -> Scores:
+        """Scores of shape (layers, rows), each fold's at the layer that is best without it, shape (rows,).
 
-        What is then read at these layers owes nothing to having been chosen on the rows it is read on.
+        Args:
+            scores: of some rows at every layer.
+            rows: their numbers.
+            met: their labels, true or shuffled.
+            inner: scores by probes that did not see the fold for which a layer is chosen either, shape (layers, folds,
+                rows). With them the choice owes nothing to the fold; this is nested cross-validation. Without them a
+                layer is chosen by the other folds' scores, whose probes did see the fold, and the AUC is too high by
+                a little: good enough for what a specialist must beat.
         """
         fold = self.plan.fold[rows]
         best = np.zeros(self.plan.folds, np.int64)
         for number in range(self.plan.folds):
             others = fold != number
-            values = np.nan_to_num(aucs(scores[:, others], met[others], fold[others]), nan=0.5)
-            best[number] = int(np.argmax(values))
-        return best
+            chosen = (scores if inner is None else inner[:, number])[:, others]
+            best[number] = int(np.argmax(np.nan_to_num(aucs(chosen, met[others], fold[others]), nan=0.5)))
+        return np.asarray(scores[best[fold], np.arange(len(rows))])
 
-    def at_best_layer(self, scores: Scores, rows: NDArray[np.int64], met: NDArray[np.bool_]) -> Scores:
-        """Scores of shape (layers, rows) at each fold's `layer_by_fold`, shape (rows,)."""
-        best = self.layer_by_fold(scores, rows, met)
-        return np.asarray(scores[best[self.plan.fold[rows]], np.arange(len(rows))])
+    def own_at_best_layer(self, skill: str, position: str, rows: NDArray[np.int64]) -> Scores:
+        """The specialist's scores of its skill's rows, each fold's at its layer, shape (rows,)."""
+        place = self.positions.index(position)
+        own = self.specialist[:, place, self.number(skill)][:, rows]
+        return self.at_best_layer(own, rows, self.met(rows), self.inner[:, place][:, :, rows])
 
 
 def scan(
@@ -342,5 +412,5 @@ def scan(
         skills=examples.skills,
         plan=plan,
         prompt=examples.prompt,
-        **{name: stacked(name) for name in ("specialist", "general", "few", "without", "shuffled")},
+        **{name: stacked(name) for name in ("specialist", "general", "few", "without", "shuffled", "inner")},
     )

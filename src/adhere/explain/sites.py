@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from adhere.errors import UserError
 from adhere.explain.examples import Examples
 
 if TYPE_CHECKING:
@@ -52,6 +55,9 @@ def over(
         plan: what it needs besides the slab; sent to each process once.
         processes: how many; 1 computes here.
         tick: called after each site, for a progress bar.
+
+    Raises:
+        UserError: a process was killed.
     """
     results: dict[Site, Result] = {}
     if processes <= 1 or len(chosen) == 1:
@@ -76,6 +82,8 @@ def over(
                     results[waiting.pop(future)] = future.result()
                     if tick is not None:
                         tick()
+        except BrokenProcessPool as error:
+            raise UserError("a process was ended from outside, most likely for want of memory; use fewer") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return {site: results[site] for site in chosen}
@@ -103,6 +111,7 @@ _work: tuple[Callable[[Any, Any], Any], Any] | None = None
 def _remember(work: Callable[[Any, Any], Any], plan: Any) -> None:
     global _work
     _work = (work, plan)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children itself
 
 
 def _do(slab: NDArray[np.float32]) -> Any:

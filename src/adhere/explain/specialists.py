@@ -1,8 +1,9 @@
 """Lens 1: one probe per skill against one for all, at every layer and position; and the layer at which a skill emerges.
 
 Rules:
-- An AUC "at the best layer" is cross-fitted: for each fold the layer is the one that is best on the other folds. The
-  general probe, the pool without the skill and every control choose their layers in the same way, each for itself.
+- An AUC "at the best layer" is nested: for each fold the layer is the one that is best on the other folds for probes
+  that did not see the fold either. The general probe, the pool without the skill and every control choose their layers
+  each for itself, by probes that did see it: what the specialist must beat is if anything too high.
 - The gap of a skill is its specialist's AUC less the general probe's, paired on the same responses; once with the
   general probe trained on all skills' responses, and once on as many as the specialist has.
 - A skill emerges at the first layer that has 95 % of what its best layer has above chance. (95 % of the AUC itself
@@ -21,7 +22,7 @@ import numpy as np
 
 from adhere.errors import UserError
 from adhere.explain.claims import Claim, claim
-from adhere.explain.decodability import Estimate, auc, aucs, balanced_accuracy, mean
+from adhere.explain.decodability import Estimate, auc, aucs, balanced_accuracy, pooled
 from adhere.explain.scan import Scan
 from adhere.findings import Control, Finding, Scalar
 
@@ -36,12 +37,13 @@ EMERGED = 0.95
 
 @dataclass(frozen=True)
 class Best:
-    """One skill at one position, each probe at its cross-fitted best layer.
+    """One skill at one position, each probe at its best layer.
 
     Attributes:
         layer: where the specialist's AUC over all folds is highest, for naming the place.
         general: trained on all skills' responses; `few` on as many as one skill has; `without` on all other skills'.
-        shuffled: mean over the shuffles. `surface` and `untrained` are None where they were not measured.
+        shuffles: the specialist's AUC for each shuffling of the labels.
+        surface, untrained: None where they were not measured.
         emergence: first layer that has emerged, with its interval over draws of prompts.
     """
 
@@ -53,7 +55,7 @@ class Best:
     general: Estimate
     few: Estimate
     without: Estimate
-    shuffled: Estimate
+    shuffles: tuple[Estimate, ...]
     surface: Estimate | None
     untrained: Estimate | None
     emergence: Estimate
@@ -61,7 +63,9 @@ class Best:
     @property
     def controls(self) -> dict[str, Estimate | float]:
         """By what a sentence calls them."""
-        found: dict[str, Estimate | float] = {"chance": 0.5, "shuffled labels": self.shuffled}
+        found: dict[str, Estimate | float] = {"chance": 0.5}
+        if self.shuffles:
+            found["shuffled labels"] = pooled(self.shuffles)
         if self.surface is not None:
             found["length and character n-grams"] = self.surface
         if self.untrained is not None:
@@ -151,7 +155,7 @@ class Specialists:
                 "position": b.position,
                 "layer": b.layer,
                 "kind": self.kind,
-                "choice": "cross-fitted",
+                "choice": "nested",
             }
             where = f"at {b.position}, best at layer {b.layer}"
             readable = claim(
@@ -237,21 +241,22 @@ def specialists(scan: Scan, surface: Scores | None = None, untrained: Scan | Non
                 curves["balanced_accuracy"][i, j, k] = balanced_accuracy(own[i, j], met).value
 
             def at_best(scores: Scores, labels: NDArray[np.bool_] = met) -> Estimate:
-                chosen = scan.at_best_layer(scores, rows, labels)  # noqa: B023 - used before the loop goes on
-                return auc(chosen, labels, fold, resamples)  # noqa: B023
+                at = scan.at_best_layer(scores, rows, labels)  # noqa: B023 - used before the loop goes on
+                return auc(at, labels, fold, resamples)  # noqa: B023
 
+            chosen = scan.own_at_best_layer(skill, position, rows)
             shuffled = [at_best(scan.shuffled[:, j, s][:, rows], labels[s]) for s in shuffles]
             best.append(
                 Best(
                     skill=skill,
                     position=position,
                     layer=scan.layers[int(np.nanargmax(curves["auc"][:, j, k]))],
-                    specialist=at_best(own[:, j]),
-                    balanced_accuracy=balanced_accuracy(scan.at_best_layer(own[:, j], rows, met), met, resamples),
+                    specialist=auc(chosen, met, fold, resamples),
+                    balanced_accuracy=balanced_accuracy(chosen, met, resamples),
                     general=at_best(scan.general[:, j][:, rows]),
                     few=at_best(scan.few[:, j][:, rows]),
                     without=at_best(scan.without[:, j][:, rows]),
-                    shuffled=mean(shuffled) if shuffled else Estimate(0.5, np.full(len(resamples.weights), 0.5), 0),
+                    shuffles=tuple(shuffled),
                     surface=None
                     if surface is None or not np.isfinite(surface[j, rows]).all()
                     else auc(surface[j, rows], met, fold, resamples),

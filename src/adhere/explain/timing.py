@@ -2,7 +2,7 @@
 
 Rules:
 - Before is the last prompt token; during are the shares of the generated tokens; the end is EOS. At each position the
-  probe stands at its cross-fitted best layer.
+  probe stands at its best layer, chosen as in lens 1.
 - Two contrasts per skill, paired on the same responses: during less before, and the end less before.
 - Responses to one prompt have one state before generation: what is readable there is how hard the prompt is. Only
   between prompts can it tell met from violated.
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adhere.explain.claims import Claim, claim
-from adhere.explain.decodability import Estimate, Resamples, auc, mean
+from adhere.explain.decodability import Estimate, Resamples, auc, mean, pooled
 from adhere.explain.examples import LEAST, Examples
 from adhere.explain.scan import Scan
 from adhere.explain.specialists import Best, Specialists
@@ -42,6 +42,8 @@ class Decided:
     open: Estimate | None
     decided: Estimate | None
     share_open: float
+    surface: tuple[Estimate | None, Estimate | None] = (None, None)
+    """The surface baseline on the same two sets of responses."""
 
 
 @dataclass(frozen=True)
@@ -89,23 +91,30 @@ class Timing:
             before, end = self.at(skill, BEFORE), self.at(skill, END)
             if before is None:
                 continue
+            chance = _by_chance(self.curve, skill)
             for name, later in (("during", during), ("end", None if end is None else end.specialist)):
                 if later is None:
                     continue
+                controls: dict[str, Estimate | float] = {"no difference": 0.0}
+                if name in chance:
+                    controls["shuffled labels"] = chance[name]
                 made.append(
                     claim(
                         "timing.auc",
                         f"{skill} is monitored more than planned: AUC {name} less AUC before",
                         later - before.specialist,
-                        {"no difference": 0.0},
+                        controls,
                         {"skill": skill, "contrast": f"{name} - before", "kind": self.kind},
                         recompute=recompute,
                     )
                 )
         for d in self.by_decision:
-            for name, estimate in (("open", d.open), ("decided", d.decided)):
+            for name, estimate, surface in zip(("open", "decided"), (d.open, d.decided), d.surface, strict=True):
                 if estimate is None:
                     continue
+                controls = {"chance": 0.5}
+                if surface is not None:
+                    controls["length and character n-grams"] = surface
                 word, whose = ("foreseen", "still open") if name == "open" else ("reported", "decided")
                 made.append(
                     claim(
@@ -113,12 +122,25 @@ class Timing:
                         f"{d.skill} is {word} {_when(d.position)}, read on responses {whose} there "
                         f"({d.share_open:.0%} were open): AUC",
                         estimate,
-                        {"chance": 0.5},
+                        controls,
                         {"skill": d.skill, "position": d.position, "outcome": name, "kind": self.kind},
                         recompute=recompute,
                     )
                 )
         return made
+
+
+def _by_chance(curve: tuple[Best, ...], skill: str) -> dict[str, Estimate]:
+    """The two contrasts on shuffled labels."""
+    shuffles = {b.position: b.shuffles for b in curve if b.skill == skill}
+    before = shuffles.get(BEFORE, ())
+    shares = [values for position, values in shuffles.items() if position.isdigit()]
+    found = {}
+    if before and shares:
+        found["during"] = pooled([mean([v[k] for v in shares]) - before[k] for k in range(len(before))])
+    if before and shuffles.get(END):
+        found["end"] = pooled([end - b for end, b in zip(shuffles[END], before, strict=True)])
+    return found
 
 
 def _when(position: str) -> str:
@@ -128,33 +150,44 @@ def _when(position: str) -> str:
     return names.get(position, f"at {position}")
 
 
-def timing(scan: Scan, specialists: Specialists, examples: Examples) -> Timing:
-    """Lens 4 from what lens 1 measured, and the moments of decision that the examples carry."""
+def timing(
+    scan: Scan, specialists: Specialists, examples: Examples, surface: NDArray[np.float32] | None = None
+) -> Timing:
+    """Lens 4 from what lens 1 measured, and the moments of decision that the examples carry.
+
+    `surface` holds the scores of the surface baseline, shape (positions, n).
+    """
     shares = [position for position in scan.positions if position.isdigit()]
     during = tuple(
         mean([specialists.at(skill, share).specialist for share in shares]) if shares else None for skill in scan.skills
     )
-    split = [] if examples.decided is None else list(_by_decision(scan, shares, examples.decided))
+    split = [] if examples.decided is None else _by_decision(scan, shares, examples.decided, surface)
     return Timing(scan.kind, scan.skills, specialists.best, during, tuple(split))
 
 
-def _by_decision(scan: Scan, shares: list[str], decided: NDArray[np.float32]) -> list[Decided]:
+def _by_decision(
+    scan: Scan, shares: list[str], decided: NDArray[np.float32], surface: NDArray[np.float32] | None
+) -> list[Decided]:
     found = []
     for k, skill in enumerate(scan.skills):
         rows = scan.rows(skill)
         known = np.isfinite(decided[rows])
         met = scan.met(rows)
         for share in shares:
-            scores = scan.specialist[:, scan.positions.index(share), k][:, rows]
-            chosen = scan.at_best_layer(scores, rows, met)
+            chosen = scan.own_at_best_layer(skill, share, rows)
             still = decided[rows] > int(share) / 100
             parts: list[Estimate | None] = []
+            plain: list[Estimate | None] = []
             for part in (known & still, known & ~still):
                 if min(met[part].sum(), (~met[part]).sum()) < LEAST:
                     parts.append(None)
+                    plain.append(None)
                     continue
                 resamples = Resamples.of(scan.prompt[rows[part]], seed=k)
-                parts.append(auc(chosen[part], met[part], scan.plan.fold[rows[part]], resamples))
+                fold = scan.plan.fold[rows[part]]
+                parts.append(auc(chosen[part], met[part], fold, resamples))
+                written = None if surface is None else surface[scan.positions.index(share), rows[part]]
+                plain.append(None if written is None else auc(written, met[part], fold, resamples))
             share_open = float(still[known].mean()) if known.any() else float("nan")
-            found.append(Decided(skill, share, parts[0], parts[1], share_open))
+            found.append(Decided(skill, share, parts[0], parts[1], share_open, (plain[0], plain[1])))
     return found
