@@ -21,9 +21,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
-CONFIDENCE = 0.95
+from adhere.intervals import CONFIDENCE as CONFIDENCE
+from adhere.intervals import wilson as wilson
+
 RESAMPLES = 10_000
 """Bootstrap and permutation draws: the 2.5 % quantile then has a Monte Carlo error of some 1.5 % of the width."""
 
@@ -42,20 +43,6 @@ class Rate:
     """Independent units: prompts. Equal to `n` where each trial stands alone."""
     se: float
     """Standard error, robust to clusters where there are any."""
-
-
-def wilson(met: float, n: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Wilson's score interval for `met` of `n` (Wilson 1927, JASA 22:209). (0, 1) where n is 0."""
-    if n <= 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share = met / n
-    middle = share + z * z / (2 * n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low = 0.0 if met <= 0 else (middle - half) / scale
-    high = 1.0 if met >= n else (middle + half) / scale
-    return max(0.0, low), min(1.0, high)
 
 
 def rate(clusters: Iterable[tuple[int, int]], confidence: float = CONFIDENCE) -> Rate:

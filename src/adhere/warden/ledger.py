@@ -224,12 +224,19 @@ class Ledger:
         return [row[0] for row in self.query("SELECT hash FROM entry ORDER BY seq LIMIT ?", (limit,))]
 
     def entries(self, first: int = 0, count: int = -1) -> list[Entry]:
-        """Entries from place `first` on."""
+        """Entries from place `first` on.
+
+        Raises:
+            Refused: one of them cannot be read.
+        """
         rows = self.query("SELECT seq, leaf FROM entry WHERE seq >= ? ORDER BY seq LIMIT ?", (first, count))
         found = []
         for seq, data in rows:
-            record = canonical.loads(data, f"entry {seq}")
-            found.append(Entry(seq, record["kind"], record["time"], record["body"]))
+            try:
+                record = canonical.loads(data, f"entry {seq}")
+                found.append(Entry(seq, record["kind"], record["time"], record["body"]))
+            except (AttributeError, KeyError, TypeError) as error:
+                raise Refused("ledger", f"entry {seq} is not an entry: adhere warden ledger verify") from error
         return found
 
     def last(self, count: int) -> list[Entry]:

@@ -72,6 +72,9 @@ def verify(path: str | Path, keys: Iterable[str] = (), notes: Iterable[str] = ()
             if seq != size:
                 faults.append(f"entry {size} is missing")
                 break
+            if not isinstance(leaf, bytes):
+                faults.append(f"entry {seq} is not bytes: it was changed")
+                leaf = str(leaf).encode()
             carry = sha(b"\x00" + leaf).digest()
             if carry != hashed:
                 faults.append(f"entry {seq} is not what its hash says: it was changed")
