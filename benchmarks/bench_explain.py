@@ -372,6 +372,57 @@ def _pocket() -> None:
     print(f"states as of the pocket model, {n} responses: {sum(parts.values()):.1f} CPU s in all: {each}")
 
 
+def _chance(sets: int = 40) -> None:
+    """How often a claim holds where there is nothing: prompts differ, and responses to one tend to share their label."""
+    from adhere.explain.dependency import dependencies
+    from adhere.explain.examples import Examples
+    from adhere.explain.scan import scan
+    from adhere.explain.specialists import specialists
+    from adhere.explain.timing import timing
+    from adhere.explain.transfer import transfer
+
+    skills, prompts, each, layers, width = 3, 60, 4, 3, 24
+    positions = ("prompt", "50", "eos")
+    made = dict.fromkeys(("decodability", "timing", "transfer", "dependency"), 0)
+    held = dict(made)
+    above, values = 0, []
+    for seed in range(sets):
+        generator = np.random.default_rng(seed)
+        n = skills * prompts * each
+        prompt = np.repeat(np.arange(skills * prompts), each)
+        states = generator.standard_normal((n, layers, len(positions), width)).astype(np.float32)
+        states += generator.standard_normal((skills * prompts, 1, 1, width)).astype(np.float32)[prompt]
+        met = generator.random(n) < generator.random(skills * prompts)[prompt]
+        skill = np.repeat([f"skill{k}" for k in range(skills)], prompts * each)
+        examples = Examples(
+            states, tuple(range(layers)), positions, skill, met, prompt, ("",) * n, np.ones(n, bool)
+        ).balanced(seed)
+        scanned = scan(examples, "lda", seed=seed)
+        lens = specialists(scanned)
+        values += [best.specialist.value for best in lens.best]
+        for claim in lens.claims():
+            if claim.finding.what == "probe.auc":
+                made["decodability"] += 1
+                held["decodability"] += claim.holds
+                above += claim.finding.interval is not None and claim.finding.interval[0] > 0.5
+        for claim in timing(scanned, lens, examples).claims():
+            if "contrast" in claim.finding.subject:
+                made["timing"] += 1
+                held["timing"] += claim.holds
+        erased = dependencies(examples, [(layers - 1, "eos")], ranks=(1, 4), draws=4, seed=seed)
+        for name, claims in (
+            ("transfer", transfer(scanned, lens)[0].claims()),
+            ("dependency", next(iter(erased.values())).claims()),
+        ):
+            made[name] += 1
+            held[name] += any(c.holds for c in claims if c.finding.subject["from"] != c.finding.subject["to"])
+    print(
+        f"where there is nothing, {sets} data sets: mean AUC at the best layer {np.mean(values):.3f}; intervals above 0.5: "
+        f"{above / made['decodability']:.1%}; claims that hold: "
+        + ", ".join(f"{name} {held[name]} of {made[name]}" for name in made)
+    )
+
+
 def main() -> None:
     """Print the ratios."""
     if os.environ.get("OPENBLAS_NUM_THREADS") != "1" or os.environ.get("OMP_NUM_THREADS") != "1":
@@ -382,6 +433,7 @@ def main() -> None:
     _leace()
     _everything()
     _pocket()
+    _chance()
 
 
 if __name__ == "__main__":

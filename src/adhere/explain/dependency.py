@@ -182,6 +182,14 @@ class Dependencies:
         """Dependencies i -> j, shape (skills, skills)."""
         return np.array([[e.value for e in row] for row in self.lost[method, rank]])
 
+    def arrays(self) -> dict[str, Floats]:
+        """What is written as safetensors: a matrix for each method and rank."""
+        layer, position = self.site
+        return {
+            f"dependency.layer_{layer}.{position}.{method}.{rank}": self.matrix(method, rank)
+            for method, rank in self.lost
+        }
+
     def findings(self, recompute: str = "") -> list[Finding]:
         """Every pair, method and rank."""
         return [c.finding for c in self.claims(recompute)]

@@ -66,6 +66,13 @@ class Transfer:
         """AUC, shape (skills, skills)."""
         return np.array([[cell.value for cell in row] for row in self.cells])
 
+    def arrays(self) -> dict[str, Floats]:
+        """What is written as safetensors: the matrix with its intervals, and the dendrogram."""
+        low, high = (np.array([[cell.interval[side] for cell in row] for row in self.cells]) for side in (0, 1))
+        name = f"transfer.{self.name.replace(' ', '_')}"
+        found = {f"{name}.auc": self.matrix, f"{name}.low": low, f"{name}.high": high}
+        return found if self.linkage is None else {**found, f"{name}.linkage": self.linkage}
+
     def clusters(self, least: float = 0.7) -> tuple[tuple[str, ...], ...]:
         """Skills in groups, two of which merge if probes between them reach an AUC of `least`, or its mirror."""
         from scipy.cluster.hierarchy import fcluster
@@ -183,7 +190,7 @@ def transfer(scan: Scan, specialists: Specialists, position: str | None = None) 
     own = tuple((specialists.at(skill, common[1]).layer, common[1]) for skill in scan.skills)
     return (
         _at(scan, "a common layer", (common,) * len(scan.skills)),
-        _at(scan, "each source's best layer", own),
+        _at(scan, "best layer of each", own),
     )
 
 
