@@ -373,7 +373,7 @@ def _pocket() -> None:
 
 
 def _chance(sets: int = 40) -> None:
-    """How often a claim holds where there is nothing: prompts differ, and responses to one tend to share their label."""
+    """How often a claim holds where there is nothing: prompts differ, and their responses tend to share a label."""
     from adhere.explain.dependency import dependencies
     from adhere.explain.examples import Examples
     from adhere.explain.scan import scan
@@ -417,7 +417,8 @@ def _chance(sets: int = 40) -> None:
             made[name] += 1
             held[name] += any(c.holds for c in claims if c.finding.subject["from"] != c.finding.subject["to"])
     print(
-        f"where there is nothing, {sets} data sets: mean AUC at the best layer {np.mean(values):.3f}; intervals above 0.5: "
+        f"where there is nothing, {sets} data sets: mean AUC at the best layer {np.mean(values):.3f}; intervals above "
+        "0.5: "
         f"{above / made['decodability']:.1%}; claims that hold: "
         + ", ".join(f"{name} {held[name]} of {made[name]}" for name in made)
     )
