@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from adhere.measure.audit import Measured, Plan
+    from adhere.measure.enforced import Enforced
     from adhere.modular.runs import Finished
     from adhere.report.page import Section
 
@@ -57,6 +58,10 @@ def audit(
         int | None,
         typer.Option("--budget", min=1, help="Most answers the certificate may take.", show_default="twice the fewest"),
     ] = None,
+    through_gateway: Annotated[
+        bool,
+        typer.Option("--through-gateway", help="Ask everything a second time through a gateway that enforces it."),
+    ] = False,
     temperature: Annotated[
         float | None, typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="the model's own")
     ] = None,
@@ -102,8 +107,11 @@ def audit(
     )
     folder = out or Path("runs") / _folder(model, plan)
     command = shlex.join(["adhere", *sys.argv[1:]])
+    compared = None
     try:
         measured = _measure(model, folder, plan, Console(stderr=True), command)
+        if through_gateway:
+            compared = _enforced(model, folder, plan, measured, command)
     except KeyboardInterrupt:
         typer.echo(
             f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
@@ -111,12 +119,13 @@ def audit(
         raise typer.Exit(130) from None
     trained = _modular(folder / "modular", seed) if study else ()
     found = [*measured.findings, *(finding for one in trained for finding in one.findings)]
+    found += compared.findings if compared else ()
     records.write(folder / "findings.json", found)
     if json:
         records.write(json, found)
     where = report or folder / "report.html"
-    _write_page(where, measured, trained, folder, plan, command)
-    _print(measured, where, Console())
+    _write_page(where, measured, compared, trained, folder, plan, command)
+    _print(measured, compared, where, Console())
 
 
 def _check(option: str, value: str | None, known: tuple[str, ...]) -> None:
@@ -160,6 +169,21 @@ def _measure(model: str, folder: Path, plan: Plan, console: Console, command: st
         return auditing.measure(model, folder, plan, progress=progress, recompute=command)
 
 
+def _enforced(model: str, folder: Path, plan: Plan, measured: Measured, command: str) -> Enforced:
+    """The same prompts through a gateway, compared with what they gave bare."""
+    import dataclasses
+
+    from rich.console import Console
+
+    from adhere.cli.gateway_process import gateway
+    from adhere.measure.enforced import compare
+
+    with gateway(model, ("--spent", "flag")) as name:
+        enforced = dataclasses.replace(plan, enforce=True, claim=None)
+        through = _measure(name, folder / "gateway", enforced, Console(stderr=True), command)
+    return compare(measured, through, recompute=command)
+
+
 def _modular(folder: Path, seed: int) -> Sequence[Finished]:
     """One network without attention and one with it, trained until their metrics settle."""
     from adhere.modular import runs
@@ -170,7 +194,13 @@ def _modular(folder: Path, seed: int) -> Sequence[Finished]:
 
 
 def _write_page(
-    where: Path, measured: Measured, trained: Sequence[Finished], folder: Path, plan: Plan, command: str
+    where: Path,
+    measured: Measured,
+    compared: Enforced | None,
+    trained: Sequence[Finished],
+    folder: Path,
+    plan: Plan,
+    command: str,
 ) -> None:
     from adhere.report import page
     from adhere.report.sections import adherence, certificate
@@ -178,6 +208,10 @@ def _write_page(
     sections = [adherence.section(measured.run, recompute=command)]
     if measured.certificate:
         sections.append(certificate.section(measured.certificate, recompute=command))
+    if compared:
+        from adhere.report.sections import enforced
+
+        sections.append(enforced.section(compared, recompute=command))
     if trained:
         from adhere.report.sections import modular
 
@@ -215,7 +249,7 @@ def _evidence(measured: Measured, where: Path, command: str) -> Section:
     return Section("evidence", "Evidence", "What the figures above rest on.", tuple(blocks))
 
 
-def _print(measured: Measured, where: Path, console: Console) -> None:
+def _print(measured: Measured, compared: Enforced | None, where: Path, console: Console) -> None:
     from adhere.cli.score_tables import percent, print_run
 
     print_run(measured.run, seed=0, console=console)
@@ -225,6 +259,12 @@ def _print(measured: Measured, where: Path, console: Console) -> None:
         )
     if measured.certificate:
         console.print(str(measured.certificate))
+    if compared:
+        whole, tokens = compared.sides[0], compared.tokens
+        console.print(
+            f"Through the gateway {percent(whole.enforced.estimate)} % of {whole.enforced.n} prompts are followed "
+            f"whole, bare {percent(whole.bare.estimate)} %, for {tokens.estimate:.2f} times the tokens."
+        )
     for finding in measured.findings:
         if finding.what.startswith("judge.") and finding.estimate is not None:
             console.print(f"{finding.what}: {100 * finding.estimate:.1f} % of {finding.n} ({finding.unit})")

@@ -27,13 +27,14 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.log import EvalSample
 from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
-from inspect_ai.solver import TaskState, generate
+from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.reasoning import answer_from_parts
 from adhere.constraints.registry import from_json
 from adhere.errors import UserError
 from adhere.measure import judge as judging
+from adhere.measure.asking import understand
 from adhere.measure.checking import record
 from adhere.measure.records import Record
 from adhere.measure.responses import Asked, Line, Prompts, Question, Response, question_of
@@ -64,6 +65,7 @@ def adherence(
     per_skill: int = 40,
     seed: int = 0,
     judge: str | None = None,
+    enforce: bool = False,
 ) -> Task:
     """How often does the model do what it is told?
 
@@ -73,14 +75,29 @@ def adherence(
         per_skill: prompts that ask for each skill, at least (`pocket`).
         seed: which of the pocket world's held-out prompts.
         judge: an Inspect model that decides what only reading can tell.
+        enforce: send the constraints beside the prompt, to a gateway that makes them hold.
     """
     samples = pocket_samples(per_skill, seed) if task_set == "pocket" else file_samples(task_set, data)
     return Task(
         dataset=MemoryDataset(samples, name=task_set),
-        solver=generate(),
+        solver=enforced() if enforce else generate(),
         scorer=adherence_scorer(judge),
         metadata={"task_set": task_set, "seed": seed},
     )
+
+
+@solver
+def enforced() -> Solver:
+    """Asks with the sample's constraints in the request's field `constraints`, which a gateway enforces."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        asked = [Asked(one["asked_as"], dict(one["parameters"])) for one in state.metadata["asked"]]
+        constraints = [
+            constraint.to_json() for one in asked for _, constraint in understand(one, ("fixed",)).constraints
+        ]
+        return await generate(state, extra_body={"constraints": constraints})
+
+    return solve
 
 
 def pocket_samples(per_skill: int, seed: int) -> list[Sample]:

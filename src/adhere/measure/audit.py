@@ -43,7 +43,8 @@ class Plan:
     """What to measure.
 
     `per_skill` prompts for each skill in the pocket world; `data` for other sets; `limit` cuts any set. `claim` is the
-    failure rate to certify, watched over at most `budget` answers.
+    failure rate to certify, watched over at most `budget` answers. `enforce` sends the constraints beside every prompt,
+    for a gateway to make them hold.
     """
 
     task_set: str = "pocket"
@@ -57,6 +58,7 @@ class Plan:
     budget: int | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    enforce: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,13 @@ def resolve(name: str) -> Model:
     return model
 
 
+def release(model: Model) -> None:
+    """Let go of what the model holds: ours a thread, which must not be at work when the interpreter ends; the hosted
+    ones connections of an event loop that has ended, which end with the process."""
+    with contextlib.suppress(RuntimeError):  # Inspect's own, where a provider can only be closed from its event loop
+        model.api.close()
+
+
 def measure(
     name: str, folder: Path, plan: Plan = Plan(), *, progress: Progress | None = None, recompute: str = ""
 ) -> Measured:
@@ -116,7 +125,7 @@ def measure(
     try:
         return _measure(model, folder, plan, progress, recompute, start)
     finally:
-        model.api.close()  # ours owns a thread, which must not be at work when the interpreter ends
+        release(model)
 
 
 def _measure(
@@ -148,7 +157,14 @@ def _measure(
 def _task(plan: Plan) -> Any:
     from adhere.measure.adherence import adherence
 
-    return adherence(task_set=plan.task_set, data=plan.data, per_skill=plan.per_skill, seed=plan.seed, judge=plan.judge)
+    return adherence(
+        task_set=plan.task_set,
+        data=plan.data,
+        per_skill=plan.per_skill,
+        seed=plan.seed,
+        judge=plan.judge,
+        enforce=plan.enforce,
+    )
 
 
 def ask(model: Model, folder: Path, task: Any, plan: Plan, stop: EarlyStopping | None = None) -> EvalLog:

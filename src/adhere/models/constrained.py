@@ -20,6 +20,7 @@ Rules:
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ REDRAW_TEMPERATURE = 0.8
 """Of an answer that is drawn afresh: a greedy one would come out the same."""
 MOST_PIECES = 8
 """Pieces written into one answer before it is drawn afresh."""
+NEARER = 0.8
+"""Where a piece led nowhere, the share of the way to it at which the next is tried: what followed had no room."""
 SQUEEZED = 8
 """Tokens refused at one place after which the answer is better off ending sooner, if it can."""
 LIKELY_END = -6.0
@@ -323,9 +326,10 @@ class Draft:
             return False
         if answer.reason in ("guide", "length") and self._placed < MOST_PIECES:
             assert self._guide is not None
+            reach = NEARER * len(self._kept)
             if self._options is None or not self._guide.dead:
-                self._options = self._places(self._guide, self._kept, answer.tokens)
-            if option := next(self._options, None):
+                self._options, reach = self._places(self._guide, self._kept, answer.tokens), math.inf
+            if option := next((one for one in self._options if len(one[0]) < reach), None):
                 self._put(*option)
                 return True
         if self._attempts >= self.budget.attempts:

@@ -104,9 +104,9 @@ class _JsonMonitor(Monitor):
     def wanted(self) -> Wanted:
         if self.verdict is BROKEN:
             return Wanted()
-        return Wanted(
-            tuple(f", {json.dumps(key, ensure_ascii=False)}:" for key in self._keys if key in self._reader.missing)
-        )
+        missing = [json.dumps(key, ensure_ascii=False) for key in self._keys if key in self._reader.missing]
+        # behind a value, and behind the comma that follows one
+        return Wanted(tuple(piece for key in missing for piece in (f", {key}:", f" {key}:")))
 
     def _read(self, chunk: str) -> None:
         if self.verdict is not BROKEN:

@@ -141,7 +141,7 @@ def measure(
     Raises:
         UserError: the plan is wrong, the model cannot be used, or nothing could be measured of it.
     """
-    from adhere.measure.audit import resolve
+    from adhere.measure.audit import release, resolve
 
     check(plan)
     start = time.monotonic()
@@ -149,7 +149,7 @@ def measure(
     try:
         return _measure(model, folder, plan, progress, recompute, start)
     finally:
-        model.api.close()
+        release(model)
 
 
 def _measure(

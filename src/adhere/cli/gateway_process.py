@@ -1,0 +1,99 @@
+"""A gateway for the length of a command, in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from adhere.errors import UserError
+
+SERVICE = "adhere-gateway"
+"""Under which Inspect knows the gateway: `openai-api/adhere-gateway/<model>`."""
+
+_HOSTED = {
+    "openai": ("https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", "chat"),
+    "anthropic": ("https://api.anthropic.com/v1", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "messages"),
+    "vllm": ("http://localhost:8000/v1", "VLLM_BASE_URL", None, "chat"),
+}
+"""Providers whose API the gateway can be put in front of: where it is, the variables for another place and for the
+key, and its language."""
+
+
+def upstream_of(model: str) -> tuple[list[str], str]:
+    """How `adhere serve` is told to reach `model`, a name of Inspect, and its name there.
+
+    Raises:
+        UserError: the gateway cannot be put in front of this provider.
+    """
+    if model in ("pocket", "adhere/pocket"):
+        return ["--upstream", "pocket"], "pocket"
+    provider, _, name = model.partition("/")
+    if provider in _HOSTED and name:
+        url, place, key, speaks = _HOSTED[provider]
+        told = ["--upstream", os.environ.get(place, url), "--speaks", speaks]
+        return [*told, *(["--key-env", key] if key else [])], name
+    known = ", ".join(f"{one}/..." for one in _HOSTED)
+    raise UserError(
+        f"the gateway cannot be put in front of {model}: it knows pocket, {known}; "
+        "serve open weights with `adhere pocket serve FOLDER` and name them vllm/..., with VLLM_BASE_URL"
+    )
+
+
+@contextlib.contextmanager
+def gateway(model: str, options: Sequence[str] = ()) -> Iterator[str]:
+    """Run `adhere serve` in front of `model`; gives the name under which Inspect reaches it.
+
+    Raises:
+        UserError: it did not come up; the line is its own.
+    """
+    told, name = upstream_of(model)
+    command = [sys.executable, "-m", "adhere", "serve", *told, "--port", "0", *options]
+    with tempfile.TemporaryDirectory(prefix="adhere-gateway-") as folder:
+        errors = Path(folder) / "errors"
+        with errors.open("wb") as sink:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, text=True)
+        try:
+            url = _url(process)
+            if url is None:
+                lines = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+                raise UserError(f"the gateway did not come up: {lines[-1] if lines else 'it said nothing'}")
+            variable = SERVICE.upper().replace("-", "_")
+            with _environment({f"{variable}_BASE_URL": url, f"{variable}_API_KEY": "none"}):
+                yield f"openai-api/{SERVICE}/{name}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def _url(process: subprocess.Popen[str]) -> str | None:
+    """Where it serves, from what it prints; None if it ended before."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("serving "):
+            return line.split()[1]
+    return None
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
