@@ -80,13 +80,13 @@ def measure(
     Raises:
         UserError: the model, the data or an arm is not to be had, or nothing was answered.
     """
-    from adhere.measure.audit import resolve
+    from adhere.measure.audit import release, resolve
 
     model = resolve(name)
     try:
         return _measure(model, folder, plan, progress, recompute)
     finally:
-        model.api.close()
+        release(model)
 
 
 def _measure(model: Model, folder: Path, plan: Plan, progress: Progress | None, recompute: str) -> Done:
