@@ -58,32 +58,27 @@ class Eraser:
         return Eraser(self.method, self.left[:, :rank], self.right[:, :rank], self.mean)
 
 
-def leace(centred: Centred, mean: Floats, *, shrinkage: float = 0.0) -> Eraser:
+def leace(centred: Centred, mean: Floats) -> Eraser:
     """LEACE for the labels of `centred.cross`, shape (t, d): all t columns are erased together.
 
     Args:
         centred: moments of the activations from which to erase.
         mean: their mean, which stays where it is.
-        shrinkage: share of the covariance that is replaced by its mean variance, as concept-erasure does by default
-            with a share that it estimates.
     """
-    variance = float(np.trace(centred.scatter)) / len(mean)
-    scatter = (1 - shrinkage) * centred.scatter
-    shrunk = Centred(centred.n, scatter, centred.cross)
-    right = _definite(shrunk, np.full(len(mean), shrinkage * variance)).solve(centred.cross.T)
+    right = _definite(centred).solve(centred.cross.T)
     inner = Factor.of_matrix(right.T @ centred.cross.T)
     return Eraser("leace", inner.solve(centred.cross).T, right, mean)
 
 
-def _definite(centred: Centred, added: Floats) -> Factor:
-    """A factor of scatter + added, with as little more on the diagonal as makes it positive definite.
+def _definite(centred: Centred) -> Factor:
+    """A factor of the scatter matrix, with as little on its diagonal as makes it positive definite.
 
     Fewer rows than features, or features that copy each other, leave the scatter matrix singular.
     """
     floor = _RIDGE * centred.n * centred.variance
     while True:
         try:
-            return Factor.of(centred, added + floor)
+            return Factor.of(centred, floor)
         except np.linalg.LinAlgError:
             floor = 10 * floor
 

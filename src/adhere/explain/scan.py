@@ -120,7 +120,7 @@ class Read:
         specialist: by the probe of each skill, shape (skills, n).
         general: by the pool of all skills, shape (n,).
         few: by the pool of as many rows as one specialist has, shape (n,).
-        without: by the pool of all skills but the row's own, shape (n,).
+        without: by the pool of all skills but the row's own, shape (n,); NaN where there is no other.
         shuffled: by the row's own skill's probes of shuffled labels, shape (shuffles, n).
         inner: by its own skill's probe that saw neither its fold nor one other, shape (folds, n): for choosing a layer
             without that other fold. The row's own fold is NaN.
@@ -182,6 +182,8 @@ def read_site(x: Scores, plan: Plan) -> Read:
                 chosen = np.flatnonzero(plan.fold == held_out)
                 within = (x[chosen] @ inner.astype(np.float32))[np.arange(len(chosen)), plan.code[chosen]]
                 read.inner[outer, chosen] = within
+    if plan.skills == 1:
+        read.without[:] = np.nan
     return read
 
 

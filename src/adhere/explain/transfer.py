@@ -158,7 +158,7 @@ def closeness(matrix: Floats) -> Floats:
 
 
 def mantel(inside: Floats, outside: Floats, seed: int = 0) -> tuple[float, float, int]:
-    """Spearman's correlation over pairs, its two-sided permutation p, and the number of pairs known."""
+    """Correlation of ranks over pairs (Spearman's where all are known), its two-sided permutation p, and the number of pairs known."""
     from scipy.stats import rankdata
 
     size = len(inside)
@@ -167,12 +167,15 @@ def mantel(inside: Floats, outside: Floats, seed: int = 0) -> tuple[float, float
     if known.sum() < 3:
         return math.nan, math.nan, int(known.sum())
     target = rankdata(outside[upper][known])
+    ranks = np.zeros_like(inside)
+    ranks[upper] = rankdata(inside[upper])  # once: permuting skills permutes the ranks
+    ranks += ranks.T
 
     def correlation(order: NDArray[np.int64]) -> float:
-        values = inside[np.ix_(order, order)][upper][known]
+        values = ranks[np.ix_(order, order)][upper][known]
         if np.ptp(values) == 0 or np.ptp(target) == 0:
             return 0.0
-        return float(np.corrcoef(rankdata(values), target)[0, 1])
+        return float(np.corrcoef(values, target)[0, 1])
 
     value = correlation(np.arange(size))
     if math.factorial(size) <= PERMUTATIONS:
