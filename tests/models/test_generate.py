@@ -170,6 +170,10 @@ def test_a_watcher_sees_what_the_model_computes_and_stops_its_row() -> None:
     class Watch:
         layer = 2
 
+        def begin(self, rows: Sequence[int]) -> None:
+            for row in rows:
+                seen[row] = []
+
         def read(self, states: torch.Tensor, rows: Sequence[int]) -> list[int]:
             for state, row in zip(states, rows, strict=True):
                 seen.setdefault(row, []).append(state.clone())

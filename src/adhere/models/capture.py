@@ -14,12 +14,14 @@ Rules:
 
 Positions, as everywhere in the project: `prompt` is the last prompt token (nothing is written yet); `10`, `25`, ... are
 shares in percent of the generated tokens, the token at which that share is complete; `eos` is the end token; `mean` is
-the mean over the generated tokens without the end token; any other name is a mark that the caller set (`marks`).
+the mean over the generated tokens without the end token; `token16` is the sixteenth generated token and `mean16` the
+mean over the first sixteen, where there are as many; any other name is a mark that the caller set (`marks`).
 """
 
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +49,8 @@ POSITIONS = ("prompt", "10", "25", "50", "75", "90", "eos", "mean")
 BATCH_TOKENS = 2048
 """Tokens in one batch. On a CPU this is where its intermediate results still lie in the cache; a GPU takes more."""
 GPU_BATCH_TOKENS = 32768
+
+_COUNTED = re.compile(r"(token|mean)(\d+)")
 
 Marks = Sequence[Mapping[str, int | None]]
 """For each response, indices into its tokens by name: positions of the caller's own, such as where it was decided; None
@@ -147,7 +151,7 @@ def stream(
     layers = _layers(opened, plan)
     own = {name for one in marks or () for name in one}
     for name in plan.positions:
-        if name not in ("prompt", "eos", "mean") and not name.isdigit() and name not in own:
+        if not (name in ("prompt", "eos", "mean") or name.isdigit() or _COUNTED.fullmatch(name) or name in own):
             raise UserError(f"there is no position {name!r}: wanted prompt, shares in percent such as 25, eos, mean")
     for number, one in enumerate(maps):
         for part in plan.parts:
@@ -258,11 +262,14 @@ class _Keeper:
     ) -> None:
         self._rows = torch.arange(len(maps), device=device)[:, None]
         self._columns = torch.tensor([[at or 0 for at in row] for row in columns], device=device)
-        self._mean = [k for k, name in enumerate(positions) if name == "mean"]
+        self._mean = [k for k, name in enumerate(positions) if name.startswith("mean")]
         if self._mean:
-            weights = torch.zeros(len(maps), 1, length)
+            weights = torch.zeros(len(maps), len(self._mean), length)
             for b, one in enumerate(maps):
-                weights[b, 0, one.prompt : one.prompt + one.generated] = 1 / max(1, one.generated)
+                for k, name in enumerate(positions[k] for k in self._mean):
+                    count = int(name.removeprefix("mean") or one.generated)
+                    if 0 < count <= one.generated:
+                        weights[b, k, one.prompt : one.prompt + count] = 1 / count
             self._weights = weights.to(device)
         self.kept = torch.empty(len(maps), len(layers), len(positions), width, dtype=torch.float32, device=device)
 
@@ -287,6 +294,10 @@ def _columns(one: TokenMap, positions: Sequence[str], marks: Mapping[str, int | 
             found.append(one.prompt if one.generated else None)
         elif name.isdigit():
             found.append(share(one, int(name)))
+        elif counted := _COUNTED.fullmatch(name):
+            count = int(counted[2])
+            there = (counted[1] == "token" or count > 0) and count <= one.generated
+            found.append(one.prompt - 1 + count if there else None)
         else:
             found.append(marks.get(name))
     return tuple(found)
@@ -302,7 +313,9 @@ def share(one: TokenMap, percent: int) -> int | None:
 def _rows(one: TokenMap, columns: Sequence[int | None], plan: Plan) -> list[int]:
     if plan.rows == "writers":
         return list(one.writers)
-    return [at for name, at in zip(plan.positions, columns, strict=True) if name != "mean" and at is not None]
+    return [
+        at for name, at in zip(plan.positions, columns, strict=True) if at is not None and not name.startswith("mean")
+    ]
 
 
 def _layers(opened: OpenModel, plan: Plan) -> tuple[int, ...]:

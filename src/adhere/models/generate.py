@@ -82,6 +82,9 @@ class Watcher(Protocol):
     layer: int
     """The block after which it reads; 0 is before the first."""
 
+    def begin(self, rows: Sequence[int]) -> None:
+        """These answers begin now: what was read of them earlier is void, a batch had to be begun again."""
+
     def read(self, states: torch.Tensor, rows: Sequence[int]) -> Sequence[int]:
         """`states` [rows, width] at the newest token of each row (numbered as the requests); the rows to stop."""
 
@@ -209,6 +212,7 @@ def _run(opened: OpenModel, requests: list[tuple[int, Request]], watchers: Seque
     alive = list(range(len(rows)))
     emphasised = _emphasised(opened, [request for _, request in requests])
     with _Taps(model, watchers) as taps, attending(model, emphasised) if emphasised else nullcontext():
+        taps.begin([row.index for row in rows])
         while True:
             if emphasised:
                 emphasised.columns = mask.shape[1]
@@ -359,6 +363,10 @@ class _Taps:
         self._model = model
         self._states: dict[int, torch.Tensor] = {}
         self._handles: list[torch.utils.hooks.RemovableHandle] = []
+
+    def begin(self, rows: Sequence[int]) -> None:
+        for watcher in self._watchers:
+            watcher.begin(rows)
 
     def __enter__(self) -> _Taps:
         if self._watchers:
