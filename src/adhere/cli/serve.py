@@ -13,6 +13,8 @@ import typer
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
     from adhere.gateway.house import House
     from adhere.gateway.points import Handling
     from adhere.gateway.upstream.client import Upstream
@@ -20,6 +22,15 @@ if TYPE_CHECKING:
 SPEAKS = ("chat", "messages")
 HOLD = ("met", "doomed")
 SPENT = ("flag", "refuse", "human")
+
+
+def _new_key(wanted: bool) -> None:
+    if wanted:
+        from adhere.gateway import policy
+
+        key, kept = policy.new_key()
+        typer.echo(f"{key}\nin the policy: key: {kept}")
+        raise typer.Exit
 
 
 def serve(
@@ -66,12 +77,22 @@ def serve(
     read_prompt: Annotated[
         bool, typer.Option("--read-prompt", help="Read constraints out of the prompt's words too.")
     ] = False,
+    new_key: Annotated[
+        bool,
+        typer.Option(
+            "--new-key",
+            is_eager=True,
+            callback=_new_key,
+            help="Make a key for a client or the console, print it and its hash for the policy, and leave.",
+        ),
+    ] = False,
 ) -> None:
     """Serve OpenAI's and Anthropic's APIs in front of a model, and make constraints hold while it answers.
 
     Point a client's base URL here and put `constraints` into the request's body. Every answer says in its field
     `adhere` what was checked.
     """
+    del new_key
     for name, value, known in (("speaks", speaks, SPEAKS), ("hold", hold, HOLD), ("spent", spent, SPENT)):
         if value not in known:
             raise UserError(f"--{name} {value}: it is one of {', '.join(known)}")
@@ -148,7 +169,14 @@ def _run(
         typer.echo(line)
     gateway = Gateway(Client(upstream), house or Open(handling))
     ready = _ready(f"serving http://{host}:{port}/v1")
-    application = app(gateway, beside=(*(() if house is None else (house,)), *beside, ready))
+    pages: list[BaseRoute] = []
+    if house is not None:
+        from adhere.gateway.console.pages import routes
+
+        pages = routes(house)
+        if house.policy.console is not None:
+            typer.echo(f"console     http://{host}:{port}/console")
+    application = app(gateway, routes=pages, beside=(*(() if house is None else (house,)), *beside, ready))
     config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     uvicorn.Server(config).run(sockets=[listening])
 

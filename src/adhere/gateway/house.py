@@ -334,13 +334,19 @@ class House:
             f"{count} by {len(policy.routes)} routes, and what requests bring",
         )
         if policy.clients:
-            yield "yes", "callers", f"{len(policy.clients)} clients by key; others are refused"
+            yield (
+                "yes",
+                "callers",
+                f"known by key: {', '.join(client.name for client in policy.clients)}; others are refused",
+            )
         else:
             yield "no", "callers", "anybody who reaches this port may ask"
         for name, line in self.panel.posture():
             yield "partly", f"monitor {name}", line
         if not policy.monitors:
             yield "no", "monitors", "none"
+        if policy.console is None:
+            yield "no", "console", "none: held acts are confirmed by `adhere warden approve`"
         if self.warden is None:
             yield (
                 "no",

@@ -285,6 +285,8 @@ class Policy(_Part):
             )
         if charter:
             return
+        if self.console is not None:
+            raise UserError("the console shows and stops what a charter holds: adhere serve --charter DIR")
         for where in self.asks_people():
             raise UserError(f"{where} may ask a person, and no charter says whom: adhere serve --charter DIR")
         for place, route in enumerate(self.routes):
@@ -312,6 +314,8 @@ def load(path: Path) -> Policy:
         raise UserError(f"{path}: a policy has routes, clients, monitors and console")
     try:
         policy = Policy.model_validate(fields)
+    except UserError as error:  # a constraint that is none
+        raise UserError(f"{path}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -39,7 +39,7 @@ class Switch:
         self._why: str | None = "the stop switch was not looked at yet"
         self._text: str | None = None
         self.state: State | None = None
-        self._look()
+        self.look()
         self._thread = threading.Thread(target=self._run, daemon=True, name="adhere stop switch")
         self._thread.start()
 
@@ -59,7 +59,7 @@ class Switch:
     def _run(self) -> None:
         ticked = 0.0
         while not self._end.wait(LOOK):
-            self._look()
+            self.look()
             if time.monotonic() - ticked > TICK:
                 ticked = time.monotonic()
                 try:
@@ -67,7 +67,8 @@ class Switch:
                 except Refused as error:
                     self._why = f"the clock cannot be looked at: {error}"
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Look now."""
         try:
             text = self._ledger.get("state")
             state = self.state if text == self._text and self.state is not None else read_state(text)

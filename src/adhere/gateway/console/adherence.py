@@ -1,8 +1,8 @@
 """Adherence over time, from the ledger: how many answers met what was asked of them, with intervals and n.
 
 Rules
-- Counted are answers with at least one constraint that were delivered or refused for it: met, flagged, refused. What
-  was denied, stopped, failed or left by the client says nothing about adherence and is counted beside it.
+- Counted are answers with at least one constraint that was decided, delivered or refused for it: met, flagged, refused.
+  What was denied, stopped, failed or left by the client says nothing about adherence and is counted beside it.
 - *At the first asking* is what the model did without repair: met, and asked once.
 - A share has Wilson's interval, and stands in a slot of time with its n; slots without answers are not drawn.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -22,6 +23,7 @@ from adhere.warden.ledger import Entry
 SLOTS = 24
 LOOKED_AT = 20_000
 COUNTED = ("met", "flagged", "refused")
+DECIDED = ("holds", "broken")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,11 @@ class Adherence:
 def adherence(entries: Sequence[Entry]) -> Adherence:
     """What `entries` (of kind `answer`) say."""
     bodies = [(entry.time, entry.body) for entry in entries]
-    counted = [(at, body) for at, body in bodies if body["checked"] and body["ending"] in COUNTED]
+    counted = [(at, body) for at, body in bodies if body["ending"] in COUNTED and _decided(body)]
     kinds: dict[str, list[int]] = {}
     for _, body in counted:
         for checked in body["checked"]:
-            if checked["verdict"] in ("holds", "broken"):
+            if checked["verdict"] in DECIDED:
                 tally = kinds.setdefault(checked["kind"], [0, 0])
                 tally[0] += checked["verdict"] == "holds"
                 tally[1] += 1
@@ -79,6 +81,10 @@ def adherence(entries: Sequence[Entry]) -> Adherence:
         sum(body["attempts"] for _, body in counted),
         len(counted),
     )
+
+
+def _decided(body: dict[str, Any]) -> bool:
+    return any(checked["verdict"] in DECIDED for checked in body["checked"])
 
 
 def _met(body: dict[str, Any]) -> bool:
@@ -128,8 +134,11 @@ def drawing(found: Adherence) -> Markup:
         f'<text class="tick" x="{LEFT - 5}" y="{y(share) + 3.5:.1f}" text-anchor="end">{share:.0%}</text>'
         for share in (0, 0.25, 0.5, 0.75, 1)
     ]
-    for name, slots in (("first", found.first_slots), ("met", found.slots)):
-        places = [f"{x((s.start + s.end) / 2):.1f}" for s in slots]
+    for at, anchor in ((start, "start"), (end, "end")):
+        moment = datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M")
+        parts.append(f'<text class="tick" x="{x(at):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{moment}</text>')
+    for name, slots, aside in (("first", found.first_slots, 2.5), ("met", found.slots, -2.5)):
+        places = [f"{x((s.start + s.end) / 2) + aside:.1f}" for s in slots]
         heights = [f"{y(s.estimate):.1f}" for s in slots]
         for place, slot in zip(places, slots, strict=True):
             low, high = (f"{y(bound):.1f}" for bound in slot.interval)

@@ -330,6 +330,8 @@ class Console:
             return attest.load_last(self.warden) if self.warden.state().mode is Mode.STOPPED else None
 
         found = await asyncio.to_thread(read)
+        if self.house.switch is not None:
+            self.house.switch.look()
         lines = attest.lines(found.body) if found else []
         return self._page(request, "stop.html", "Stop", attestation=found, lines=lines)
 
