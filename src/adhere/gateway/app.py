@@ -112,12 +112,16 @@ async def _body(http: Request) -> dict[str, Any]:
     except ClientDisconnect:
         raise Failure(400, "unreadable", "the request ended before its body did") from None
     try:
-        body = json.loads(b"".join(pieces))
+        body = json.loads(b"".join(pieces), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Failure(400, "unreadable", "the body is not JSON") from None
     if not isinstance(body, dict):
         raise Failure(400, "unreadable", "the body is not a JSON object")
     return body
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _caller(http: Request) -> Caller:

@@ -138,7 +138,10 @@ class Client:
     async def _response(self, question: Question, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
         assert self._session is not None, "the client is an asynchronous context manager"
         url = self.upstream.url.rstrip("/") + self.upstream.dialect.path
-        data = json.dumps(self.upstream.dialect.body(question)).encode()
+        try:
+            data = json.dumps(self.upstream.dialect.body(question)).encode()
+        except RecursionError:
+            raise UpstreamError(400, "unreadable", "the request nests too deep") from None
         response = None
         until = time.monotonic() + seconds
         async for attempt in AsyncRetrying(

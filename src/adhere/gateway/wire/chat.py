@@ -107,12 +107,12 @@ def _parts(content: Any, where: str) -> list[Part]:
 
 
 def _part(part: Json, where: str) -> Part:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if kind in ("text", "refusal"):
         return Text(string(part, kind, f"{where}."))
     if kind in _MEDIA:
         return Media(_MEDIA[kind], part)  # type: ignore[arg-type]  # the values are its kinds
-    raise Unreadable(f"{where}: nobody here can read a part of type {str(kind)[:40]!r}", where)
+    raise Unreadable(f"{where}: nobody here can read a part of type {kind[:40]!r}", where)
 
 
 def _text_only(part: Part, where: str) -> str:

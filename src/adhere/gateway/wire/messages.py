@@ -82,7 +82,7 @@ def _parameters(body: Json) -> dict[str, Any]:
         choice = mapping(choice, "tool_choice")
         if choice.get("disable_parallel_tool_use"):
             asked["parallel_tool_calls"] = False
-        kind = choice.get("type")
+        kind = str(choice.get("type"))
         if kind == "tool":
             asked["tool_choice"] = {"type": "function", "function": {"name": string(choice, "name", "tool_choice.")}}
         elif kind in _CHOICES:
@@ -115,7 +115,7 @@ def _blocks(content: Any, where: str) -> list[Part]:
 
 
 def _block(block: Json, where: str) -> Part:
-    kind = block.get("type")
+    kind = str(block.get("type"))
     if kind == "text":
         only(block, ("type", "text", "cache_control", "citations"), where)
         return Text(string(block, "text", f"{where}."))
@@ -136,7 +136,7 @@ def _block(block: Json, where: str) -> Part:
         return Media("image", {"type": "image_url", "image_url": {"url": _url(block, where)}})
     if kind == "document":
         return Media("file", {"type": "file", "file": {"file_data": _url(block, where)}})
-    raise Unreadable(f"{where}: nobody here can read a block of type {str(kind)[:40]!r}", where)
+    raise Unreadable(f"{where}: nobody here can read a block of type {kind[:40]!r}", where)
 
 
 def _url(block: Json, where: str) -> str:

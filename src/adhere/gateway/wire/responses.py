@@ -99,7 +99,7 @@ def _parameters(body: Json) -> dict[str, Any]:
 
 
 def _item(item: Json, where: str) -> Message:
-    kind = item.get("type", "message")
+    kind = str(item.get("type", "message"))
     if kind == "function_call":
         only(item, ("type", "id", "call_id", "name", "arguments", "status"), where)
         call = ToolCall(
@@ -120,7 +120,7 @@ def _item(item: Json, where: str) -> Message:
         thoughts = [*items(item.get("summary") or [], where), *items(item.get("content") or [], where)]
         return Message("assistant", tuple(Reasoning(string(mapping(t, where), "text", f"{where}.")) for t in thoughts))
     if kind != "message":
-        raise Unreadable(f"{where}: nobody here can read an item of type {str(kind)[:40]!r}", where)
+        raise Unreadable(f"{where}: nobody here can read an item of type {kind[:40]!r}", where)
     only(item, ("type", "id", "role", "content", "status", "phase"), where)
     role = item.get("role")
     if role not in ("system", "developer", "user", "assistant"):
@@ -135,7 +135,7 @@ def _parts(content: Any, where: str) -> list[Part]:
 
 
 def _part(part: Json, where: str) -> Part:
-    kind = part.get("type")
+    kind = str(part.get("type"))
     if kind in ("input_text", "output_text", "text"):
         return Text(string(part, "text", f"{where}."))
     if kind == "refusal":
@@ -147,7 +147,7 @@ def _part(part: Json, where: str) -> Part:
         return Media("file", {"type": "file", "file": {k: v for k, v in part.items() if k != "type"}})
     if kind == "input_audio":
         return Media("audio", part)
-    raise Unreadable(f"{where}: nobody here can read a part of type {str(kind)[:40]!r}", where)
+    raise Unreadable(f"{where}: nobody here can read a part of type {kind[:40]!r}", where)
 
 
 def _together(messages: Iterator[Message]) -> Iterator[Message]:
