@@ -14,7 +14,6 @@ Rules:
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,14 +53,23 @@ class Terms:
         self._reach = max((wanted.reach for wanted in self._wanted), default=1)
         self._tail = ""
         self._cut = False
+        self._unsettled: int | None = 0
+        """The answer of `unsettled` since the last chunk, once somebody asked."""
         self._done = (0,) * len(self.terms)
         """Where in the tail each term may next be found: what lies before was counted already."""
 
     def fork(self) -> Self:
-        return copy.copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
 
     def unsettled(self) -> int:
         """How many of the last characters may be the beginning of an occurrence that is not certain yet."""
+        if self._unsettled is None:
+            self._unsettled = self._forming()
+        return self._unsettled
+
+    def _forming(self) -> int:
         tail = self._tail
         starts = [
             match.start()
@@ -76,6 +84,7 @@ class Terms:
 
         With `last`, the text ends with this chunk, and what stands at its very end is certain too.
         """
+        self._unsettled = None
         tail = self._tail
         text = tail + chunk
         length = len(text)

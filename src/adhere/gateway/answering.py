@@ -155,7 +155,7 @@ class Answering:
         while True:
             last = step >= self.handling.attempts
             through = self.handling.decompose or (last and self.handling.spent != "refuse")
-            draft = _Draft(Guard(self.exchange.asked, self.handling.hold))
+            draft = _Draft(Guard(self.exchange.asked, self.handling.hold if live else "all"))
             began = time.monotonic()
             async for said in self._ask(ask, draft, live, through):
                 yield said

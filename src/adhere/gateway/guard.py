@@ -8,6 +8,7 @@ Rules
   what can only be judged whole. Whatever comes of the rest, the client has no text that is known to be wrong.
 - Under hold "doomed" text is released unless it is lost, less what is unsettled. What is only wanted in the end may
   turn out missing after everything else was delivered.
+- Under hold "all" nothing is released: the answer is delivered whole.
 - A break is found at the character that makes it certain. Nothing of the chunk from there on is released; `safe` is how
   much of the text was neither broken nor the beginning of what broke it.
 - `leaked` counts: characters of a deciding stretch (a check's spans) that had been released before it was found.
@@ -33,7 +34,7 @@ class Guard:
     `text` is the answer so far; `released` how many of its characters were let go.
     """
 
-    def __init__(self, asked: Sequence[Asked], hold: Literal["met", "doomed"] = "met") -> None:
+    def __init__(self, asked: Sequence[Asked], hold: Literal["met", "doomed", "all"] = "met") -> None:
         self.asked = tuple(asked)
         self._hold = hold
         self._monitors: list[Monitor] = [one.constraint.monitor() for one in asked]
@@ -71,6 +72,8 @@ class Guard:
         if any(monitor.verdict is not OPEN for monitor in self._open):
             self.broken = any(monitor.verdict is BROKEN for monitor in self._open)
             self._open = [monitor for monitor in self._open if monitor.verdict is OPEN]
+        if self._hold == "all":
+            return ""
         return self._release() if not self.broken else self._keep()
 
     def skip(self, released: str) -> None:

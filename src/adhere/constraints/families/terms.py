@@ -354,6 +354,11 @@ class _FrequencyMonitor(_TermMonitor):
         ended.read("", last=True)
         return Wanted((self._bounded.term,)) if ended.counts[0] < (self._bounded.at_least or 0) else Wanted()
 
+    def standing(self) -> Verdict:
+        if self.verdict is OPEN and not self._search.unsettled():
+            return Verdict.of(self._bounded.within(self._times))
+        return super().standing()
+
     def unsettled(self) -> int:
         high = self._bounded.at_most
         return self._search.unsettled() if high is not None and self._times >= high else 0

@@ -22,7 +22,9 @@ from pydantic import AfterValidator
 from adhere.constraints import lexicon
 from adhere.constraints.constraint import (
     BROKEN,
+    HOLDS,
     MOST_SPANS,
+    OPEN,
     UNSURE,
     AtEnd,
     Check,
@@ -112,6 +114,11 @@ class _ToxicityMonitor(_LexiconMonitor):
     def _hit(self, name: str, offset: int) -> None:
         del name
         self._decide(BROKEN, offset)
+
+    def standing(self) -> Verdict:
+        if self.verdict is OPEN and not self._tally.unsettled():
+            return HOLDS
+        return super().standing()
 
     def unsettled(self) -> int:
         return self._tally.unsettled()

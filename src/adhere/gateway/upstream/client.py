@@ -14,9 +14,11 @@ Rules
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -25,7 +27,7 @@ from typing import Self
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from adhere.gateway.exchange import Event, Unreadable
+from adhere.gateway.exchange import Event, TextDelta, Unreadable
 from adhere.gateway.upstream import chat, messages
 from adhere.gateway.upstream.dialect import Dialect, Question, UpstreamError
 from adhere.gateway.wire import sse
@@ -126,9 +128,9 @@ class Client:
                     raise Unreadable("the upstream was asked for a stream and sent something else")
                 reader = sse.Reader()
                 async for piece in response.content.iter_any():
-                    for sent in reader.feed(piece):
-                        for event in reading.sent(sent):
-                            yield event
+                    events = (event for sent in reader.feed(piece) for event in reading.sent(sent))
+                    for event in _joined(events):
+                        yield event
             except TimeoutError as error:
                 raise UpstreamError(504, "upstream_silent", "the upstream fell silent", retry=True) from error
             except aiohttp.ClientError as error:
@@ -142,21 +144,34 @@ class Client:
             data = json.dumps(self.upstream.dialect.body(question)).encode()
         except RecursionError:
             raise UpstreamError(400, "unreadable", "the request nests too deep") from None
-        response = None
-        until = time.monotonic() + seconds
-        async for attempt in AsyncRetrying(
-            stop=stop_after_attempt(TRIES),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            retry=retry_if_exception(lambda e: isinstance(e, UpstreamError) and e.retry and self.budget.retry()),
-            reraise=True,
-        ):
-            with attempt:
-                response = await self._send(self._session, url, data, until - time.monotonic())
-        assert response is not None
+        response = await self._sent(self._session, url, data, seconds)
         try:
             yield response
         finally:
             response.close()
+
+    async def _sent(
+        self, session: aiohttp.ClientSession, url: str, data: bytes, seconds: float
+    ) -> aiohttp.ClientResponse:
+        """The response, tried again where that may help and the budget allows it."""
+        until = time.monotonic() + seconds
+        try:
+            return await self._send(session, url, data, seconds)
+        except UpstreamError as error:
+            if not error.retry or not self.budget.retry():
+                raise
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(TRIES - 1),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            retry=retry_if_exception(lambda e: isinstance(e, UpstreamError) and e.retry and self.budget.retry()),
+            reraise=True,
+        )
+        await asyncio.sleep(random.uniform(0, 0.2))
+
+        async def again() -> aiohttp.ClientResponse:
+            return await self._send(session, url, data, until - time.monotonic())
+
+        return await retrying(again)
 
     async def _send(
         self, session: aiohttp.ClientSession, url: str, data: bytes, seconds: float
@@ -204,6 +219,21 @@ class Client:
             if isinstance(rows, list)
             else []
         )
+
+
+def _joined(events: Iterator[Event]) -> Iterator[Event]:
+    """Texts that came together as one: what is watched does not depend on how it was cut, and costs less in one."""
+    texts: list[str] = []
+    for event in events:
+        if isinstance(event, TextDelta):
+            texts.append(event.text)
+            continue
+        if texts:
+            yield TextDelta("".join(texts))
+            texts = []
+        yield event
+    if texts:
+        yield TextDelta("".join(texts))
 
 
 async def _whole(response: aiohttp.ClientResponse) -> dict[str, object]:
