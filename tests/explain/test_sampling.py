@@ -80,8 +80,8 @@ def test_a_free_twin_is_the_prompt_without_the_instruction(skill: str) -> None:
 def test_aligned_states_are_those_around_the_token_that_broke_it(opened: OpenModel, sampled: list[Response]) -> None:
     workers = Workers(opened, 1)
     chosen = balance(cases(sampled, SKILLS), 24)
-    found = examples(workers, sampled, chosen, Take((2, 6), ("prompt", "100", *ALIGNED)))
-    each = examples(workers, sampled, chosen[:1], Take((2, 6), ("prompt", "100", *ALIGNED)))
+    found = examples(workers, sampled, chosen, Take((2, 6), ("prompt", "100", *ALIGNED))).examples
+    each = examples(workers, sampled, chosen[:1], Take((2, 6), ("prompt", "100", *ALIGNED))).examples
     np.testing.assert_allclose(each.states, found.states[:1], rtol=2e-3, atol=0.02)
     row = next(k for k, case in enumerate(chosen) if case.skill == "exclusion" and not case.met)
     response = sampled[chosen[row].response]
@@ -98,7 +98,7 @@ def test_aligned_states_are_those_around_the_token_that_broke_it(opened: OpenMod
 
 def test_rows_without_a_position_are_left_out_where_it_is_looked_at(opened: OpenModel, sampled: list[Response]) -> None:
     chosen = balance(cases(sampled, SKILLS), 24)
-    found = examples(Workers(opened, 1), sampled, chosen, Take((1,), ("prompt", *ALIGNED)))
+    found = examples(Workers(opened, 1), sampled, chosen, Take((1,), ("prompt", *ALIGNED))).examples
     before = whole(found, (aligned(OFFSETS[0]),))
     assert len(before) < len(found)
     assert np.isfinite(before.states.astype(np.float32)).all()

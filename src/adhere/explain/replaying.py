@@ -70,20 +70,29 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What came of a job.
+class Row:
+    """What came of one case.
 
     Attributes:
-        states: shape (cases, layers, positions, width); NaN where there is no such position.
-        decided: for each case, the token of the answer after which the outcome was certain.
-        verdict: for each case, that outcome, as `labels` has it; OPEN where the answer was cut off before.
+        states: shape (layers, positions, width), float16; NaN where there is no such position.
+        at: the token of the answer after which the outcome was certain.
         tokens: of the answer, with the end token.
+        written: characters of the answer at each of `OFFSETS`; -1 where there is none. Empty where nobody asked.
     """
 
     states: NDArray[Any]
-    decided: tuple[int, ...]
-    verdict: tuple[int, ...]
+    at: int
     tokens: int
+    written: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """Examples, and how many characters of the answer were written at each aligned position, shape (rows, OFFSETS);
+    -1 where there is no such position."""
+
+    examples: Examples
+    written: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def examples(
     constrained: bool = True,
     about: Mapping[str, str | int | float] | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Examples:
+) -> Replayed:
     """States of the cases, in their order. Without position "eos" or aligned ones, no state is missing; those that are
     missing are NaN, to be left out by who looks at them (`whole`).
 
@@ -121,7 +130,7 @@ def examples(
     Raises:
         UserError: nothing can be read: every response is too long for the model.
     """
-    times = {} if not any(name.startswith(AT) for name in take.positions) else _times(workers, responses, chosen)
+    times = {} if not any(name.startswith(AT) for name in take.positions) else _times(workers.opened, responses, chosen)
     numbers = sorted({case.response for case in chosen})
     mine: dict[int, list[int]] = {number: [] for number in numbers}
     for row, case in enumerate(chosen):
@@ -129,13 +138,10 @@ def examples(
     jobs = [_job(responses[number], [(chosen[row], times.get(row)) for row in mine[number]]) for number in numbers]
     order = sorted(range(len(jobs)), key=lambda k: len(jobs[k].text) + sum(len(t) for _, t in jobs[k].messages))
     pieces = [[jobs[k] for k in order[start : start + PIECE]] for start in range(0, len(order), PIECE)]
-    rows: dict[int, tuple[NDArray[Any], int, int, int]] = {}
+    rows: dict[int, Row] = {}
     for number, found in workers.map(replay_piece, pieces, take):
-        for k, one in zip(order[number * PIECE :], found, strict=False):
-            if one is None:
-                continue
-            for j, row in enumerate(mine[numbers[k]]):
-                rows[row] = (one.states[j], one.decided[j], one.verdict[j], one.tokens)
+        for k, own in zip(order[number * PIECE :], found, strict=False):
+            rows.update(zip(mine[numbers[k]], own, strict=False))
         if progress:
             progress(len(found))
     if not rows:
@@ -146,16 +152,16 @@ def examples(
 def _gather(
     responses: Sequence[Response],
     chosen: Sequence[Case],
-    rows: Mapping[int, tuple[NDArray[Any], int, int, int]],
+    rows: Mapping[int, Row],
     take: Take,
     constrained: bool,
     about: Mapping[str, str | int | float],
-) -> Examples:
+) -> Replayed:
     kept = sorted(rows)
     cases = [chosen[row] for row in kept]
-    states = np.stack([rows[row][0] for row in kept])
+    states = np.stack([rows[row].states for row in kept])
     layers = take.layers or tuple(range(states.shape[1]))
-    return Examples(
+    made = Examples(
         states=states,
         layers=layers,
         positions=take.positions,
@@ -164,9 +170,12 @@ def _gather(
         prompt=np.array([case.prompt for case in cases], dtype=np.int64),
         text=tuple(responses[case.response].text for case in cases),
         constrained=np.full(len(cases), constrained),
-        decided=np.array([(rows[row][1] + 1) / max(1, rows[row][3]) for row in kept], dtype=np.float32),
+        decided=np.array([(rows[row].at + 1) / max(1, rows[row].tokens) for row in kept], dtype=np.float32),
+        asked=tuple("\n".join(text for _, text in responses[case.response].prompt.messages) for case in cases),
         about=dict(about),
     )
+    written = [rows[row].written or (-1,) * len(OFFSETS) for row in kept]
+    return Replayed(made, np.array(written, dtype=np.int64).reshape(len(kept), len(OFFSETS)))
 
 
 def whole(found: Examples, positions: Sequence[str]) -> Examples:
@@ -188,20 +197,19 @@ def _job(response: Response, mine: Sequence[tuple[Case, int | None]]) -> Job:
     )
 
 
-def _times(workers: Workers, responses: Sequence[Response], chosen: Sequence[Case]) -> dict[int, int]:
+def _times(opened: OpenModel, responses: Sequence[Response], chosen: Sequence[Case]) -> dict[int, int]:
     """For met cases, the token at which their violated partners were decided."""
     times = {}
     for row, (one, two) in enumerate(pairwise(chosen)):
         if not one.met and two.met and one.skill == two.skill:
             response = responses[one.response]
-            told = told_of(response, response.prompt.asked(one.skill), _map(workers.opened, response))
-            if told is not None and told[1] == BROKEN:
-                times[row + 1] = told[0]
+            where = _mapped(opened, response.prompt.messages, response.tokens or response.text, response.ended)
+            if (
+                where is not None
+                and (at := _broken(response.prompt.asked(one.skill), response.text, where)) is not None
+            ):
+                times[row + 1] = at
     return times
-
-
-def _map(opened: OpenModel, response: Response) -> TokenMap | None:
-    return _mapped(opened, response.prompt.messages, response.tokens or response.text, response.ended)
 
 
 def _mapped(opened: OpenModel, messages: Sequence[Turn], answer: tuple[int, ...] | str, ended: bool) -> TokenMap | None:
@@ -214,63 +222,71 @@ def _mapped(opened: OpenModel, messages: Sequence[Turn], answer: tuple[int, ...]
         raise
 
 
-def told_of(response: Response, asked: Sequence[Constraint], where: TokenMap | None) -> tuple[int, int] | None:
-    """The token of the answer after which the outcome was certain, and the outcome."""
-    return None if where is None else _told(asked, response.text, where)
-
-
-def _told(asked: Sequence[Constraint], text: str, where: TokenMap) -> tuple[int, int]:
+def _told(asked: Sequence[Constraint], text: str, where: TokenMap) -> NDArray[np.int8]:
+    """The verdict after each token of the answer."""
     ends = [*where.ends, where.ends[-1]] if where.ended and where.ends else list(where.ends)
-    told = verdicts(asked, text, ends)
-    return decided(told), int(told[-1]) if len(told) else 0
+    return verdicts(asked, text, ends)
 
 
-def replay_piece(opened: OpenModel, jobs: Sequence[Job], take: Take) -> list[Found | None]:
-    """What a process does: map to tokens, follow the monitors, replay, keep."""
+def _broken(asked: Sequence[Constraint], text: str, where: TokenMap) -> int | None:
+    """The token of the answer that broke the constraint; None where none did before the end."""
+    broken = np.flatnonzero(_told(asked, text, where)[: where.generated] == BROKEN)
+    return int(broken[0]) if len(broken) else None
+
+
+def replay_piece(opened: OpenModel, jobs: Sequence[Job], take: Take) -> list[list[Row]]:
+    """What a process does: map to tokens, follow the monitors, replay, keep. No rows for what does not fit."""
     maps = [_mapped(opened, job.messages, job.answer, job.ended) for job in jobs]
-    told = [
-        [_told(asked, job.text, where) if where else (0, 0) for asked in job.asked]
-        for job, where in zip(jobs, maps, strict=True)
-    ]
     fixed = [name for name in take.positions if not name.startswith(AT)]
-    slots = max((len(job.asked) for job in jobs), default=0) if len(fixed) < len(take.positions) else 0
-    wanted = [*fixed, *(f"{slot}{name}" for slot in range(slots) for name in take.positions if name.startswith(AT))]
-    fit = [k for k, where in enumerate(maps) if where is not None]
-    marks = [_marks(jobs[k], told[k], maps[k], wanted[len(fixed) :]) for k in fit] if slots else None
+    moving = [name for name in take.positions if name.startswith(AT)]
+    slots = range(max((len(job.asked) for job in jobs), default=0) if moving else 0)
+    wanted = [*fixed, *(f"{slot}{name}" for slot in slots for name in moving)]
+    fit = [(job, where) for job, where in zip(jobs, maps, strict=True) if where is not None]
+    marks = [_marks(job, where, wanted[len(fixed) :]) for job, where in fit] if moving else None
     model = opened if take.untrained is None else untrained(opened, take.untrained)
-    got = capture(model, [m for m in maps if m is not None], Plan(take.layers, tuple(wanted)), marks=marks)
-    made: list[Found | None] = [None] * len(jobs)
-    for row, k in enumerate(fit):
-        where = maps[k]
-        assert where is not None
-        states = []
-        for slot in range(len(jobs[k].asked)):
-            columns = [wanted.index(name if not name.startswith(AT) else f"{slot}{name}") for name in take.positions]
-            states.append(_halved(got.states[row][:, columns]))
-        made[k] = Found(
-            np.stack(states),
-            tuple(at for at, _ in told[k]),
-            tuple(verdict for _, verdict in told[k]),
-            len(where.tokens) - where.prompt,
-        )
+    got = iter(capture(model, [where for _, where in fit], Plan(take.layers, tuple(wanted)), marks=marks).states)
+    made: list[list[Row]] = []
+    for job, place in zip(jobs, maps, strict=True):
+        if place is None:
+            made.append([])
+            continue
+        states = next(got)
+        rows = []
+        for slot, asked in enumerate(job.asked):
+            columns = [wanted.index(name if name in fixed else f"{slot}{name}") for name in take.positions]
+            at = decided(_told(asked, job.text, place))
+            written = tuple(_written(place, at) for at in _aligned(job, slot, place)) if moving else ()
+            rows.append(Row(_halved(states[:, columns]), at, len(place.tokens) - place.prompt, written))
+        made.append(rows)
     return made
 
 
-def _marks(
-    job: Job, told: Sequence[tuple[int, int]], where: TokenMap | None, names: Sequence[str]
-) -> dict[str, int | None]:
-    """Where the aligned positions of each case stand in prompt and answer; None where there is no such token."""
-    assert where is not None
+def _aligned(job: Job, slot: int, where: TokenMap) -> list[int | None]:
+    """For each of `OFFSETS`, the token of prompt and answer at which a case is read; None where there is none."""
+    partner = job.at[slot]
+    at = _broken(job.asked[slot], job.text, where) if partner is None else partner
+    if at is None:
+        return [None] * len(OFFSETS)
+    tokens = [where.prompt + at + offset for offset in OFFSETS]
+    return [token if where.prompt - 1 <= token < len(where.tokens) else None for token in tokens]
+
+
+def _marks(job: Job, where: TokenMap, names: Sequence[str]) -> dict[str, int | None]:
+    """The same as `capture` wants it, for all cases of a response."""
     marks: dict[str, int | None] = dict.fromkeys(names)
-    for slot, ((own, verdict), partner) in enumerate(zip(told, job.at, strict=True)):
-        at = partner if partner is not None else own if verdict == BROKEN else None
-        if at is None:
-            continue
-        for offset in OFFSETS:
-            token = where.prompt + at + offset
-            if where.prompt - 1 <= token < len(where.tokens):
-                marks[f"{slot}{aligned(offset)}"] = token
+    for slot in range(len(job.asked)):
+        for offset, token in zip(OFFSETS, _aligned(job, slot, where), strict=True):
+            if (name := f"{slot}{aligned(offset)}") in marks:
+                marks[name] = token
     return marks
+
+
+def _written(where: TokenMap, token: int | None) -> int:
+    """Characters of the answer that stand once this token is there."""
+    if token is None:
+        return -1
+    number = min(token - where.prompt, len(where.ends) - 1)
+    return where.ends[number] if number >= 0 else 0
 
 
 def _halved(states: NDArray[Any]) -> NDArray[Any]:
