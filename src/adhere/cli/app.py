@@ -12,6 +12,7 @@ from adhere.cli import (
     compare,
     constraints,
     corrigibility,
+    explain,
     modular,
     monitor,
     pocket,
@@ -55,6 +56,7 @@ app.command(name="sustain", rich_help_panel=MEASURE)(sustain.sustain)
 app.command(name="compare", rich_help_panel=MEASURE)(compare.compare)
 app.command(name="corrigibility", rich_help_panel=MEASURE)(corrigibility.corrigibility)
 app.command(name="constraints", rich_help_panel=MEASURE)(constraints.constraints)
+app.command(name="explain", rich_help_panel=EXPLAIN)(explain.explain)
 app.add_typer(modular.app, name="modular", rich_help_panel=EXPLAIN)
 app.add_typer(pocket.app, name="pocket", rich_help_panel=POCKET)
 app.command(name="serve", rich_help_panel=ENFORCE)(serve.serve)

@@ -4,8 +4,8 @@
 
 Stages, in this order; what each leaves in the folder is not made again by the same command:
 
-    responses.jsonl, free.jsonl       what the model answered, and its answers to the same prompts without the instruction
-    states/, free/, untrained/        `Examples`: states of the balanced cases, of the free ones, of an untrained model's
+    responses.jsonl, free.jsonl       what the model answered; the same prompts answered without the instruction
+    states/, free/, untrained/        `Examples`: states of the balanced cases, of the free ones, of an untrained model
     monitor.safetensors, .json        a monitor for each skill
     arrays.safetensors, findings.json what was found; `report.html` is the command line's
 
@@ -388,17 +388,13 @@ def joined(one: Examples, other: Examples) -> Examples:
         prompt=np.concatenate([one.prompt, other.prompt]),
         text=(*one.text, *other.text),
         constrained=np.concatenate([one.constrained, other.constrained]),
-        decided=None
-        if one.decided is None or other.decided is None
-        else np.concatenate([one.decided, other.decided]),
+        decided=None if one.decided is None or other.decided is None else np.concatenate([one.decided, other.decided]),
         asked=(*one.asked, *other.asked),
         about=one.about,
     )
 
 
-def _look(
-    workers: Workers, name: str, gathered: _Gathered, states: _States, plan: Plan, tell: Progress
-) -> Explained:
+def _look(workers: Workers, name: str, gathered: _Gathered, states: _States, plan: Plan, tell: Progress) -> Explained:
     """Every lens, in order."""
     spread = 1 if len(states.asked) * states.asked.width < 2_000_000 else workers.processes
     sites = len(states.asked.layers) * len(states.asked.positions)

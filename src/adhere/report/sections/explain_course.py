@@ -1,0 +1,190 @@
+"""The later lenses of `adhere explain`: when, the constraint or the text, what the model does without, monitors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from adhere.report.charts import Line, Point, lines, number, points
+from adhere.report.page import Block, Charts, Prose, Section, Table
+from adhere.report.sections.explain_told import finite, told
+
+if TYPE_CHECKING:
+    from adhere.explain.decodability import Estimate
+    from adhere.explain.run import Explained
+
+GROUPS = (
+    ("structural and lexical skills", ("word_count", "character_count", "json", "inclusion", "exclusion")),
+    ("semantic and stylistic skills", ("topic", "sentiment", "register", "toxicity")),
+)
+"""Skills whose curves share a figure, so that no figure has more than five."""
+ENDS = {"prompt": 0.0, "eos": 100.0}
+
+
+def timed(found: Explained, recompute: str = "") -> Section:
+    """Lens 4: over the answer, and by tokens from the decision."""
+    drawn = []
+    for title, group in GROUPS:
+        curves = []
+        for skill in (one for one in group if one in found.skills):
+            read = [b for b in found.timing.curve if b.skill == skill and b.position != "mean"]
+            rows = sorted(((_progress(b.position), b.specialist) for b in read), key=lambda row: row[0])
+            curves.append(_curve(skill, rows))
+        if curves:
+            drawn.append(
+                lines(
+                    f"When the outcome can be read: {title}",
+                    curves,
+                    x="percent of the answer (0: before it)",
+                    y="AUC",
+                    limits=(0.4, 1.0),
+                    caption="Each point at its cross-fitted best layer; bands are 95 % over prompts.",
+                    recompute=recompute,
+                )
+            )
+    moments = []
+    for skill in found.alignment.skills:
+        own = [one for one in found.alignment.moments if one.best.skill == skill]
+        curves = [_curve("probe", [(float(one.offset), one.best.specialist) for one in own])]
+        known = [(float(one.offset), s) for one in own if (s := one.best.surface) is not None]
+        if known:
+            curves.append(_curve("surface of the text so far", known, reference=True))
+        moments.append(
+            lines(
+                f"{skill}: before and after the token that breaks it",
+                curves,
+                x="tokens from the decision",
+                y="AUC",
+                limits=(0.3, 1.02),
+                caption=f"{max(one.responses for one in own)} responses; those that met it at their partner's token.",
+                recompute=recompute,
+            )
+        )
+    blocks: list[Block] = [Charts(tuple(drawn))]
+    contrasts = [c for c in found.timing.claims(recompute) if "contrast" in c.finding.subject]
+    blocks += told(contrasts, "for monitoring over planning")
+    if moments:
+        blocks.append(
+            Prose(
+                "By the moment of decision. A share of the answer mixes texts that have broken their constraint with "
+                "others that have not. Here each violated answer is read at tokens counted from the one that broke it, "
+                "and a met answer of the same kind at the same token of its own. Left of 0 the text still allows both."
+            )
+        )
+        blocks.append(Charts(tuple(moments)))
+        foreseen = [c for c in found.alignment.claims(recompute) if int(c.finding.subject["tokens"]) < 0]
+        blocks += told(foreseen, "before the text decides")
+    else:
+        blocks.append(Prose("No skill has enough violations that are decided before the end to be read around them."))
+    lead = "Planned before the first token, monitored while writing, or only seen at the end?"
+    return Section("timing", "When the model knows", lead, tuple(blocks))
+
+
+def specific(found: Explained, recompute: str = "") -> Section:
+    """The constraint, or only the text."""
+    rows = []
+    for one in found.specificity:
+        rows.append(Point(one.skill, one.asked.value, finite(one.asked), "asked for", one.asked.n))
+        if one.free is not None:
+            rows.append(Point(one.skill, one.free.value, finite(one.free), "not asked for", one.free.n))
+    chart = points(
+        "The same probe on answers to the prompt without the instruction",
+        rows,
+        unit="AUC",
+        limits=(0.2, 1.0),
+        reference=0.5,
+        caption="Judged by the constraint that was taken out. Where both are alike, the probe reads the text.",
+        recompute=recompute,
+    )
+    table = Table(
+        "The probe's rowspace",
+        (
+            "skill",
+            "read at",
+            "variance, asked",
+            "variance, free",
+            "if directions were alike",
+            "free answers that meet it",
+        ),
+        tuple(
+            (
+                one.skill,
+                f"layer {one.site[0]}, {one.site[1]}",
+                f"{100 * one.variance_asked:.2f} %",
+                f"{100 * one.variance_free:.2f} %",
+                f"{100 * one.variance_random:.2f} %",
+                f"{100 * one.free_met:.0f} % of {one.free_rows}",
+            )
+            for one in found.specificity
+        ),
+        f"Share of the activations' variance in the {found.specificity[0].rank} directions that INLP finds. Free "
+        "answers are balanced as well.",
+        recompute,
+    )
+    claims = [claim for one in found.specificity for claim in one.claims(recompute)]
+    beyond = [claim for claim in claims if claim.finding.what == "probe.specificity"]
+    text = [claim for claim in claims if claim.finding.what != "probe.specificity"]
+    lead = "Does a probe read that an instruction was followed, or only what the text is like?"
+    blocks = (
+        Charts((chart,)),
+        table,
+        *told(beyond, "for the constraint beyond the text"),
+        *told(text, "for the text alone"),
+    )
+    return Section("specificity", "The constraint, or only the text", lead, blocks)
+
+
+def behaves(found: Explained, recompute: str = "") -> Section:
+    """What the model does with the direction erased."""
+    rows = []
+    for one in found.behaviour:
+        label = f"{one.skill}, {one.place}"
+        rows.append(Point(label, one.before.value, finite(one.before), "nothing erased", one.before.n))
+        rows.append(Point(label, one.erased.value, finite(one.erased), "its direction erased", one.erased.n))
+        rows.append(Point(label, one.random.value, finite(one.random), "a random one", one.random.n))
+    chart = points(
+        "Adherence when answering again",
+        rows,
+        unit="share of prompts",
+        recompute=recompute,
+        caption="Greedy answers to the same prompts, on none of which the direction was fitted.",
+    )
+    table = Table(
+        "What erasing costs",
+        ("skill", "at", "loss before", "skill erased", "random erased"),
+        tuple(
+            (
+                one.skill,
+                one.place,
+                number(one.loss_before.value),
+                f"{one.loss_erased.value:.3f} ({one.loss_erased.value - one.loss_before.value:+.3f})",
+                f"{one.loss_random.value:.3f} ({one.loss_random.value - one.loss_before.value:+.3f})",
+            )
+            for one in found.behaviour
+        ),
+        f"Nats a token on {found.behaviour[0].loss_before.n} of the model's own answers without the instruction.",
+        recompute,
+    )
+    lead = "What can be read need not be used: the model answers again with the direction erased."
+    blocks = (
+        Charts((chart,)),
+        table,
+        *told([one.claim(found.model, recompute) for one in found.behaviour], "beyond a random direction"),
+    )
+    return Section("behaviour", "Does it use what can be read?", lead, blocks)
+
+
+def _progress(position: str) -> float:
+    return ENDS.get(position, float(position) if position.isdigit() else 0.0)
+
+
+def _curve(label: str, rows: Sequence[tuple[float, Estimate]], *, reference: bool = False) -> Line:
+    bands = [estimate.interval for _, estimate in rows]
+    return Line(
+        label,
+        [x for x, _ in rows],
+        [estimate.value for _, estimate in rows],
+        [low for low, _ in bands],
+        [high for _, high in bands],
+        reference,
+    )
