@@ -158,7 +158,7 @@ def closeness(matrix: Floats) -> Floats:
 
 
 def mantel(inside: Floats, outside: Floats, seed: int = 0) -> tuple[float, float, int]:
-    """Correlation of ranks over pairs (Spearman's where all are known), its two-sided permutation p, and the number of pairs known."""
+    """Correlation of ranks over pairs (Spearman's where all are known), its two-sided p, and how many are known."""
     from scipy.stats import rankdata
 
     size = len(inside)
