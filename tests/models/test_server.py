@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import jsonschema
+import numpy as np
 import openai
 import pytest
 import uvicorn
+from starlette.testclient import TestClient
 
 from adhere.constraints.registry import from_json
 from adhere.models.generate import Request, Sampling, generate
 from adhere.models.load import open_model
+from adhere.models.probe_monitor import SavedMonitor
 from adhere.models.server import Server
 
 ASK = [{"role": "user", "content": "Tell me about the sea."}]
@@ -199,3 +202,63 @@ def test_a_mistake_is_one_line_in_openais_form(client: openai.OpenAI, body: dict
     with pytest.raises(openai.BadRequestError, match=line) as caught:
         client.post("/chat/completions", body=body, cast_to=object)
     assert "\n" not in caught.value.body["message"]  # type: ignore[index]
+
+
+def _alarmist(opened, threshold: float) -> SavedMonitor:
+    """A monitor that looks after 4 tokens and finds every answer above `threshold`."""
+    width = opened.model.config.hidden_size
+    return SavedMonitor(
+        skill="topic",
+        model=opened.name,
+        digest=opened.digest,
+        layer=2,
+        pool="last",
+        checks=(4,),
+        weights=np.zeros(width, np.float32),
+        offset=np.zeros(1, np.float32),
+        scale=np.ones(1, np.float32),
+        threshold=threshold,
+        false_alarm=0.05,
+        auc=0.5,
+        auc_low=0.4,
+        auc_high=0.6,
+        n=100,
+    )
+
+
+def _ask(server: Server, **more) -> dict:
+    with TestClient(server.app()) as client:
+        return client.post("/v1/chat/completions", json={"messages": ASK, "max_tokens": 40, **more}).json()
+
+
+def test_a_saved_monitor_watches_or_begins_anew_and_the_last_attempt_is_left_to_run() -> None:
+    opened = open_model("pocket")
+    server = Server(opened, monitors=[_alarmist(opened, -1.0)])
+    try:
+        free = _ask(server)["choices"][0]["message"]["content"]
+        watched = _ask(server, monitors="watch")
+        assert watched["choices"][0]["message"]["content"] == free
+        assert [alarm["tokens"] for alarm in watched["adhere"]["alarms"]] == [4]
+        again = _ask(server, monitors="restart", attempts=3)
+        assert [alarm["attempt"] for alarm in again["adhere"]["alarms"]] == [1, 2, 3]
+        assert again["adhere"]["attempts"] == 3
+        assert again["usage"]["completion_tokens"] > watched["usage"]["completion_tokens"]
+        assert (
+            "without them"
+            in _ask(server, monitors="watch", constraints=[{"kind": "length.words", "at_most": 3}])["error"]["message"]
+        )
+    finally:
+        server.batcher.close()
+
+
+def test_a_monitor_that_sees_nothing_changes_nothing() -> None:
+    opened = open_model("pocket")
+    server = Server(opened, monitors=[_alarmist(opened, 1.0)])
+    try:
+        assert _ask(server, monitors="restart")["adhere"] == {"attempts": 1, "alarms": []}
+    finally:
+        server.batcher.close()
+
+
+def test_a_server_without_monitors_says_so(server: tuple[Server, str]) -> None:
+    assert "--monitor DIR" in _ask(server[0], monitors="watch")["error"]["message"]

@@ -155,17 +155,23 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="On which address; this machine alone by default.")] = "127.0.0.1",
     device: Annotated[str | None, typer.Option(help="cpu, cuda.", show_default="a GPU if there is one")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Answers written at once.")] = 64,
+    monitor: Annotated[
+        Path | None,
+        typer.Option("--monitor", metavar="DIR", help="Saved monitors, from adhere explain.", show_default=False),
+    ] = None,
 ) -> None:
     """Serve the pocket model, or any open weights, as OpenAI's chat completions: prefill, `constraints`, JSON schemas.
 
     It has no keys and no policy: put `adhere serve` in front of it.
     """
     from adhere.models.load import open_model
+    from adhere.models.probe_monitor import load
     from adhere.models.server import serve as run
 
     opened = open_model(model, device=device)
+    saved = load(monitor, opened) if monitor else []
     typer.echo(f"{opened.name} on http://{host}:{port}/v1", err=True)
-    run(opened, host, port, batch)
+    run(opened, host, port, batch, saved)
 
 
 def _folder(folder: Path) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -77,7 +78,7 @@ class Batcher:
             if group is None:
                 return
             try:
-                answers = generate(self.opened, [entry.request for entry in group], batch=self.batch)
+                answers = self._generate([entry.request for entry in group])
             except Exception as error:
                 if len(group) == 1:
                     group[0].answer.set_exception(error)
@@ -88,9 +89,13 @@ class Batcher:
             for entry, answer in zip(group, answers, strict=True):
                 entry.answer.set_result(answer)
 
+    def _generate(self, requests: Sequence[Request]) -> list[Generation]:
+        """Answer `requests` as one batch."""
+        return generate(self.opened, requests, batch=self.batch)
+
     def _alone(self, entry: _Waiting) -> None:
         try:
-            entry.answer.set_result(generate(self.opened, [entry.request])[0])
+            entry.answer.set_result(self._generate([entry.request])[0])
         except Exception as error:
             entry.answer.set_exception(error)
 

@@ -5,6 +5,7 @@ audio) is refused, one that asks for nothing (user, metadata) is passed over. Be
 
     constraints               list of constraints in JSON: tokens that would break one are masked (`constrained`)
     attempts                  how often an answer under constraints may be begun anew, the first included
+    monitors                  "watch" or "restart": the server's saved monitors read the answer while it is written
     continue_final_message    the last message is the assistant's, and the answer goes on from it
 
 Messages are stripped of the model's special tokens: a stranger's text opens or ends no message.
@@ -96,6 +97,7 @@ class Asked(_Read):
     logprobs: Literal[False] | None = None
     constraints: list[dict[str, Any]] = Field(default_factory=list)
     attempts: int = Field(12, ge=1, le=64)
+    monitors: Literal["watch", "restart"] | None = None
     continue_final_message: bool = False
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
-"""A small local server for open weights: OpenAI's chat completions with prefill and token masks.
+"""A small local server for open weights: OpenAI's chat completions with prefill, token masks and saved monitors.
 
     adhere pocket serve --port 8001
-    adhere pocket serve ./checkpoint
+    adhere pocket serve ./checkpoint --monitor runs/x/monitor
 
 It is what the gateway puts behind itself for a local model, in a process of its own, so that the gateway never loads
 torch; it has no keys, no policy and no memory, and listens on this machine alone unless it is told otherwise.
@@ -11,6 +11,9 @@ Rules:
 - Requests that wait together are answered together (`batching`); each is still its own (`generate`).
 - Without constraints an answer is streamed as it is written. With them, or with tools, it is held until it stands: an
   answer under constraints may go back and write another end.
+- A request may ask for the server's saved monitors (`monitors`): with "watch" what they foresee is told beside the
+  answer, with "restart" an answer whose failure they foresee is begun anew, as often as `attempts` allows; the last is
+  left to run. They watch what is written freely: masks change what a monitor was fitted to.
 - A client that goes away stops its answer: its row leaves the batch at the next token.
 - A mistake in a request is 400 with one line; running out of memory on one request is 507; nothing else is an error of
   ours and all of that is 500 with a line in the log.
@@ -21,7 +24,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -31,14 +35,15 @@ from starlette.routing import Route
 
 from adhere.errors import UserError
 from adhere.models import chat
-from adhere.models.batching import Batcher
-from adhere.models.constrained import Budget, Draft
+from adhere.models.constrained import REDRAW_TEMPERATURE, Budget, Draft
 from adhere.models.detokenizer import Detokenizer
 from adhere.models.generate import Generation, Request
 from adhere.models.grammar import Grammar
+from adhere.models.watching import Watch, WatchedBatcher
 
 if TYPE_CHECKING:
     from adhere.models.load import OpenModel
+    from adhere.models.probe_monitor import SavedMonitor
 
 LARGEST_BODY = 4 << 20
 log = logging.getLogger("adhere.models.server")
@@ -47,9 +52,9 @@ log = logging.getLogger("adhere.models.server")
 class Server:
     """Answers requests with one model."""
 
-    def __init__(self, opened: OpenModel, batch: int = 64) -> None:
+    def __init__(self, opened: OpenModel, batch: int = 64, monitors: Sequence[SavedMonitor] = ()) -> None:
         self.opened = opened
-        self.batcher = Batcher(opened, batch)
+        self.batcher = WatchedBatcher(opened, monitors, batch)
 
     def app(self) -> Starlette:
         """The application, for any ASGI server."""
@@ -70,7 +75,11 @@ class Server:
             line = f"the messages have {len(prompt)} tokens and {self.opened.name} reads {self.opened.context} at most"
             return JSONResponse(chat.failure(line, code="context_length_exceeded"), 400)
         answer = chat.Answer(self.opened, asked)
-        whole = bool(asked.constraints or asked.wanted_schema or asked.tools)
+        if asked.monitors and (asked.constraints or asked.wanted_schema):
+            raise UserError("monitors watch what is written freely: ask for constraints and schemas without them")
+        if asked.monitors and not self.batcher.monitors:
+            raise UserError("this server has no saved monitors: start it with --monitor DIR")
+        whole = bool(asked.constraints or asked.wanted_schema or asked.tools or asked.monitors)
         if asked.stream and not whole:
             return StreamingResponse(self._streamed(asked, prompt, answer), media_type="text/event-stream")
         text, reason, tokens, more = await self._written(asked, prompt)
@@ -86,6 +95,8 @@ class Server:
 
     async def _written(self, asked: chat.Asked, prompt: tuple[int, ...]) -> tuple[str, Any, int, dict[str, Any] | None]:
         """An answer that is held until it stands: text, why it ended, tokens, and what is to be said beside it."""
+        if asked.monitors:
+            return await self._watched(asked, prompt)
         constraints = asked.constraint_objects()
         if not constraints and asked.wanted_schema is None:
             given = await self.batcher.answer(Request(prompt, asked.sampling()))
@@ -97,6 +108,21 @@ class Server:
         written = draft.written
         more = chat.verdicts(constraints, written.checks, written.attempts)
         return written.text, written.reason, written.tokens, more
+
+    async def _watched(self, asked: chat.Asked, prompt: tuple[int, ...]) -> tuple[str, Any, int, dict[str, Any]]:
+        """An answer under the saved monitors, begun anew where that was asked for and they foresee its failure."""
+        sampling, spent = asked.sampling(), 0
+        raised: list[dict[str, Any]] = []
+        for attempt in range(1, asked.attempts + 1):
+            stop = asked.monitors == "restart" and attempt < asked.attempts
+            given, alarms = await self.batcher.watched(Request(prompt, sampling), Watch(self.batcher.skills, stop))
+            spent += len(given.tokens)
+            raised += [{"attempt": attempt, **asdict(alarm)} for alarm in alarms]
+            if given.reason != "watcher":
+                break
+            heat = max(sampling.temperature, REDRAW_TEMPERATURE)
+            sampling = replace(sampling, temperature=heat, seed=sampling.seed + 1)
+        return given.text, given.reason, spent, {"attempts": attempt, "alarms": raised}
 
     async def _streamed(self, asked: chat.Asked, prompt: tuple[int, ...], answer: chat.Answer) -> AsyncIterator[str]:
         loop = asyncio.get_running_loop()
@@ -183,15 +209,15 @@ async def _failed(_http: HttpRequest, error: Exception) -> Response:
     return JSONResponse(chat.failure("the model's server failed", "server_error"), 500)
 
 
-def serve(opened: OpenModel, host: str, port: int, batch: int = 64) -> None:
+def serve(opened: OpenModel, host: str, port: int, batch: int = 64, monitors: Sequence[SavedMonitor] = ()) -> None:
     """Serve until interrupted.
 
     Raises:
-        UserError: the port is taken.
+        UserError: the port is taken, or a monitor belongs to another model.
     """
     import uvicorn
 
-    server = Server(opened, batch)
+    server = Server(opened, batch, monitors)
     try:
         uvicorn.run(server.app(), host=host, port=port, log_level="warning", access_log=False)
     except SystemExit:
