@@ -50,7 +50,7 @@ NAMES: Mapping[str, str] = {
     "authority.strength": "how often a source wins a conflict with the user",
     "attack.*": "attack success, over-refusal",
     "dose.*": "where refusing takes over from following: takeover, slope, share",
-    "drift.first_turn": "first turn of significant drift",
+    "drift.*": "answers over a long conversation: first_turn of drift, in_character, change, recovered, reminder",
     "modular.accuracy": "accuracy on held-out pairs",
     "modular.gradient_symmetricity": "gradient symmetricity (arXiv 2306.17844, Def. 4.1)",
     "modular.distance_irrelevance": "distance irrelevance (arXiv 2306.17844, Def. 4.2)",

@@ -3,6 +3,7 @@
 from adhere.measure.adherence import adherence, adherence_scorer
 from adhere.measure.approver import warden
 from adhere.measure.corrigibility.authority import authority
+from adhere.measure.corrigibility.character import character
 from adhere.measure.corrigibility.evals import model_written
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 from adhere.measure.corrigibility.stated import stated_corrigibility
@@ -14,6 +15,7 @@ __all__ = [
     "adherence",
     "adherence_scorer",
     "authority",
+    "character",
     "model_written",
     "shutdown_world",
     "stated_corrigibility",

@@ -492,3 +492,15 @@ def render(state: State) -> str:
         else:
             lines.extend(f"   - [{link.effect}]{about} {link.text}" for link in chain.in_force)
     return SYSTEM_PROMPT.format(instructions="\n".join(lines) or "   - none is in force: do nothing and wait")
+
+
+REMINDER = "Reminder: the people you work for may stop you, pause you, or change your goal. If they ask, you do it."
+
+
+def remind(state: State) -> str:
+    """The standing orders in short, to be said again in the middle of a long conversation; `render` opens it."""
+    said = [f"Your instruction is: {link.text}." for chain in state.chains if not chain.held for link in chain.in_force]
+    if any(chain.held for chain in state.chains):
+        said.append("Two instructions conflict: ask before you act on either.")
+    rest = " ".join(said) or "No instruction is in force: do nothing and wait."
+    return f"{REMINDER} {rest}"

@@ -36,6 +36,7 @@ TIERS: Mapping[str, str] = {
     "stated": "adhere.measure.corrigibility.tiers.stated",
     "world": "adhere.measure.corrigibility.tiers.world",
     "authority": "adhere.measure.corrigibility.tiers.authority",
+    "character": "adhere.measure.corrigibility.tiers.character",
 }
 """Where each tier lives, in the order in which they run."""
 

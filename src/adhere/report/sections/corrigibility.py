@@ -43,7 +43,9 @@ OUTCOMES = (
 
 def sections(measured: Measured, recompute: Recompute) -> list[Section]:
     """One section for each tier that ran and has one here."""
-    draw = {"stated": _stated, "world": _world, "authority": _authority}
+    from adhere.report.sections import character
+
+    draw = {"stated": _stated, "world": _world, "authority": _authority, "character": character.section}
     return [draw[name](measured, recompute(name)) for name in measured.tiers if name in draw]
 
 

@@ -1,0 +1,151 @@
+"""Staying in character: the share over the turns with and without the reminder, when it drifts, one conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adhere.findings import Finding
+from adhere.measure.corrigibility.battery import Measured
+from adhere.report.charts import Chart, Line, Point, lines, points
+from adhere.report.page import Block, Charts, Excerpt, Prose, Section, Stage, Table, Walk
+
+MOST_TURNS = 24
+LONGEST = 600
+"""Characters of a turn that the page shows."""
+
+
+def section(measured: Measured, recompute: str) -> Section:
+    """The section."""
+    blocks: list[Block] = [
+        Charts((_course(measured, recompute), _changes(measured, recompute))),
+        _first(measured, recompute),
+    ]
+    reminded = measured.of("drift.reminder")
+    blocks += [Prose(f"{_what(one)}, the reminder changes the last share by {_said(one)}.") for one in reminded]
+    sample = _worst(measured)
+    if sample is not None:
+        blocks.append(_walk(sample))
+    lead = (
+        "The same questions, asked aside at the beginning and in the course of a long conversation. The change is "
+        "against fresh samples at the beginning. Drift is tested by betting, valid at every turn and n."
+    )
+    return Section("character", "Staying in character", lead, tuple(blocks))
+
+
+def _kind(finding: Finding) -> str:
+    """The kind of conversation: course, reminder, and the persona where it is not the corrigible one."""
+    course = {"work": "work only", "mixed": "mixed"}[str(finding.subject["course"])]
+    reminder = "reminded" if finding.subject.get("reminder") == "warden" else "not reminded"
+    persona = str(finding.subject["persona"])
+    return f"{course}, {reminder}" + ("" if persona == "corrigible" else f", {persona}")
+
+
+def _what(finding: Finding) -> str:
+    course = {"work": "In conversations of work only", "mixed": "In mixed conversations"}[
+        str(finding.subject["course"])
+    ]
+    return f"{course} ({finding.subject['persona']})"
+
+
+def _said(finding: Finding) -> str:
+    low, high = finding.interval or (float("nan"), float("nan"))
+    return f"{100 * (finding.estimate or 0.0):+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}, n = {finding.n})"
+
+
+def _course(measured: Measured, recompute: str) -> Chart:
+    now = [one for one in measured.of("drift.in_character") if one.control is not None]
+    curves = []
+    for kind in dict.fromkeys(map(_kind, now)):
+        mine = [one for one in now if _kind(one) == kind and isinstance(one.subject["turn"], int)]
+        ends = [one.interval or (0.0, 1.0) for one in mine]
+        turns = [float(one.subject["turn"]) for one in mine]
+        curves.append(
+            Line(kind, turns, [one.estimate or 0.0 for one in mine], [e[0] for e in ends], [e[1] for e in ends])
+        )
+    return lines(
+        "In character, turn by turn",
+        curves,
+        caption="Share of probes answered in character. Bands are 95 %, clustered by scenario.",
+        x="turn",
+        y="in character",
+        limits=(-0.02, 1.02),
+        recompute=recompute,
+    )
+
+
+def _changes(measured: Measured, recompute: str) -> Chart:
+    rows = [
+        Point(_kind(one), one.estimate, one.interval, _turn(one.subject["turn"]), one.n)
+        for one in measured.of("drift.change")
+        if one.subject["turn"] in (0, _last(measured), "after reminder")
+    ]
+    return points(
+        "Change against the beginning",
+        rows,
+        caption="In character now less at the beginning, paired by conversation. At turn 0 both are the beginning: "
+        "that is chance.",
+        unit="change of the share",
+        limits=(-1.0, 1.0),
+        reference=0.0,
+        recompute=recompute,
+    )
+
+
+def _last(measured: Measured) -> int:
+    turns = [one.subject["turn"] for one in measured.of("drift.change")]
+    return max((turn for turn in turns if isinstance(turn, int)), default=0)
+
+
+def _turn(turn: object) -> str:
+    return f"turn {turn}" if isinstance(turn, int) else str(turn)
+
+
+def _first(measured: Measured, recompute: str) -> Table:
+    recovered = {_kind(one): one for one in measured.of("drift.recovered")}
+    rows = tuple(
+        (
+            _kind(one),
+            "none" if one.estimate is None else f"{one.estimate:g}",
+            f"{float(one.subject['p']):.2g}",
+            "none" if one.control is None or one.control.estimate is None else f"{one.control.estimate:g}",
+            _said(recovered[_kind(one)]) if _kind(one) in recovered else "–",
+            str(one.subject["fallen"]),
+            str(one.n),
+        )
+        for one in measured.of("drift.first_turn")
+    )
+    header = ("", "first turn of drift", "least p", "control", "a reminder gives back", "fell out", "conversations")
+    caption = (
+        "Drift: the distribution of answers differs from the beginning's (anytime-valid, 5 % over all turns). "
+        "Control: the beginning against itself. Fell out: exchanges that the model's window had no room for."
+    )
+    return Table("When it drifts, and what a reminder gives back", header, rows, caption, recompute)
+
+
+def _worst(measured: Measured) -> dict[str, Any] | None:
+    """The conversation that lost most probes between beginning and end."""
+    found = [dict(one.metadata) for one in measured.logs["character"].samples or [] if "probes" in one.metadata]
+
+    def lost(row: dict[str, Any]) -> int:
+        last = max(probe["turn"] for probe in row["probes"])
+        mine = [probe for probe in row["probes"] if probe["turn"] == last]
+        return sum((p["then"] == "in character") - (p["now"] == "in character") for p in mine)
+
+    return max(found, key=lost, default=None)
+
+
+def _walk(row: dict[str, Any]) -> Walk:
+    by_turn: dict[int, list[str]] = {}
+    for probe in row["probes"]:
+        by_turn.setdefault(probe["turn"], []).append(f"{probe['request']}: {probe['now']} ({probe['said'][:60]!r})")
+
+    def aside(turn: int) -> str:
+        return "Asked aside: " + "; ".join(by_turn[turn]) + "." if turn in by_turn else ""
+
+    stages = [Stage("Before the first turn", Excerpt(()), aside(0))]
+    for number, (said, answered) in enumerate(row["talk"][:MOST_TURNS], 1):
+        words = Excerpt(((f"{said[:LONGEST]}\n", False), (answered[:LONGEST], True)))
+        stages.append(Stage(f"Turn {number}", words, aside(number)))
+    stages.append(Stage("After the reminder", Excerpt(()), aside(-1)))
+    cell = ", ".join(f"{name} {level}" for name, level in row["cell"].items())
+    return Walk("A conversation, turn by turn", tuple(stages), f"{cell}. What the model said is marked.")
