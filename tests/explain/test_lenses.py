@@ -209,8 +209,9 @@ def test_timing_tells_monitoring_from_planning_and_foresight_from_report() -> No
     made.states[~early, :, 1] = noise
     made = replace(made, decided=np.where(early, 0.2, 1.0).astype(np.float32))
     scanned = scan(made, "lda")
-    found = timing(scanned, specialists(scanned), made)
+    found = timing(scanned, specialists(scanned, surface(made, scanned.plan)), made)
     split = found.by_decision[0]
+    assert all(part is not None for part in split.surface)
     assert split.share_open == pytest.approx(0.5)
     assert split.decided is not None
     assert split.open is not None

@@ -116,7 +116,7 @@ def alignment(replayed: Replayed, kind: Kind = "logistic", *, seed: int = 0) -> 
         if not len(cut):
             continue
         try:
-            read = scan(cut, kind, shuffles=1, seed=seed)
+            read = scan(cut, kind, seed=seed)
         except UserError:  # too few prompts of one skill to be split: no probe here
             continue
         lens = specialists(read, surface(cut, read.plan))

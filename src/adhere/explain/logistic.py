@@ -172,9 +172,8 @@ def _preconditioner(z: Floats, share: float, penalty: Floats) -> Callable[[Float
 
 
 def _sigmoid(x: Floats) -> Floats:
-    from scipy.special import expit
-
-    return np.asarray(expit(x))
+    half = np.float32(0.5)
+    return np.asarray(half + half * np.tanh(half * x))
 
 
 def _line(

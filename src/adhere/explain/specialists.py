@@ -81,6 +81,7 @@ class Specialists:
         auc, low, high: of the specialists, with their 95 % intervals over prompts.
         balanced_accuracy: of the specialists.
         general, few, without, shuffled: AUC of the other probes on the same responses.
+        surface: scores of the surface baseline, shape (positions, n); None where it was not measured.
     """
 
     layers: tuple[int, ...]
@@ -96,6 +97,7 @@ class Specialists:
     without: Floats
     shuffled: Floats
     best: tuple[Best, ...]
+    surface: Scores | None = None
 
     def at(self, skill: str, position: str) -> Best:
         """One skill at one position."""
@@ -264,7 +266,7 @@ def specialists(scan: Scan, surface: Scores | None = None, untrained: Scan | Non
                     emergence=_first(layers, scan.layers),
                 )
             )
-    return Specialists(scan.layers, scan.positions, scan.skills, scan.kind, **curves, best=tuple(best))
+    return Specialists(scan.layers, scan.positions, scan.skills, scan.kind, **curves, best=tuple(best), surface=surface)
 
 
 def _first(by_layer: list[Estimate], layers: tuple[int, ...]) -> Estimate:

@@ -150,18 +150,13 @@ def _when(position: str) -> str:
     return names.get(position, f"at {position}")
 
 
-def timing(
-    scan: Scan, specialists: Specialists, examples: Examples, surface: NDArray[np.float32] | None = None
-) -> Timing:
-    """Lens 4 from what lens 1 measured, and the moments of decision that the examples carry.
-
-    `surface` holds the scores of the surface baseline, shape (positions, n).
-    """
+def timing(scan: Scan, specialists: Specialists, examples: Examples) -> Timing:
+    """Lens 4 from what lens 1 measured, and the moments of decision that the examples carry."""
     shares = [position for position in scan.positions if position.isdigit()]
     during = tuple(
         mean([specialists.at(skill, share).specialist for share in shares]) if shares else None for skill in scan.skills
     )
-    split = [] if examples.decided is None else _by_decision(scan, shares, examples.decided, surface)
+    split = [] if examples.decided is None else _by_decision(scan, shares, examples.decided, specialists.surface)
     return Timing(scan.kind, scan.skills, specialists.best, during, tuple(split))
 
 
