@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PARTS = ("measure",)
 """What an audit is made of; `--only` takes some of it."""
+SUSTAINED = 40
+"""Problems of each of the pocket world's domains on which bare and enforced obedience are compared."""
 STUDIES = ("modular",)
 """What `--with` can add: studies that have nothing to do with the model audited."""
 
@@ -176,12 +178,26 @@ def _enforced(model: str, folder: Path, plan: Plan, measured: Measured, command:
     from rich.console import Console
 
     from adhere.cli.gateway_process import gateway
-    from adhere.measure.enforced import compare
+    from adhere.measure.enforced import compare, with_sustain
+    from adhere.measure.sustain.plan import Plan as Sustain
+    from adhere.measure.sustain.run import measure as sustain
 
+    asked = Sustain(
+        arms="control,constraint",
+        constraints=(1, 4),
+        problems=SUSTAINED,
+        seed=plan.seed,
+        temperature=1.0,
+        max_tokens=128,
+    )
     with gateway(model, ("--spent", "flag")) as name:
         enforced = dataclasses.replace(plan, enforce=True, claim=None)
         through = _measure(name, folder / "gateway", enforced, Console(stderr=True), command)
-    return compare(measured, through, recompute=command)
+        compared = compare(measured, through, recompute=command)
+        if plan.task_set != "pocket":
+            return compared
+        held = sustain(name, folder / "gateway" / "sustain", dataclasses.replace(asked, enforce=True))
+    return with_sustain(compared, sustain(model, folder / "sustain", asked), held, recompute=command)
 
 
 def _modular(folder: Path, seed: int) -> Sequence[Finished]:

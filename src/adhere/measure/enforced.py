@@ -10,6 +10,8 @@ Rules:
 - Tokens are all that the model wrote for a prompt, repairs and thrown-away drafts included, as the gateway's `usage`
   says; their ratio is of sums, with an interval by bootstrap over prompts. A budget that is kept on average may be
   exceeded by one prompt: the largest is told beside.
+- Of what obedience costs (`measure.sustain`) the constraint arms are asked on both sides, problems solved at base being
+  selected on each: enforcing must keep what a constraint left of the ability, not only make it hold.
 - Seconds are those from asking to the whole answer, with as many prompts under way as the run had on either side: good
   for a comparison, not a benchmark of latency.
 """
@@ -17,7 +19,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from inspect_ai.log import EvalSample
 
     from adhere.measure.audit import Measured
+    from adhere.measure.sustain.run import Done
+    from adhere.measure.sustain.scores import Score
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,15 @@ class Ratio:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A constraint arm on both sides: what is still solved, and how often its constraints are met."""
+
+    k: int
+    sustain: tuple[Rate, Rate]
+    met: tuple[Rate, Rate]
+
+
+@dataclass(frozen=True)
 class Enforced:
     """The comparison: whole prompts first, then each skill and each family of constraints."""
 
@@ -71,6 +84,41 @@ class Enforced:
     seconds: tuple[tuple[float, float], tuple[float, float]]
     """Median and 95th percentile of a prompt, bare and enforced."""
     findings: tuple[Finding, ...]
+    kept: tuple[Kept, ...] = ()
+
+
+def with_sustain(enforced: Enforced, bare: Done, through: Done, *, recompute: str = "") -> Enforced:
+    """The comparison, and beside it what obedience costs bare and through the gateway."""
+    sides = [{one.condition[1]: one for one in _arms(done)} for done in (bare, through)]
+    kept = tuple(
+        Kept(k, (sides[0][k].sustain, sides[1][k].sustain), (sides[0][k].met, sides[1][k].met))
+        for k in sorted(sides[0].keys() & sides[1].keys())
+    )
+    made = [
+        Finding(
+            what=f"gateway.{name}",
+            subject={"model": enforced.model, "k": one.k},
+            estimate=rates[1].estimate,
+            interval=rates[1].interval,
+            n=rates[1].n,
+            unit=unit,
+            control=Control(what="bare", estimate=rates[0].estimate, interval=rates[0].interval),
+            evidence=tuple(filter(None, (bare.log, through.log))),
+            recompute=recompute,
+        )
+        for one in kept
+        for name, rates, unit in (
+            ("sustain", one.sustain, "share of the problems solved at base that are solved under the constraints"),
+            ("if", one.met, "share of constraints met"),
+        )
+    ]
+    return replace(enforced, kept=kept, findings=(*enforced.findings, *made))
+
+
+def _arms(done: Done) -> Iterable[Score]:
+    """The scores of the plain constraint arms."""
+    found = done.scores.conditions if done.scores else ()
+    return (one for one in found if one.condition[0] == "constraint" and one.condition[2] == "after")
 
 
 def compare(bare: Measured, through: Measured, *, recompute: str = "") -> Enforced:

@@ -21,6 +21,7 @@ class Plan:
         temperature, max_tokens: of the answers; None for the provider's own.
         extractor, rewriter: Inspect models that propose constraints and write longer wordings; None for rules alone.
         kinds: in place of the arms, one constraint of each of these kinds; `practice` for those of the pocket study.
+        enforce: whether the constraints are sent beside the prompt, for a gateway to make them hold.
     """
 
     domain: str | None = None
@@ -34,3 +35,4 @@ class Plan:
     extractor: str | None = None
     rewriter: str | None = None
     kinds: str | None = None
+    enforce: bool = False

@@ -109,6 +109,7 @@ def _measure(model: Model, folder: Path, plan: Plan, progress: Progress | None, 
         extractor=plan.extractor,
         rewriter=plan.rewriter,
         kinds=plan.kinds,
+        enforce=plan.enforce,
     )
     with _telling(progress, len(task.dataset)):
         log = evaluate(model, folder / "logs", task, temperature=temperature, max_tokens=max_tokens, seed=plan.seed)

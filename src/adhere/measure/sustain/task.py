@@ -59,6 +59,7 @@ def sustain(
     extractor: str | None = None,
     rewriter: str | None = None,
     kinds: str | None = None,
+    enforce: bool = False,
 ) -> Task:
     """What does a constraint cost that the model's own answer already met?
 
@@ -72,6 +73,7 @@ def sustain(
         extractor: an Inspect model that proposes further constraints; they are kept if their check confirms them.
         rewriter: an Inspect model that writes the longer wordings; by rule if not given.
         kinds: ask one constraint of each of these kinds instead (commas), or `practice`: those of the pocket study.
+        enforce: send the constraints beside the prompt, to a gateway that makes them hold.
     """
     ks = constraints if isinstance(constraints, (tuple, list)) else (constraints,)
     chosen = ",".join(arms) if isinstance(arms, (tuple, list)) else arms  # Inspect makes a list of what has commas
@@ -85,6 +87,7 @@ def sustain(
         extractor=extractor,
         rewriter=rewriter,
         kinds=",".join(kinds) if isinstance(kinds, list) else kinds,
+        enforce=enforce,
     )
     found = gather(plan.domain, plan.data, plan.problems, plan.seed)
     names = parse_arms(plan.arms, may_attend())
@@ -94,7 +97,7 @@ def sustain(
     return Task(
         name="sustain",
         dataset=MemoryDataset([_sample(problem) for problem in by_id.values()], name=found[0].source),
-        solver=asks_all_arms(by_id, conditions, plan.seed, results, plan.extractor, plan.rewriter),
+        solver=asks_all_arms(by_id, conditions, plan.seed, results, plan.extractor, plan.rewriter, plan.enforce),
         scorer=sustain_scorer(conditions, results),
         metadata={
             "data": [_about(material) for material in found],
@@ -148,13 +151,14 @@ def asks_all_arms(
     results: dict[str, Finished],
     extractor: str | None = None,
     rewriter: str | None = None,
+    enforce: bool = False,
 ) -> Solver:
     """Ask base, and if it is right every other arm at once; leave outcomes and exclusions in `results`."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         del generate
         problem = problems[str(state.sample_id)]
-        sample = _Sample(problem, seed, state, extractor, rewriter)
+        sample = _Sample(problem, seed, state, extractor, rewriter, enforce)
         await sample.run(conditions)
         results[state.uuid] = sample.finished
         return state
@@ -166,10 +170,16 @@ class _Sample:
     """One problem on its way through its arms."""
 
     def __init__(
-        self, problem: Problem, seed: int, state: TaskState, extractor: str | None, rewriter: str | None
+        self,
+        problem: Problem,
+        seed: int,
+        state: TaskState,
+        extractor: str | None,
+        rewriter: str | None,
+        enforce: bool = False,
     ) -> None:
         self.problem, self.seed, self.state = problem, seed, state
-        self.extractor, self.rewriter = extractor, rewriter
+        self.extractor, self.rewriter, self.enforce = extractor, rewriter, enforce
         self.model = get_model()
         self.finished = Finished()
         self.exclusions = self.finished.exclusions
@@ -230,6 +240,8 @@ class _Sample:
         if one.condition.arm == "attend":
             attend = {"text": block(one.sentences), "factor": one.condition.factor}
             config.extra_body = {"adhere": {"attend": attend}}
+        elif self.enforce and one.constraints:
+            config.extra_body = {"constraints": [constraint.to_json() for constraint in one.constraints]}
         async with span(f"arm: {one.condition.label}"):
             output = await self.model.generate(messages, config=config)
         if state is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adhere.measure.enforced import Enforced, Side
+from adhere.measure.enforced import Enforced, Kept, Side
+from adhere.measure.statistics import Rate
 from adhere.report.charts import Point, points
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
 
@@ -37,7 +38,8 @@ def section(enforced: Enforced, *, recompute: str = "") -> Section:
         "p of McNemar's exact test, or of sign flips where a prompt asks a thing twice; not corrected for number.",
         recompute,
     )
-    blocks: tuple[Block, ...] = (facts, Charts((chart,)), table, Prose(_cost(enforced)))
+    kept: tuple[Block, ...] = (_kept(enforced.kept, recompute),) if enforced.kept else ()
+    blocks: tuple[Block, ...] = (facts, Charts((chart,)), table, *kept, Prose(_cost(enforced)))
     lead = (
         f"{enforced.model} was asked every prompt twice: bare, and through the gateway, which holds an answer until "
         f"its constraints are met, or the budget of repairs is spent."
@@ -56,6 +58,26 @@ def _row(side: Side) -> tuple[str, ...]:
         f"{gap.p:.2g}",
         f"{side.bare.n:,}",
     )
+
+
+def _kept(kept: tuple[Kept, ...], recompute: str) -> Table:
+    rows = tuple(
+        (str(one.k), *(text for rates in (one.sustain, one.met) for rate in rates for text in _with_interval(rate)))
+        for one in kept
+    )
+    header = ("k", "Sustain, bare", "95 %", "gateway", "95 %", "met, bare", "95 %", "gateway", "95 %")
+    return Table(
+        "What obedience costs, bare and enforced",
+        header,
+        rows,
+        "Problems solved at base, asked again with k constraints that the solution met: how many are still solved, and "
+        "how often the constraints are met.",
+        recompute,
+    )
+
+
+def _with_interval(rate: Rate) -> tuple[str, str]:
+    return _percent(rate.estimate), _interval(rate.interval)
 
 
 def _cost(enforced: Enforced) -> str:
