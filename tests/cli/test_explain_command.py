@@ -65,14 +65,18 @@ def test_toxicity_is_readable_at_the_insult_and_the_page_says_so(run: Path) -> N
     assert at[0].estimate is not None
     assert at[0].estimate > 0.75, "the insult has just been read"
     page = (run / "report.html").read_text()
+    assert "Monitors saved in the run" in page
+    assert "are needed: about" in page, "so few answers are no ground for a threshold, and the page says how many are"
     for anchor in ("explain", "decodability", "transfer", "dependency", "timing", "specificity", "behaviour"):
         assert f'id="{anchor}"' in page
     assert "hold against their controls" in page
 
 
 def test_the_same_command_again_asks_and_replays_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import adhere.explain.behaviour as behaviour
     import adhere.explain.replaying as replaying
     import adhere.explain.sampling as sampling
+    import adhere.explain.watching as watching
 
     before = json.loads((run / "findings.json").read_text())["findings"]
 
@@ -81,6 +85,8 @@ def test_the_same_command_again_asks_and_replays_nothing(run: Path, monkeypatch:
 
     monkeypatch.setattr(sampling, "answer", never)
     monkeypatch.setattr(replaying, "replay_piece", never)
+    monkeypatch.setattr(behaviour, "answer_erased", never)
+    monkeypatch.setattr(watching, "watch_one", never)
     done = CliRunner().invoke(app, ["explain", "--skills", "toxicity,json", *SMALL, "--out", str(run)])
     assert done.exit_code == 0, done.output + repr(done.exception)
     after = json.loads((run / "findings.json").read_text())["findings"]

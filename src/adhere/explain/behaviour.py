@@ -14,9 +14,11 @@ Rules:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -168,6 +170,7 @@ def behaviour(
     asked: Asked,
     *,
     seed: int = 0,
+    journal: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Behaviour]:
     """Answer again with each skill's direction erased.
@@ -178,7 +181,8 @@ def behaviour(
         sites: for each skill the layer and the position at which it is best read.
         asked: what to answer and what to read.
         seed: of the random directions.
-        progress: told how many pieces of work are done, of `pieces(sites, asked)`.
+        journal: where what is done is kept, and what an interrupted run had done is found.
+        progress: told how many pieces of work are done, of `pieces(sites)` at the most.
     """
     chosen = {skill: erasers(examples, skill, site, seed) for skill, site in sites.items()}
     jobs: list[tuple[str, str, Erasers | None]] = []
@@ -186,20 +190,44 @@ def behaviour(
         jobs.append((skill, "before", None))
         for place, (_, aimed, aimless) in places.items():
             jobs += [(skill, f"{place} erased", aimed), (skill, f"{place} random", aimless)]
-    texts: dict[tuple[str, str], list[str]] = {}
-    losses: dict[tuple[str, str], tuple[Floats, Floats]] = {}
-    answering = [([prompt.messages for prompt in asked.prompts[skill]], arm) for skill, _, arm in jobs]
-    for number, said in workers.map(answer_erased, answering):
-        texts[jobs[number][:2]] = said
-        if progress:
-            progress(1)
-    free = [(one.prompt.messages, one.tokens or one.text, one.ended) for one in asked.free]
     reading = [BEFORE, *(job for job in jobs if job[2] is not None)]
-    for number, read in workers.map(read_erased, [(free, arm) for _, _, arm in reading]):
-        losses[reading[number][:2]] = read
+    kept = _kept(journal)
+
+    def note(kind: str, key: tuple[str, str], value: Sequence[object]) -> None:
+        kept[kind, *key] = value
+        if journal is not None:
+            with journal.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([kind, *key, value], ensure_ascii=False) + "\n")
         if progress:
             progress(1)
+
+    left = [job for job in jobs if ("answer", *job[:2]) not in kept]
+    answering = [([prompt.messages for prompt in asked.prompts[skill]], arm) for skill, _, arm in left]
+    for number, said in workers.map(answer_erased, answering):
+        note("answer", left[number][:2], said)
+    left = [job for job in reading if ("read", *job[:2]) not in kept]
+    free = [(one.prompt.messages, one.tokens or one.text, one.ended) for one in asked.free]
+    for number, read in workers.map(read_erased, [(free, arm) for _, _, arm in left]):
+        note("read", left[number][:2], [part.tolist() for part in read])
+    texts = {(skill, arm): [str(text) for text in kept["answer", skill, arm]] for skill, arm, _ in jobs}
+    losses: dict[tuple[str, str], tuple[Floats, Floats]] = {}
+    for skill, arm, _ in reading:
+        nats, tokens = kept["read", skill, arm]
+        losses[skill, arm] = np.array(nats), np.array(tokens)
     return _summed_up(sites, chosen, asked, texts, losses)
+
+
+def _kept(journal: Path | None) -> dict[tuple[str, ...], Sequence[Any]]:
+    """What an earlier run has done; a line that was cut off is left out."""
+    kept: dict[tuple[str, ...], Sequence[Any]] = {}
+    if journal is not None and journal.exists():
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            try:
+                *key, value = json.loads(line)
+            except ValueError:
+                continue
+            kept[tuple(key)] = value
+    return kept
 
 
 def pieces(sites: Mapping[str, Site]) -> int:

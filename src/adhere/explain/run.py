@@ -6,7 +6,8 @@ Stages, in this order; what each leaves in the folder is not made again by the s
 
     responses.jsonl, free.jsonl       what the model answered; the same prompts answered without the instruction
     states/, free/, untrained/        `Examples`: states of the balanced cases, of the free ones, of an untrained model
-    monitor.safetensors, .json        a monitor for each skill
+    again.jsonl                       what it answered with directions erased, and what that cost
+    monitor.safetensors, .json        a monitor for each skill; what each was worth in watched.json
     arrays.safetensors, findings.json what was found; `report.html` is the command line's
 
 A skill that lacks one outcome is left out with a line that says how many responses it would take; the others go on.
@@ -42,6 +43,7 @@ from adhere.explain.surface import surface
 from adhere.explain.timing import Timing, timing
 from adhere.explain.transfer import Transfer, failures, transfer
 from adhere.explain.unconstrained import without
+from adhere.explain.watching import Watched, watch
 from adhere.explain.workers import Workers
 from adhere.findings import Finding
 from adhere.models.capture import POSITIONS
@@ -132,6 +134,7 @@ class Explained:
     alignment: Alignment
     specificity: tuple[Specificity, ...]
     behaviour: tuple[Behaviour, ...]
+    watched: tuple[Watched, ...]
 
     def claims(self, recompute: str = "") -> dict[str, list[Claim]]:
         """All that may be said, by lens; what does not hold is among it, and marked."""
@@ -151,6 +154,7 @@ class Explained:
         for transferred in self.transfers[1:]:
             found += transferred.findings(recompute)
         found += [claim.finding for claims in self.claims(recompute).values() for claim in claims]
+        found += [finding for one in self.watched for finding in one.findings(recompute)]
         own = {"model": self.model}
         return [one.model_copy(update={"subject": {**own, **one.subject}}) for one in found]
 
@@ -197,7 +201,8 @@ def explain(
     with Workers(opened, processes) as workers:
         gathered = _gather(workers, name, folder, plan, tell)
         replayed = _states(workers, gathered, folder, plan, tell)
-        found = _look(workers, name, gathered, replayed, plan, tell)
+        found = _look(workers, name, gathered, replayed, folder, plan, tell)
+        found = replace(found, watched=_watch(workers, gathered, found, folder, plan, tell))
     _save(folder, found, recompute)
     return found
 
@@ -394,7 +399,9 @@ def joined(one: Examples, other: Examples) -> Examples:
     )
 
 
-def _look(workers: Workers, name: str, gathered: _Gathered, states: _States, plan: Plan, tell: Progress) -> Explained:
+def _look(
+    workers: Workers, name: str, gathered: _Gathered, states: _States, folder: Path, plan: Plan, tell: Progress
+) -> Explained:
     """Every lens, in order."""
     spread = 1 if len(states.asked) * states.asked.width < 2_000_000 else workers.processes
     sites = len(states.asked.layers) * len(states.asked.positions)
@@ -435,6 +442,7 @@ def _look(workers: Workers, name: str, gathered: _Gathered, states: _States, pla
             where,
             Asked(asked, fluent),
             seed=plan.seed,
+            journal=folder / "again.jsonl",
             progress=lambda n: tell("answering again with directions erased", n, number),
         )
     labelled = cases(gathered.responses, plan.skills)
@@ -456,6 +464,7 @@ def _look(workers: Workers, name: str, gathered: _Gathered, states: _States, pla
         alignment=aligned,
         specificity=tuple(specific),
         behaviour=tuple(erased),
+        watched=(),
     )
 
 
@@ -492,6 +501,26 @@ def _labels_only(responses: Sequence[Response], skills: Sequence[str]) -> Exampl
         prompt=np.array([case.prompt for case in order], dtype=np.int64),
         text=("",) * len(order),
         constrained=np.ones(len(order), bool),
+    )
+
+
+def _watch(
+    workers: Workers, gathered: _Gathered, found: Explained, folder: Path, plan: Plan, tell: Progress
+) -> tuple[Watched, ...]:
+    """A monitor for each skill, saved in the run's folder."""
+    if not plan.watched:
+        return ()
+    total = len(found.skills)
+    tell("fitting monitors", 0, total)
+    return watch(
+        workers,
+        gathered.responses,
+        found.skills,
+        folder,
+        most=plan.watched,
+        false_alarms=plan.false_alarms,
+        seed=plan.seed,
+        progress=lambda n: tell("fitting monitors", n, total),
     )
 
 

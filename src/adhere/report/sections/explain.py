@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from adhere.report.charts import Chart, Grid, Point, heat, points
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
 from adhere.report.sections.dendrogram import tree_heat
-from adhere.report.sections.explain_course import behaves, specific, timed
+from adhere.report.sections.explain_course import behaves, monitors, specific, timed
 from adhere.report.sections.explain_told import finite, known, told
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def sections(found: Explained, *, recompute: str = "") -> list[Section]:
         made.append(specific(found, recompute))
     if found.behaviour:
         made.append(behaves(found, recompute))
+    if found.watched:
+        made.append(monitors(found, recompute))
     return made
 
 

@@ -174,6 +174,32 @@ def behaves(found: Explained, recompute: str = "") -> Section:
     return Section("behaviour", "Does it use what can be read?", lead, blocks)
 
 
+def monitors(found: Explained, recompute: str = "") -> Section:
+    """What the saved monitors are worth."""
+    rows: list[tuple[str, ...]] = []
+    for one in found.watched:
+        monitor, tried = one.monitor, one.trial
+        if monitor is None:
+            rows.append((one.skill, "–", "–", "–", "–", "–", one.why))
+            continue
+        cells = ["–", "–", "–"]
+        if tried is not None:
+            cells = [_rate(tried.recall), _rate(tried.false_alarms), _rate(tried.saved_of_failures())]
+        where = f"layer {monitor.layer}, {monitor.pool}"
+        auc = f"{monitor.auc:.2f} ({monitor.auc_low:.2f} to {monitor.auc_high:.2f})"
+        rows.append((one.skill, where, auc, *cells, ""))
+    table = Table(
+        "Monitors saved in the run's folder",
+        ("skill", "reads", "AUC, held out", "failures caught", "false alarms", "tokens saved of failures", ""),
+        tuple(rows),
+        f"Thresholds set for at most {100 * found.plan.false_alarms:g} % false alarms on held-out prompts; tried on "
+        "fresh ones. Answers were sampled where failures are frequent.",
+        recompute,
+    )
+    lead = "The best probe of each skill, with a threshold, to watch the model while it writes."
+    return Section("monitors", "From probe to monitor", lead, (table,))
+
+
 def _progress(position: str) -> float:
     return ENDS.get(position, float(position) if position.isdigit() else 0.0)
 
@@ -188,3 +214,8 @@ def _curve(label: str, rows: Sequence[tuple[float, Estimate]], *, reference: boo
         [high for _, high in bands],
         reference,
     )
+
+
+def _rate(rate: tuple[float, tuple[float, float], int]) -> str:
+    share, (low, high), n = rate
+    return f"{100 * share:.0f} % of {n} ({100 * low:.0f} to {100 * high:.0f})" if n else "–"
