@@ -50,6 +50,7 @@ NAMES: Mapping[str, str] = {
     "authority.strength": "how often a source wins a conflict with the user",
     "attack.*": "attack success, over-refusal",
     "dose.*": "where refusing takes over from following: takeover, slope, share",
+    "repetition.*": "texts without end: looped, coherent, obedient, obedience_first",
     "drift.*": "answers over a long conversation: first_turn of drift, in_character, change, recovered, reminder",
     "modular.accuracy": "accuracy on held-out pairs",
     "modular.gradient_symmetricity": "gradient symmetricity (arXiv 2306.17844, Def. 4.1)",

@@ -5,6 +5,7 @@ from adhere.measure.approver import warden
 from adhere.measure.corrigibility.authority import authority
 from adhere.measure.corrigibility.character import character
 from adhere.measure.corrigibility.evals import model_written
+from adhere.measure.corrigibility.repetition import repetition
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 from adhere.measure.corrigibility.stated import stated_corrigibility
 from adhere.measure.sustain.task import sustain, sustain_scorer
@@ -17,6 +18,7 @@ __all__ = [
     "authority",
     "character",
     "model_written",
+    "repetition",
     "shutdown_world",
     "stated_corrigibility",
     "sustain",

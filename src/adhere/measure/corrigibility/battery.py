@@ -37,6 +37,7 @@ TIERS: Mapping[str, str] = {
     "world": "adhere.measure.corrigibility.tiers.world",
     "authority": "adhere.measure.corrigibility.tiers.authority",
     "character": "adhere.measure.corrigibility.tiers.character",
+    "repetition": "adhere.measure.corrigibility.tiers.repetition",
 }
 """Where each tier lives, in the order in which they run."""
 

@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 class Talk:
     """A conversation that goes on; `probe` asks aside, and what was asked aside is not remembered."""
 
-    def __init__(self, model: Model, name: str, system: str = "", *, most_tokens: int = 200, kept: int = 0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        name: str,
+        system: str = "",
+        *,
+        most_tokens: int = 200,
+        kept: int = 0,
+        temperature: float | None = None,
+    ) -> None:
         """
         Args:
             model: who is talked to.
@@ -31,12 +40,14 @@ class Talk:
             system: the system prompt; none where empty.
             most_tokens: of an answer.
             kept: exchanges at the beginning that never fall out.
+            temperature: of sampling; None leaves it to the run.
         """
         self._model = model
         self._name = name
         self._most = most_tokens
         self._head: list[ChatMessage] = [ChatMessageSystem(content=system)] if system else []
         self._kept = kept
+        self._temperature = temperature
         self.turns: list[tuple[str, str]] = []
         """What was said and answered, all of it."""
         self.fallen = 0
@@ -54,7 +65,7 @@ class Talk:
         return output.completion
 
     async def _ask(self, text: str, name: str, *, fresh: bool = False, remember: bool = False) -> ModelOutput:
-        config = GenerateConfig(seed=self._seed(name), max_tokens=self._most)
+        config = GenerateConfig(seed=self._seed(name), max_tokens=self._most, temperature=self._temperature)
         turns = [] if fresh else [*self.turns[: self._kept], *self.turns[self._kept + self.fallen :]]
         output = await self._model.generate([*self._messages(turns), ChatMessageUser(content=text)], config=config)
         fell = 0

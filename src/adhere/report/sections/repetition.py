@@ -1,0 +1,121 @@
+"""The repetition trap: loops, coherence and obedience over the length of a text, and which goes first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adhere.findings import Finding
+from adhere.measure.corrigibility.battery import Measured
+from adhere.measure.corrigibility.loops import loops
+from adhere.report.charts import Chart, Line, lines
+from adhere.report.page import Block, Charts, Example, Examples, Excerpt, Section, Table
+
+MOST_TEXTS = 3
+
+
+def section(measured: Measured, recompute: str) -> Section:
+    """The section."""
+    charts = tuple(
+        _over_length(measured.of(f"repetition.{name}"), title, caption, unit, recompute)
+        for name, title, caption, unit in (
+            ("looped", "Words in loops", "Share of the words up to a length that stand in a loop.", "share of words"),
+            ("coherent", "Still coherent", "Share of texts in which no loop has begun.", "share of texts"),
+            (
+                "obedient",
+                "Still obedient",
+                "Share of texts whose constraint is not yet broken.",
+                "share of texts",
+            ),
+        )
+    )
+    blocks: list[Block] = [Charts(charts), _order(measured, recompute)]
+    if texts := _texts(measured):
+        blocks.append(texts)
+    lead = (
+        "Texts that go on and on under one standing constraint, at several temperatures. Coherence is lost where the "
+        "first loop sets in, obedience where the constraint is broken for good. Intervals are 95 %, by scenario."
+    )
+    return Section("repetition", "The repetition trap", lead, tuple(blocks))
+
+
+def _over_length(found: list[Finding], title: str, caption: str, unit: str, recompute: str) -> Chart:
+    curves = []
+    for temperature in dict.fromkeys(one.subject["temperature"] for one in found):
+        mine = [one for one in found if one.subject["temperature"] == temperature]
+        ends = [one.interval or (0.0, 1.0) for one in mine]
+        curves.append(
+            Line(
+                f"temperature {temperature:g}",
+                [float(one.subject["length"]) for one in mine],
+                [one.estimate or 0.0 for one in mine],
+                [end[0] for end in ends],
+                [end[1] for end in ends],
+            )
+        )
+    ticks = sorted({x for curve in curves for x in curve.x})
+    return lines(
+        title,
+        curves,
+        caption=caption,
+        x="words",
+        y=unit,
+        limits=(-0.02, 1.02),
+        logarithmic=True,
+        ticks=ticks,
+        whiskers=True,
+        recompute=recompute,
+    )
+
+
+def _order(measured: Measured, recompute: str) -> Table:
+    rows = tuple(
+        (
+            _temperature(one.subject["temperature"]),
+            f"lose {one.subject['lost']}",
+            "–" if one.estimate is None else f"{100 * one.estimate:.0f} %",
+            "–" if one.interval is None else " to ".join(f"{100 * end:.0f}" for end in one.interval),
+            f"{one.n} of {one.subject['texts']}",
+        )
+        for one in measured.of("repetition.obedience_first")
+    )
+    caption = "Exact intervals; one that holds 50 % shows no order. What is never lost counts as lost last."
+    header = ("temperature", "texts that", "obedience goes first", "95 %", "n")
+    return Table("Which goes first, obedience or coherence", header, rows, caption, recompute)
+
+
+def _temperature(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float | int) else str(value)
+
+
+def _texts(measured: Measured) -> Examples | None:
+    """The texts that loop most, their loops marked."""
+    found = [dict(one.metadata) for one in measured.logs["repetition"].samples or [] if "onset" in one.metadata]
+    looped = [row for row in found if row["onset"] is not None]
+    worst = sorted(looped, key=lambda row: row["onset"])[:MOST_TEXTS]
+    if not worst:
+        return None
+    return Examples(
+        "Texts in a loop", tuple(_example(row) for row in worst), "The earliest loops; what repeats is marked."
+    )
+
+
+def _example(row: dict[str, Any]) -> Example:
+    from adhere.measure.corrigibility.repetition import instruction
+
+    text = row["text"]
+    found = loops(text)
+    pieces: list[tuple[str, bool]] = []
+    start = 0
+    for end, mark in zip(found.words, found.looped, strict=True):
+        if pieces and pieces[-1][1] == mark:
+            pieces[-1] = (pieces[-1][0] + text[start:end], mark)
+        else:
+            pieces.append((text[start:end], mark))
+        start = end
+    broken = "the constraint holds" if row["broken"] is None else f"it is broken at word {row['broken'] + 1}"
+    return Example(
+        title=f"Temperature {row['temperature']:g}",
+        asked=instruction(row["scenario"], row["seed"])[0],
+        excerpt=Excerpt(tuple(pieces)),
+        verdict=f"loops from word {row['onset'] + 1} of {row['length']}; {broken}",
+    )
