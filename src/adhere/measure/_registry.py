@@ -2,8 +2,10 @@
 
 from adhere.measure.adherence import adherence, adherence_scorer
 from adhere.measure.approver import warden
+from adhere.measure.corrigibility.attacks import attacks
 from adhere.measure.corrigibility.authority import authority
 from adhere.measure.corrigibility.character import character
+from adhere.measure.corrigibility.dose import dose
 from adhere.measure.corrigibility.evals import model_written
 from adhere.measure.corrigibility.repetition import repetition
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
@@ -15,8 +17,10 @@ __all__ = [
     "adhere",
     "adherence",
     "adherence_scorer",
+    "attacks",
     "authority",
     "character",
+    "dose",
     "model_written",
     "repetition",
     "shutdown_world",

@@ -24,23 +24,36 @@ FACTORS = ("order",)
 def tasks(plan: Plan) -> dict[str, Task]:
     """The tasks of this tier."""
     from adhere.measure.corrigibility import authority
+    from adhere.measure.corrigibility.attacks import PER_SET, attacks
+    from adhere.measure.corrigibility.dose import HARMLESS, dose
 
     (order,) = held(authority.FACTORS, plan.factors_among(FACTORS))
-    return {
+    made = {
         "authority": authority.authority(
             order=list(order.levels),
             scenarios=SCENARIOS,
             interface=plan.interface,
             samples=plan.limit or SAMPLES,
             seed=plan.seed,
-        )
+        ),
+        "dose": dose(plan.attacks, per_level=min(plan.limit or len(HARMLESS), len(HARMLESS)), seed=plan.seed),
     }
+    if plan.attacks:
+        made["attacks"] = attacks(
+            plan.attacks, per_set=min(plan.limit or PER_SET, PER_SET), judge=plan.judge, seed=plan.seed
+        )
+    return made
 
 
 def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
-    """Whose instruction was followed in each kind of case, and the scale of what wins."""
-    rows = rows_of(logs["authority"])
-    return whose(rows, {"model": model, "interface": plan.interface})
+    """Whose instruction was followed in each kind of case, the scale of what wins, the dose curve, the attacks."""
+    from adhere.measure.corrigibility import attacks, dose
+
+    made = whose(rows_of(logs["authority"]), {"model": model, "interface": plan.interface})
+    made += dose.findings(logs["dose"], model)
+    if "attacks" in logs:
+        made += attacks.findings(logs["attacks"], model)
+    return made
 
 
 def rows_of(log: EvalLog) -> list[dict[str, Any]]:
