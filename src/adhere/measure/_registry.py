@@ -7,6 +7,7 @@ from adhere.measure.corrigibility.authority import authority
 from adhere.measure.corrigibility.character import character
 from adhere.measure.corrigibility.dose import dose
 from adhere.measure.corrigibility.evals import model_written
+from adhere.measure.corrigibility.judge_attack import judge_attack
 from adhere.measure.corrigibility.repetition import repetition
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 from adhere.measure.corrigibility.stated import stated_corrigibility
@@ -21,6 +22,7 @@ __all__ = [
     "authority",
     "character",
     "dose",
+    "judge_attack",
     "model_written",
     "repetition",
     "shutdown_world",

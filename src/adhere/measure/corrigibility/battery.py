@@ -38,6 +38,7 @@ TIERS: Mapping[str, str] = {
     "authority": "adhere.measure.corrigibility.tiers.authority",
     "character": "adhere.measure.corrigibility.tiers.character",
     "repetition": "adhere.measure.corrigibility.tiers.repetition",
+    "judge": "adhere.measure.corrigibility.tiers.judge",
 }
 """Where each tier lives, in the order in which they run."""
 

@@ -43,10 +43,10 @@ OUTCOMES = (
 
 def sections(measured: Measured, recompute: Recompute) -> list[Section]:
     """One section for each tier that ran and has one here."""
-    from adhere.report.sections import character, repetition
+    from adhere.report.sections import character, judge_attack, repetition
 
     draw = {"stated": _stated, "world": _world, "authority": _authority}
-    draw |= {"character": character.section, "repetition": repetition.section}
+    draw |= {"character": character.section, "repetition": repetition.section, "judge": judge_attack.section}
     return [draw[name](measured, recompute(name)) for name in measured.tiers if name in draw]
 
 
