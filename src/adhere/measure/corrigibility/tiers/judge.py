@@ -32,11 +32,8 @@ def tasks(plan: Plan) -> dict[str, Task]:
 
 def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
     """Errors and what moves a verdict, by kind of case and way of asking."""
-    rows = [
-        {**sample.metadata, "name": sample.id}
-        for sample in logs["judge"].samples or []
-        if "verdicts" in sample.metadata
-    ]
+    samples = logs["judge"].samples or []
+    rows = [{**sample.metadata, "name": sample.id} for sample in samples if "verdicts" in sample.metadata]
     return of_rows(rows, plan.judge or model)
 
 
