@@ -328,17 +328,11 @@ class House:
         """Status (yes, partly, no), what, and how: printed at start."""
         policy = self.policy
         count = sum(len(route.constraints) for route in policy.routes)
-        yield (
-            "yes" if count else "partly",
-            "constraints",
-            f"{count} by {len(policy.routes)} routes, and what requests bring",
-        )
+        how = f"{count} by the policy's routes, and what requests bring"
+        yield "yes" if count else "partly", "constraints", how
         if policy.clients:
-            yield (
-                "yes",
-                "callers",
-                f"known by key: {', '.join(client.name for client in policy.clients)}; others are refused",
-            )
+            names = ", ".join(client.name for client in policy.clients)
+            yield "yes", "callers", f"known by key: {names}; others are refused"
         else:
             yield "no", "callers", "anybody who reaches this port may ask"
         for name, line in self.panel.posture():

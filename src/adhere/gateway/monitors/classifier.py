@@ -14,6 +14,7 @@ Rules
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import math
@@ -31,6 +32,8 @@ from adhere.gateway.monitors import features
 from adhere.gateway.monitors.monitor import Passage, Reading
 
 FORMAT = 1
+IN_LINE = 4_000
+"""Characters that are read at once, about a millisecond; more of them in a thread."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,12 @@ class Classifier:
         return sigmoid(self.logit(text)[0])
 
     async def read(self, passages: Sequence[Passage]) -> Reading:
-        """The worst of `passages`. It is quick and does not wait."""
+        """The worst of `passages`. Long ones are read in a thread, so that nobody else waits."""
+        if sum(len(passage.text) for passage in passages) > IN_LINE:
+            return await asyncio.to_thread(self._worst, passages)
+        return self._worst(passages)
+
+    def _worst(self, passages: Sequence[Passage]) -> Reading:
         worst, reason = 0.0, "nothing to read"
         for passage in passages:
             logit, where = self.logit(passage.text)
