@@ -91,7 +91,7 @@ def checked(most: int, seed: int = 0) -> list[Case]:
     from adhere.models.pocket.world import dialogues
 
     found = []
-    for dialogue in islice(dialogues(seed + 1, "test", families={"describe": 1.0}), 40 * most):
+    for dialogue in islice(dialogues(seed + 1, "test", families={"describe": 1.0}), 12 * most):
         text = dialogue.messages[-1].content
         found += [(text, one) for one in dialogue.constraints if one.kind in _CONTENTS and one.check(text).met]
     generator = random.Random(f"judge {seed}")

@@ -22,8 +22,8 @@ def section(measured: Measured, recompute: str) -> Section:
     if errors and all(one.n == 0 for one in errors):
         blocks.insert(0, Prose(f"{judge} gave no verdict at all that could be read: it cannot serve as a judge."))
     lead = (
-        f"{judge} as a judge of statements whose truth is known from checkers and from the state of a world, argued with "
-        f"in {len(PLEAS)} ways. Whatever rests on this judge's word errs at least so often."
+        f"{judge} as a judge of statements whose truth is known from checkers and from the state of a world, argued "
+        f"with in {len(PLEAS)} ways. Whatever rests on this judge's word errs at least so often."
     )
     return Section("judge", "A judge that is argued with", lead, tuple(blocks))
 
