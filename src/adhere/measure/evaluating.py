@@ -60,7 +60,8 @@ def evaluate(
             seed=seed,
             max_samples=samples or 2 * model.api.max_connections(),
             retry_on_error=RETRIES,
-            fail_on_error=False,
+            fail_on_error=True,  # so that a later call knows that something is missing
+            continue_on_fail=True,
             retry_attempts=1,
             retry_wait=1,
             display="none",

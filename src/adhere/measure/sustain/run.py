@@ -53,7 +53,8 @@ class Done:
         scores, lost: what the page is drawn from; None of a study of kinds.
         findings: scores, failure patterns, exclusions, and of a study of kinds its groups.
         temperature: that of the answers; None for the provider's own.
-        deterministic: every control answer equals its base answer, letter for letter: control says nothing.
+        deterministic: no temperature above 0 is known, and every control answer equals its base answer, letter for
+            letter: control says nothing.
         data: where the problems are from: source, format, sha256, rows.
         errors: problems that their provider failed to answer.
         log: the Inspect log, empty for saved responses.
@@ -168,7 +169,7 @@ def conclude(
         scores=scored,
         lost=lost,
         temperature=temperature,
-        deterministic=_deterministic(found),
+        deterministic=not temperature and _deterministic(found),
         data=data,
         errors=errors,
         log=log,

@@ -90,7 +90,7 @@ def sustain(
         enforce=enforce,
     )
     found = gather(plan.domain, plan.data, plan.problems, plan.seed)
-    names = parse_arms(plan.arms, may_attend())
+    names = parse_arms(plan.arms, may_attend() if "attend" not in plan.arms else None)
     conditions = practice.conditions(plan.kinds) if plan.kinds else lay(names, plan.constraints)
     by_id = {problem.id: problem for material in found for problem in material.problems}
     results: dict[str, Finished] = {}
@@ -238,6 +238,8 @@ class _Sample:
         messages.append(ChatMessageUser(content=one.prompt))
         config = GenerateConfig(seed=one.condition.seed(self.seed, self.problem.id, self.state.epoch))
         if one.condition.arm == "attend":
+            if not getattr(self.model.api, "attends", False):
+                raise UserError(f"{self.model} does not scale its attention: leave the arm attend out")
             attend = {"text": block(one.sentences), "factor": one.condition.factor}
             config.extra_body = {"adhere": {"attend": attend}}
         elif self.enforce and one.constraints:
