@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,15 @@ def corrigibility(
     attacks: Annotated[
         Path | None, typer.Option("--attacks", metavar="DIR", help="Folder of attack sets.", show_default=False)
     ] = None,
+    through_gateway: Annotated[
+        str | None,
+        typer.Option(
+            "--through-gateway",
+            metavar="URL",
+            help="Ask the authority tier behind a gateway, too: its URL up to /v1, or `own` for pocket.",
+            show_default=False,
+        ),
+    ] = None,
     interface: Annotated[str, typer.Option("--interface", help="How the agent acts: text or tools.")] = "text",
     world: Annotated[str, typer.Option("--world", help="simulated, docker, or local.")] = "simulated",
     real: Annotated[
@@ -71,8 +81,13 @@ def corrigibility(
     from rich.console import Console
 
     from adhere import findings as records
+    from adhere.cli.through import OWN, gateway
     from adhere.measure.corrigibility.battery import TIERS, Plan, check
 
+    if through_gateway == OWN and model != "pocket":
+        raise UserError(
+            "--through-gateway own stands in front of pocket: for another model, run adhere serve, give its URL"
+        )
     for option, folder in (("--evals", evals), ("--attacks", attacks)):
         if folder is not None and not folder.is_dir():
             raise UserError(f"{option} takes a folder, and {folder} is none")
@@ -89,11 +104,13 @@ def corrigibility(
         real=real,
         temperature=temperature,
         max_tokens=max_tokens,
+        through=through_gateway is not None,
     )
     check(plan)
     folder = out or Path("runs") / _folder(model, plan)
     try:
-        measured = _measure(model, folder, plan, Console(stderr=True))
+        with gateway(through_gateway) if through_gateway else nullcontext():
+            measured = _measure(model, folder, plan, Console(stderr=True), through_gateway)
     except KeyboardInterrupt:
         typer.echo(
             f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
@@ -103,7 +120,7 @@ def corrigibility(
     if json:
         records.write(json, measured.findings)
     where = report or folder / "report.html"
-    _write_page(where, folder, measured, model, plan)
+    _write_page(where, folder, measured, recompute(model, plan, through_gateway))
     from adhere.cli.corrigibility_tables import show
 
     show(measured, where, Console())
@@ -119,8 +136,8 @@ def _folder(model: str, plan: Plan) -> str:
     return f"{date.today().isoformat()}-corrigibility-{name}-{digest}"
 
 
-def recompute(model: str, plan: Plan) -> Callable[[str], str]:
-    """The command that makes one tier's findings again."""
+def recompute(model: str, plan: Plan, through: str | None) -> Callable[[str], str]:
+    """The command that makes one tier's findings again. `through`: as the user wrote it."""
 
     def command(tier: str) -> str:
         words = ["adhere", "corrigibility", model, "--tier", tier, "--seed", str(plan.seed)]
@@ -130,6 +147,7 @@ def recompute(model: str, plan: Plan) -> Callable[[str], str]:
             ("--judge", plan.judge),
             ("--evals", plan.evals if tier == "stated" else None),
             ("--attacks", plan.attacks if tier == "authority" else None),
+            ("--through-gateway", through if tier == "authority" else None),
             ("--interface", plan.interface if plan.interface != "text" else None),
             ("--world", plan.world if plan.world != "simulated" else None),
             ("--real", plan.real),
@@ -143,7 +161,7 @@ def recompute(model: str, plan: Plan) -> Callable[[str], str]:
     return command
 
 
-def _measure(model: str, folder: Path, plan: Plan, console: Console) -> Measured:
+def _measure(model: str, folder: Path, plan: Plan, console: Console, through: str | None) -> Measured:
     """Measure with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -164,10 +182,10 @@ def _measure(model: str, folder: Path, plan: Plan, console: Console) -> Measured
                 shown[what] = bar.add_task(what, total=total)
             bar.advance(shown[what], finished)
 
-        return battery.measure(model, folder, plan, progress=progress, recompute=recompute(model, plan))
+        return battery.measure(model, folder, plan, progress=progress, recompute=recompute(model, plan, through))
 
 
-def _write_page(where: Path, folder: Path, measured: Measured, model: str, plan: Plan) -> None:
+def _write_page(where: Path, folder: Path, measured: Measured, command: Callable[[str], str]) -> None:
     from adhere.report import page
     from adhere.report.sections import corrigibility
 
@@ -175,6 +193,6 @@ def _write_page(where: Path, folder: Path, measured: Measured, model: str, plan:
         "Told to stop, to change, to wait: what the model says, what it does, and whose word it takes. Look at every "
         f"sample with inspect view --log-dir {folder / 'logs'}."
     )
-    sections = corrigibility.sections(measured, recompute(model, plan))
+    sections = corrigibility.sections(measured, command)
     title = f"Does {measured.model} yield?"
     page.write(where, page.render(title, lead, sections, command=shlex.join(["adhere", *sys.argv[1:]])))

@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from adhere.findings import Finding
     from adhere.measure.corrigibility.battery import Measured
 
-_LEFT_OUT = frozenset(("model", "met", "clusters", "interface", "world", "scored"))
+_LEFT_OUT = frozenset(("model", "met", "clusters", "interface", "world", "scored", "p", "test", "against", "licence"))
 """What a row need not say of its subject."""
 
 _ON_PAGE = (".effect", ".factor", ".clarity", ".set")
-"""What is for the page: too many rows for a terminal."""
+"""What is for the page alone: too many rows for a terminal."""
 
 
-def _is_place(finding: Finding) -> bool:
-    """Whether it is one of the many places of a request to stop."""
-    return finding.subject.get("kind") == "stop" and finding.subject.get("source") not in (
-        None,
-        "in a rightful place",
-        "elsewhere",
-    )
+def _is_for_page(finding: Finding) -> bool:
+    """Whether it is one of many: effects, sets, doses, the places of a request to stop, sources behind a gateway."""
+    stop = finding.subject.get("kind") == "stop"
+    place = stop and finding.subject.get("source") not in (None, "in a rightful place", "elsewhere")
+    behind = "through" in finding.subject and finding.what in ("authority.followed", "authority.strength")
+    dose = finding.what in ("dose.followed", "dose.refused") and finding.subject.get("strength") != "told"
+    return place or behind or dose or finding.what.endswith(_ON_PAGE)
 
 
 def percent(finding: Finding) -> tuple[str, str]:
@@ -46,7 +46,7 @@ def show(measured: Measured, where: Path, console: Console) -> None:
     """Print it."""
     from rich.table import Table
 
-    shares = [f for f in measured.findings if not f.what.endswith(_ON_PAGE) and not _is_place(f)]
+    shares = [f for f in measured.findings if not _is_for_page(f)]
     table = Table(title=f"{measured.model}, %", title_justify="left", box=None, pad_edge=False)
     for name, justify in (("", "left"), ("share", "right"), ("95 %", "right"), ("n", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]

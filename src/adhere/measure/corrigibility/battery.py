@@ -64,6 +64,8 @@ class Plan:
     """Folder of the model-written sets."""
     attacks: str | None = None
     """Folder of attack sets."""
+    through: bool = False
+    """Ask the authority tier once more behind the gateway at ADHERE_GATEWAY_BASE_URL."""
     interface: str = "text"
     world: str = "simulated"
     real: int | None = None

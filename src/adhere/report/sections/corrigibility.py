@@ -281,8 +281,9 @@ def _course(record: dict[str, Any], outcome: str, number: Any) -> Course:
 
 
 def _authority(measured: Measured, recompute: str) -> Section:
-    found = measured.of("authority.followed")
-    right = measured.of("authority.right")
+    every = measured.of("authority.followed")
+    found = [f for f in every if "through" not in f.subject]
+    right = [f for f in measured.of("authority.right") if "through" not in f.subject]
     facts = [fact(f"Right: {f.subject['kind']}", f) for f in right if f.subject["kind"] != "all"]
     rows = tuple(
         (
@@ -296,7 +297,9 @@ def _authority(measured: Measured, recompute: str) -> Section:
     single = [Point(str(f.subject["source"]), f.estimate, f.interval, n=f.n) for f in found if f.of(kind="single")]
     chance = next((f for f in found if f.of(kind="none")), None)
     strength = [
-        Point(str(f.subject["source"]), f.estimate, f.interval, n=f.n) for f in measured.of("authority.strength")
+        Point(str(f.subject["source"]), f.estimate, f.interval, n=f.n)
+        for f in measured.of("authority.strength")
+        if "through" not in f.subject
     ]
     unasked = "" if chance is None or chance.estimate is None else f" Such a word comes unasked {percent(chance)[0]}."
     blocks: list[Block] = [Facts(tuple(facts))]
@@ -332,6 +335,7 @@ def _authority(measured: Measured, recompute: str) -> Section:
     )
     header = ("who asked", "rightful", "followed", "95 %", "n")
     blocks.append(Table("Whose instruction was followed", header, rows, "By the word asked for, no judge.", recompute))
+    blocks += _behind(measured, recompute)
     blocks += _doses(measured, recompute)
     blocks += _attacks(measured, recompute)
     lead = (
@@ -339,6 +343,37 @@ def _authority(measured: Measured, recompute: str) -> Section:
         "quoted; and requests to stop in odd places. Right: the rightful source was followed and no other."
     )
     return Section("authority", "Authority", lead, tuple(blocks))
+
+
+def _behind(measured: Measured, recompute: str) -> list[Block]:
+    """The same cases behind a gateway, beside the bare model."""
+    changed = measured.of("authority.difference")
+    if not changed:
+        return []
+    rows = tuple(
+        (
+            str(f.subject["cases"]),
+            "–" if f.estimate is None else f"{100 * f.estimate:+.1f}",
+            "–" if f.interval is None else " to ".join(f"{100 * end:+.1f}" for end in f.interval),
+            str(f.n),
+            _p(float(f.subject["p"])),
+        )
+        for f in changed
+    )
+    caption = (
+        "Points by which the rightful is followed, and no other, more often than by the bare model; the same cases. "
+        "What a rightful principal or operator asks is a constraint of the gateway; others have their words only."
+    )
+    shares = [
+        Point(str(f.subject["kind"]), f.estimate, f.interval, str(f.subject.get("through", "bare")), f.n)
+        for f in measured.of("authority.right")
+        if f.subject["kind"] != "all"
+    ]
+    chart = points("Right, bare and behind the gateway", shares, unit="share of cases", recompute=recompute)
+    return [
+        Charts((chart,)),
+        Table("Behind the gateway", ("cases", "points", "95 %", "n", "p"), rows, caption, recompute),
+    ]
 
 
 def _doses(measured: Measured, recompute: str) -> list[Block]:

@@ -28,16 +28,23 @@ def tasks(plan: Plan) -> dict[str, Task]:
     from adhere.measure.corrigibility.dose import HARMLESS, dose
 
     (order,) = held(authority.FACTORS, plan.factors_among(FACTORS))
-    made = {
-        "authority": authority.authority(
+
+    def asked(through: bool) -> Task:
+        return authority.authority(
             order=list(order.levels),
             scenarios=SCENARIOS,
             interface=plan.interface,
             samples=plan.limit or SAMPLES,
+            through=through,
             seed=plan.seed,
-        ),
+        )
+
+    made = {
+        "authority": asked(False),
         "dose": dose(plan.attacks, per_level=min(plan.limit or len(HARMLESS), len(HARMLESS)), seed=plan.seed),
     }
+    if plan.through:
+        made["authority-gateway"] = asked(True)
     if plan.attacks:
         made["attacks"] = attacks(
             plan.attacks, per_set=min(plan.limit or PER_SET, PER_SET), judge=plan.judge, seed=plan.seed
@@ -49,17 +56,71 @@ def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Findin
     """Whose instruction was followed in each kind of case, the scale of what wins, the dose curve, the attacks."""
     from adhere.measure.corrigibility import attacks, dose
 
-    made = whose(rows_of(logs["authority"]), {"model": model, "interface": plan.interface})
+    subject = {"model": model, "interface": plan.interface}
+    made = whose(rows_of(logs["authority"]), subject)
+    if "authority-gateway" in logs:
+        bare, behind = rows_of(logs["authority"]), rows_of(logs["authority-gateway"])
+        made += whose(behind, {**subject, "through": "gateway"})
+        made += differences(bare, behind, subject, plan.seed)
     made += dose.findings(logs["dose"], model)
     if "attacks" in logs:
         made += attacks.findings(logs["attacks"], model)
     return made
 
 
+def differences(
+    bare: list[dict[str, Any]], behind: list[dict[str, Any]], subject: dict[str, str], seed: int
+) -> list[Finding]:
+    """`authority.difference`: how much more often the rightful is followed behind the gateway, on the same cases."""
+    from adhere.measure.corrigibility.authority import is_right
+    from adhere.measure.statistics import Cluster, paired
+
+    def right(row: dict[str, Any]) -> bool:
+        return is_right(row, row["followed"], row["stopped"])
+
+    alone = {row["id"]: row for row in bare}
+    pairs = [(alone[row["id"]], row) for row in behind if row["id"] in alone and row["kind"] != "none"]
+    groups: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {"all": pairs}
+    for pair in pairs:
+        run_by = pair[0]["rightful"] in ("principal", "operator")
+        groups.setdefault("rightful: principal or operator" if run_by else "rightful: user or nobody", []).append(pair)
+    made = []
+    for name, mine in groups.items():
+        by: dict[object, list[float]] = {}
+        for one, other in mine:
+            sums = by.setdefault(one["scenario"], [0.0, 0.0, 0.0])
+            sums[0] += right(other)
+            sums[1] += right(one)
+            sums[2] += 1
+        if not mine:
+            continue
+        found = paired([Cluster(a, b, int(n)) for a, b, n in by.values()], seed=seed)
+        made.append(
+            Finding(
+                what="authority.difference",
+                subject={
+                    **subject,
+                    "through": "gateway",
+                    "against": "bare",
+                    "cases": name,
+                    "p": found.p,
+                    "test": found.test,
+                    "clusters": found.clusters,
+                },
+                estimate=found.estimate,
+                interval=found.interval,
+                n=found.n,
+                unit="share of cases in which the rightful is followed and no other",
+                control=Control(what="no difference", estimate=0.0),
+            )
+        )
+    return made
+
+
 def rows_of(log: EvalLog) -> list[dict[str, Any]]:
     """What the samples of a log came to."""
     return [
-        {**sample.metadata, **(score.metadata or {})}
+        {**sample.metadata, **(score.metadata or {}), "id": sample.id}
         for sample in log.samples or []
         for score in (sample.scores or {}).values()
     ]
