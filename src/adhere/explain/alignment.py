@@ -7,7 +7,9 @@ foresight. From it on, the violation stands in the text.
 
 Rules:
 - A probe is fitted for each skill and offset; its layer is cross-fitted. What only the end decides has no such moment.
-- Controls: labels shuffled within the skill, and the surface of what was written by then.
+- Controls: labels shuffled within the skill, and the surface of what was written by then: of all of it, or of its last
+  characters, whichever tells more. The two responses of a pair are read at the same token, but not at the same place of
+  a sentence; a probe could read that a noun is due, and so could the last characters.
 - Offsets with too few responses of a skill (answers decided in their first tokens have nothing before) have no probe.
 """
 
@@ -20,15 +22,22 @@ import numpy as np
 
 from adhere.errors import UserError
 from adhere.explain.claims import Claim, claim
-from adhere.explain.examples import LEAST
+from adhere.explain.decodability import Estimate
+from adhere.explain.examples import LEAST, Examples
 from adhere.explain.probes import Kind
 from adhere.explain.replaying import OFFSETS, Replayed, aligned, whole
 from adhere.explain.scan import scan
 from adhere.explain.specialists import Best, specialists
 from adhere.explain.surface import surface
+from adhere.explain.workers import Workers
+from adhere.models.load import OpenModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+TAIL = 16
+"""Characters of the second surface baseline: two or three words."""
+SHUFFLES = 3
 
 
 @dataclass(frozen=True)
@@ -94,35 +103,54 @@ class Alignment:
         return first
 
 
-def alignment(replayed: Replayed, kind: Kind = "logistic", *, seed: int = 0) -> Alignment:
+def alignment(
+    replayed: Replayed, kind: Kind = "logistic", *, seed: int = 0, workers: Workers | None = None
+) -> Alignment:
     """Probes at every offset.
 
     Args:
         replayed: examples with the aligned positions.
         kind: of the probes.
         seed: of folds and shuffles.
+        workers: over which the offsets are spread; all in this process if None.
     """
-    found = []
+    offsets, parts = [], []
     for column, offset in enumerate(OFFSETS):
-        name = aligned(offset)
-        if name not in replayed.examples.positions:
-            continue
-        written = replayed.written[:, column]
-        texts = tuple(text[: max(0, int(end))] for text, end in zip(replayed.examples.text, written, strict=True))
-        cut = whole(replace(replayed.examples, text=texts), (name,))
-        cut = cut.take(_paired(cut.skill, cut.met))
-        short = {one.skill for one in cut.shortfalls(LEAST)}
-        cut = cut.take(~np.isin(cut.skill, sorted(short)))
-        if not len(cut):
-            continue
-        try:
-            read = scan(cut, kind, seed=seed)
-        except UserError:  # too few prompts of one skill to be split: no probe here
-            continue
-        lens = specialists(read, surface(cut, read.plan))
-        counts = {skill: int((cut.skill == skill).sum()) for skill in read.skills}
-        found += [Moment(offset, counts[best.skill], best) for best in lens.best]
+        if aligned(offset) in replayed.examples.positions:
+            written = replayed.written[:, column]
+            texts = tuple(t[: max(0, int(end))] for t, end in zip(replayed.examples.text, written, strict=True))
+            cut = whole(replace(replayed.examples, text=texts), (aligned(offset),))
+            cut = cut.take(_paired(cut.skill, cut.met))
+            short = sorted({one.skill for one in cut.shortfalls(LEAST)})
+            if len(cut := cut.take(~np.isin(cut.skill, short))):
+                offsets.append(offset)
+                parts.append(cut)
+    read = ((k, _best(part, kind, seed)) for k, part in enumerate(parts))
+    if workers is not None:
+        read = workers.map(_at_offset, parts, (kind, seed))  # type: ignore[assignment]
+    found = [Moment(offsets[k], int((parts[k].skill == best.skill).sum()), best) for k, lens in read for best in lens]
     return Alignment(kind, tuple(sorted(found, key=lambda one: (one.best.skill, one.offset))))
+
+
+def _at_offset(opened: OpenModel, part: Examples, how: tuple[Kind, int]) -> tuple[Best, ...]:
+    """What a process does for one offset."""
+    del opened
+    return _best(part, *how)
+
+
+def _best(part: Examples, kind: Kind, seed: int) -> tuple[Best, ...]:
+    """Every skill's probe at one offset, with the stronger of two surface baselines."""
+    try:
+        read = scan(part, kind, shuffles=SHUFFLES, seed=seed)
+    except UserError:  # too few prompts of one skill to be split: no probe here
+        return ()
+    tails = replace(part, text=tuple(text[-TAIL:] for text in part.text))
+    by_all, by_end = (specialists(read, surface(texts, read.plan)).best for texts in (part, tails))
+    return tuple(max(pair, key=lambda one: _value(one.surface)) for pair in zip(by_all, by_end, strict=True))
+
+
+def _value(estimate: Estimate | None) -> float:
+    return -1.0 if estimate is None or estimate.value != estimate.value else estimate.value
 
 
 def _paired(skill: NDArray[np.str_], met: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -61,6 +61,8 @@ MOST_LAYERS = 12
 """Layers read of a deep model, spread evenly: states of all layers of a large model would fill the disk."""
 FRESH = 7919
 """Added to the seed for prompts that nothing was fitted on."""
+WORTH_SPREADING = 5_000_000
+"""Numbers in the states above which probes are fitted in several processes: starting them takes seconds."""
 HELD_OUT = 4
 """Of a log's prompts, one in so many is kept for what is answered again."""
 
@@ -403,8 +405,8 @@ def _look(
     workers: Workers, name: str, gathered: _Gathered, states: _States, folder: Path, plan: Plan, tell: Progress
 ) -> Explained:
     """Every lens, in order."""
-    spread = 1 if len(states.asked) * states.asked.width < 2_000_000 else workers.processes
     sites = len(states.asked.layers) * len(states.asked.positions)
+    spread = workers.processes if len(states.asked) * states.asked.width * sites > WORTH_SPREADING else 1
     total = sites * (2 if states.untrained is not None else 1) + 5
     what = "looking through the lenses"
     tell(what, 0, total)
@@ -424,7 +426,7 @@ def _look(
     site = first.common_site()
     depends = dependencies(states.asked, [site], seed=plan.seed)[site]
     tick()
-    aligned = alignment(states.aligned, plan.kind, seed=plan.seed)
+    aligned = alignment(states.aligned, plan.kind, seed=plan.seed, workers=workers)
     tick()
     specific = _specific(states, read, first, plan)
     tick()

@@ -187,7 +187,7 @@ def transferred(found: Explained, recompute: str = "") -> Section:
     blocks: tuple[Block, ...] = (
         Charts(tuple(drawn)),
         Prose(f"Groups whose probes carry over to each other (AUC of 0.7 on average): {clusters}."),
-        Prose(agreement.sentence),
+        Prose(agreement.sentence if agreement.holds else _no_agreement(agreement)),
         *told([one for one, pair in zip(claims, _pairs(claims), strict=True) if pair[0] != pair[1]], "between skills"),
     )
     lead = "A probe trained on one skill, read on another: do skills share a direction?"
@@ -235,6 +235,17 @@ def depends(found: Explained, recompute: str = "") -> Section:
             *told(leace, "between skills by LEACE"),
             *told(inlp, "between skills by INLP, all ranks"),
         ),
+    )
+
+
+def _no_agreement(agreement: Claim) -> str:
+    """A null result, said as one."""
+    finding = agreement.finding
+    if finding.estimate is None:
+        return "Too few pairs of skills were asked for together to compare transfer with failures seen from outside."
+    return (
+        f"Whether probes carry over does not go with failing together, seen from outside: rank correlation "
+        f"{finding.estimate:.2f} over {finding.n} pairs of skills, p {finding.subject['p']:.2f} (Mantel)."
     )
 
 
