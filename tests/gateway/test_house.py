@@ -284,3 +284,47 @@ def test_an_entry_that_meets_a_stop_is_written_as_stopped_and_delivers_nothing(c
     assert isinstance(after[0], Refused)
     assert isinstance(after[1], int)
     assert [e.body["ending"] for e in charter.entries("answer")] == ["met"] * 5 + ["stopped", "left"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_models_probes_foresee_makes_its_tool_calls_wait(charter, tmp_path, way):
+    import json
+
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+    from tests.gateway.fake import Fake, serving
+
+    heard: list[dict] = []
+
+    async def chat(request):
+        """As the small server of `models/` answers with saved monitors: held, whole or as a stream of one piece."""
+        body = await request.json()
+        heard.append(body)
+        call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "read_mail", "arguments": "{}"}}
+        told = {
+            "attempts": 2,
+            "alarms": [{"attempt": int(body["model"]), "skill": "length", "tokens": 7, "value": 3.1}],
+        }
+        said = {"role": "assistant", "content": None, "tool_calls": [call]}
+        if not body.get("stream"):
+            return JSONResponse({"choices": [{"message": said, "finish_reason": "tool_calls"}], "adhere": told})
+        chunks = [
+            {"choices": [{"index": 0, "delta": said}]},
+            {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}], "adhere": told},
+        ]
+        lines = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+        return Response(f"{lines}data: [DONE]\n\n", media_type="text/event-stream")
+
+    held = charters.policy(tmp_path, monitors={"own": {"kind": "probes"}}, routes=[{"monitors": ["own"]}])
+    with serving(Starlette(routes=[Route("/v1/chat/completions", chat, methods=["POST"])])) as there:
+        local = Fake()
+        local.url = there
+        with charters.gateway(local, held, charter.folder) as url:
+            assert ask(url, way, "1", tools=["read_mail"]).calls, "an alarm on an attempt that was thrown away"
+            foreseen = ask(url, way, "2", tools=["read_mail"])
+            assert not foreseen.calls
+            assert "foreseen" in {decision["reason"] for decision in foreseen.report["decisions"]}
+            constrained = [{"kind": "length.words", "at_most": 9}]
+            ask(url, way, "1", tools=["read_mail"], constraints=constrained)
+    assert [body.get("monitors") for body in heard] == ["watch", "watch", None]

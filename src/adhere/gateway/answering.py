@@ -31,6 +31,7 @@ from adhere.gateway.exchange import (
     CallDelta,
     Finished,
     FinishReason,
+    Foreseen,
     TextDelta,
     ToolCall,
     Unreadable,
@@ -213,6 +214,9 @@ class Answering:
                         draft.calls.add(event)
                     elif isinstance(event, Used):
                         draft.usage = event.usage
+                    elif isinstance(event, Foreseen):
+                        line = f"a probe of the model foresaw a failure at {event.skill}"
+                        self._heed(Decision(Verdict.ASK, "foreseen", line, evidence={"tokens": event.tokens}))
                     elif isinstance(event, Finished):
                         draft.reason = event.reason
             self._look_at_stop()

@@ -186,4 +186,13 @@ class Used:
     usage: Usage
 
 
-Event = TextDelta | ReasoningDelta | CallDelta | Finished | Used
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """A saved probe monitor in a local model's server foresaw that the answer will fail at `skill`, after so many
+    tokens. It is evidence and no part of the answer."""
+
+    skill: str
+    tokens: int
+
+
+Event = TextDelta | ReasoningDelta | CallDelta | Finished | Used | Foreseen

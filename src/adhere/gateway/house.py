@@ -169,9 +169,12 @@ class House:
                 return await self._refuse(request, who.name, decision, looked)
         note = Note(who, route, place, passages, looked, self.tracing.begin(request, who.name, _name(route, place)))
         sent, decision = request, ADMITTED
+        if probes := self.panel.parameters(route, request):
+            sent = dataclasses.replace(request, parameters={**request.parameters, **probes})
+            decision = Decision(Verdict.TRANSFORM, "probes", "the model's saved monitors are asked")
         if route.orders and self.warden is not None:
             text = await asyncio.to_thread(self.warden.orders_text)
-            sent = request.with_messages((Message("system", (Text(text),)), *request.messages))
+            sent = sent.with_messages((Message("system", (Text(text),)), *request.messages))
             decision = Decision(Verdict.TRANSFORM, "standing-orders", "the standing orders go before it")
         return Admission(
             decision,

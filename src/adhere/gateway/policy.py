@@ -179,6 +179,15 @@ class OffTaskTerms(_Part):
     words: int = Field(default=60, ge=20)
 
 
+class ProbeTerms(_Part):
+    """Saved probe monitors in the local model's server (`adhere pocket serve --monitor DIR`). `watch` tells what they
+    foresee, `restart` has such an answer begun anew. They read what is written freely: where constraints are in force
+    they are not asked."""
+
+    kind: Literal["probes"]
+    do: Literal["watch", "restart"] = "watch"
+
+
 class Canary(_Part):
     """A question about the standing instructions, and a constraint that its answer meets while they stand."""
 
@@ -205,7 +214,7 @@ class DriftTerms(_Part):
 
 
 MonitorTerms = Annotated[
-    ClassifierTerms | JudgeTerms | LoopTerms | OffTaskTerms | DriftTerms, Field(discriminator="kind")
+    ClassifierTerms | JudgeTerms | LoopTerms | OffTaskTerms | DriftTerms | ProbeTerms, Field(discriminator="kind")
 ]
 
 

@@ -30,7 +30,7 @@ from adhere.gateway.monitors.degeneration import Loops, OffTask
 from adhere.gateway.monitors.judge import Judge
 from adhere.gateway.monitors.monitor import Effect, Monitor, Passage, Reading, Thresholds
 from adhere.gateway.points import Watch
-from adhere.gateway.policy import ClassifierTerms, JudgeTerms, LoopTerms, OffTaskTerms, Policy, Route
+from adhere.gateway.policy import ClassifierTerms, JudgeTerms, LoopTerms, OffTaskTerms, Policy, ProbeTerms, Route
 from adhere.warden.acts import Decision
 from adhere.warden.sources import Source
 
@@ -142,6 +142,16 @@ class Panel:
             elif isinstance(terms, OffTaskTerms):
                 found.append(OffTask(request.said_by("system", "developer", "user"), terms.words))
         return tuple(found)
+
+    def parameters(self, route: Route, request: Request) -> dict[str, str]:
+        """What is asked of the local model's server: its saved probes, where no constraint is in force."""
+        if route.constraints or route.handling.read_prompt or request.constraints:
+            return {}
+        for name in route.monitors:
+            terms = self._policy.monitors[name]
+            if isinstance(terms, ProbeTerms):
+                return {"monitors": terms.do}
+        return {}
 
     def posture(self) -> list[tuple[str, str]]:
         """Every monitor in a line: name, what it does."""

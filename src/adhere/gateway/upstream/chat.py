@@ -18,6 +18,7 @@ from adhere.gateway.exchange import (
     Event,
     Finished,
     FinishReason,
+    Foreseen,
     Media,
     Message,
     ReasoningDelta,
@@ -113,6 +114,7 @@ class Reading:
             raise Unreadable(f"the upstream gave {len(choices)} choices where one was asked for")
         choice = mapping(choices[0], "choice")
         yield from self._used(body)
+        yield from self._foreseen(body)
         yield from self._said(mapping(choice.get("message"), "message"))
         yield Finished(_reason(choice.get("finish_reason")))
 
@@ -130,11 +132,22 @@ class Reading:
         choices = items(chunk.get("choices") or [], "choices")
         if len(choices) > 1 or (choices and mapping(choices[0], "choice").get("index", 0) != 0):
             raise Unreadable("the upstream gave several choices where one was asked for")
+        yield from self._foreseen(chunk)
         if choices:
             yield from self._said(mapping(choices[0].get("delta") or {}, "delta"))
             if choices[0].get("finish_reason") is not None:
                 yield Finished(_reason(choices[0]["finish_reason"]))
         yield from self._used(chunk)
+
+    def _foreseen(self, body: Json) -> Iterator[Event]:
+        """What the saved monitors of `models/`' server foresaw, on its last attempt."""
+        told = body.get("adhere")
+        if not isinstance(told, Mapping) or "alarms" not in told:
+            return
+        for alarm in items(told["alarms"], "alarms"):
+            fields = mapping(alarm, "alarm")
+            if fields.get("attempt") == told.get("attempts"):
+                yield Foreseen(str(fields.get("skill"))[:80], whole(fields, "tokens"))
 
     def _said(self, said: Json) -> Iterator[Event]:
         only(said, _DROPPED, "the upstream's answer")
