@@ -188,7 +188,8 @@ class _Index:
 
     def _of_row(self, row: dict[str, Any]) -> Problem:
         """The problem that the line itself states, in the columns of a data set."""
-        fits = [key for key, format in FORMATS.items() if format.columns <= row.keys()]
+        given = {column for column, value in row.items() if value is not None}
+        fits = [key for key, format in FORMATS.items() if format.columns <= given]
         if not fits:
             raise UserError("it names no problem: give --data, or the data set's columns on the line")
         format = FORMATS[max(fits, key=lambda key: len(FORMATS[key].columns))]
