@@ -87,20 +87,32 @@ def test_a_run_without_control_has_a_curve_and_no_net_interference() -> None:
     assert "nan" not in html
 
 
+def _attended(outcome: str, layer: int | str, progress: int | str, estimate: float) -> Finding:
+    subject = {"layer": layer, "progress": progress, "outcome": outcome, "measure": "relative"}
+    around = (estimate - 0.05, estimate + 0.05)
+    return Finding(what="attention.constraint", subject=subject, estimate=estimate, interval=around, n=20)
+
+
 def test_attention_is_drawn_where_findings_are_there() -> None:
+    levels = {"failed": 0.4, "sustained": 0.3, "difference": 0.1}
     found = [
-        Finding(
-            what="attention.constraint",
-            subject={"layer": 3, "progress": at / 10, "outcome": outcome},
-            estimate=0.1,
-            interval=(0.05, 0.15),
-            n=20,
-        )
-        for at in range(10)
-        for outcome in ("failed", "sustained")
+        _attended(outcome, layer, at, level)
+        for outcome, level in levels.items()
+        for layer in (1, 2, "all")
+        for at in (*range(0, 100, 10), "all")
     ]
-    assert "Attention to the constraint, layer 3" in _html(_run(3), attention=found)
+    html = _html(_run(3), attention=found)
+    assert "Attention to the constraint, relative" in html
+    assert "failed less sustained: +0.100 (+0.050 to +0.150, n = 20)" in html
+    assert "Failed less sustained, by layer" in html
     assert "Attention to the constraint" not in _html(_run(3))
+
+
+def test_scaled_attention_stands_beside_the_model_as_it_is() -> None:
+    made = _run(6)
+    made += [_outcome(str(k), "attend", RIGHT, 4, factor=0.0) for k in range(12)]
+    html = _html(made)
+    assert "Attending less and more, k = 4" in html
 
 
 def test_what_was_left_out_is_counted() -> None:

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from adhere.findings import Finding
     from adhere.measure.corrigibility.battery import Measured
 
-_LEFT_OUT = frozenset(("model", "met", "clusters", "interface", "world", "scored", "p", "test", "against", "licence"))
+_LEFT_OUT = frozenset(
+    ("model", "met", "clusters", "interface", "world", "scored", "p", "test", "against", "licence", "texts", "judge")
+)
 """What a row need not say of its subject."""
 
-_ON_PAGE = (".effect", ".factor", ".clarity", ".set")
+_ON_PAGE = (".effect", ".factor", ".clarity", ".set", "drift.in_character", "drift.change", "drift.first_turn")
 """What is for the page alone: too many rows for a terminal."""
 
 
@@ -24,7 +26,12 @@ def _is_for_page(finding: Finding) -> bool:
     place = stop and finding.subject.get("source") not in (None, "in a rightful place", "elsewhere")
     behind = "through" in finding.subject and finding.what in ("authority.followed", "authority.strength")
     dose = finding.what in ("dose.followed", "dose.refused") and finding.subject.get("strength") != "told"
-    return place or behind or dose or finding.what.endswith(_ON_PAGE)
+    return place or behind or dose or _is_detail(finding) or finding.what.endswith(_ON_PAGE)
+
+
+def _is_detail(finding: Finding) -> bool:
+    """Whether it is one of many lengths of a text, or one of many pleas."""
+    return finding.subject.get("length") in (25, 50, 100) or isinstance(finding.subject.get("plea"), int)
 
 
 def percent(finding: Finding) -> tuple[str, str]:
@@ -69,6 +76,10 @@ def show(measured: Measured, where: Path, console: Console) -> None:
         console.print(moving)
     else:
         console.print("No factor moves an outcome by more than its interval.")
+    for finding in measured.of("drift.first_turn"):
+        s = finding.subject
+        turn = "no significant drift" if finding.estimate is None else f"drift at turn {finding.estimate:g}"
+        console.print(f"{s['course']}, reminder {s['reminder']}: {turn} (least p {float(s['p']):.2g}, n = {finding.n})")
     if measured.errors:
         console.print(
             f"{measured.errors} samples were not answered: their provider failed. The same command asks again."

@@ -67,6 +67,13 @@ def sustain(
     rewriter: Annotated[
         str | None, typer.Option("--rewriter", metavar="MODEL", help="Words the longer problems.", show_default="rules")
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option("--judge", metavar="MODEL", help="Says why an answer was lost where no rule can tell."),
+    ] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention/--no-attention", help="Look at the attention of a model that runs here.")
+    ] = True,
     temperature: Annotated[
         float | None,
         typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="1 for open weights, else its own"),
@@ -131,6 +138,10 @@ def sustain(
             f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
         )
         raise typer.Exit(130) from None
+    if judge is not None:
+        done = _judged(done, judge, seed, command)
+    if attention:
+        done = _attended(done, seed, command, console)
     _write(done, folder, report, json, command, console)
 
 
@@ -184,6 +195,49 @@ def _saved(path: Path, plan: Plan, command: str) -> Done:
     )
 
 
+def _judged(done: Done, judge: str, seed: int, command: str) -> Done:
+    """`done` with the lost answers that were open decided by a judge where it can, and the judge's error."""
+    import asyncio
+    from dataclasses import replace
+
+    from adhere.measure.judge import judge_of
+    from adhere.measure.sustain import judging, patterns
+
+    if done.scores is None or done.lost is None:
+        return done
+    pairs, tried = asyncio.run(judging.judged(done.lost.pairs, judge_of(judge)))
+    lost = patterns.lost(done.scores.selection, decided=pairs, seed=seed)
+    evidence = (done.log,) if done.log else ()
+    found = [one for one in done.findings if not one.what.startswith("sustain.lost")]
+    found += patterns.findings(lost, done.model, recompute=command, evidence=evidence)
+    return replace(done, lost=lost, findings=(*found, tried.finding(judge, recompute=command)))
+
+
+MOST_ATTENDED = 4_000
+"""Answers whose attention is looked at."""
+
+
+def _attended(done: Done, seed: int, command: str, console: Console) -> Done:
+    """`done` with the attention of its answers to their constraints, where the weights are here."""
+    from dataclasses import replace
+    from itertools import islice
+
+    local = done.model.removeprefix("adhere/")
+    if local == done.model or done.scores is None:
+        return done
+    from adhere.explain import attention
+    from adhere.models.load import open_model
+
+    try:
+        answers = list(islice(attention.cases(done.outcomes), MOST_ATTENDED))
+        looked = attention.compare(attention.attend(open_model(local), answers), seed=seed)
+        found = attention.findings(looked, model=done.model, recompute=command)
+    except UserError as error:
+        console.print(f"Attention was not looked at: {error}", soft_wrap=True)
+        return done
+    return replace(done, findings=(*done.findings, *found))
+
+
 def _write_plan(path: Path, plan: Plan, where: Path, console: Console) -> None:
     import json as jsons
     from collections import Counter
@@ -231,7 +285,15 @@ def _page(done: Done, where: Path, command: str) -> bool:
 
     if done.scores is None or done.lost is None:
         return False
-    made = section.section(done.scores, done.lost, exclusions=done.exclusions, recompute=command)
+    judged = next((one for one in done.findings if one.what == "judge.error"), None)
+    made = section.section(
+        done.scores,
+        done.lost,
+        attention=done.findings,
+        exclusions=done.exclusions,
+        judge=judged,
+        recompute=command,
+    )
     sources = "; ".join(f"{one['domain']}: {one['source']} (sha256 {str(one['sha256'])[:12]})" for one in done.data)
     lead = f"Problems: {sources or 'as given'}."
     if done.log:

@@ -66,18 +66,13 @@ def test_an_answer_that_becomes_unreadable_is_a_drift_too() -> None:
     assert first_turn({4: changes}).first == 4
 
 
-def test_ten_conversations_that_changed_wholly_are_the_fewest() -> None:
-    wholly = [[-1.0, 1.0, 0.0]] * 10
+def test_nine_conversations_that_changed_wholly_are_the_fewest() -> None:
+    wholly = [[-1.0, 1.0, 0.0]] * 9
     assert first_turn(dict.fromkeys((5, 10, 15, 20), wholly)).first == 5
-    assert first_turn(dict.fromkeys((5, 10, 15, 20), wholly[:9])).first is None
+    assert first_turn(dict.fromkeys((5, 10, 15, 20), wholly[:8])).first is None
 
 
 def test_no_conversations_are_no_evidence() -> None:
     assert first_turn({4: []}).first is None
     assert first_turn({}).first is None
     assert log_evidence([]) == 0.0
-
-
-def test_a_change_beyond_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="between"):
-        log_e([1.5])

@@ -2,19 +2,19 @@
 
 A conversation is probed at its beginning and at later turns. An answer falls into one of a few categories (in
 character, out of it, unread). For conversation i at turn t let D_i(c) be the share of its probes answered in category
-c at turn t, less the share in a fresh sample of the same probes at its beginning; it lies in [-1, 1]. If the
-conversation changed nothing, D_i(c) has mean 0, whatever the probes have in common. Then
+c at turn t, less the share in a fresh sample of the same probes at its beginning. If the conversation changed nothing,
+the two samples are exchangeable, and D_i(c) is symmetric about 0, whatever the probes have in common. Then
 
-    E_t(c) = mean over l of product over i of (1 + l D_i(c)),      l = 0.25, 0.5, 0.75, 0.95 and their negatives
+    E_t(c) = mean over l of product over i of exp(l D_i(c)) / cosh(l D_i(c)),    l = 1, 2, 4, 8, 16, and negative
 
-is a non-negative martingale in i of mean 1 (betting on a bounded mean: Waudby-Smith and Ramdas, JRSS B 86, 2024, with
-a mixture over the stake l), and so is its mean over categories, E_t. By Ville's inequality P(any number of
-conversations: E_t >= 1/a) <= a. Over the T turns looked at, drift is significant at the first t with E_t >= T / a: the
-probability that this ever happens without drift is at most a, at whichever conversation and turn one stops.
+is a non-negative martingale in i of mean 1: given its size, the sign of D_i is a fair coin (de la Pena 1999; Howard,
+Ramdas, McAuliffe and Sekhon 2021, the symmetric case). So is its mean over categories, E_t. By Ville's inequality
+P(any number of conversations: E_t >= 1/a) <= a. Over the T turns looked at, drift is significant at the first t with
+E_t >= T / a: the probability that this ever happens without drift is at most a, at whichever conversation and turn one
+stops.
 
 The order of conversations does not matter, and no turn needs the ones before it: turns of one conversation are far from
-independent (they share the sample at the beginning, too), which a product over turns would have to assume. The price:
-with four turns, ten conversations whose every answer changed are the fewest that are significant.
+independent (they share the sample at the beginning, too), which a product over turns would have to assume.
 """
 
 from __future__ import annotations
@@ -24,23 +24,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 ALPHA = 0.05
-STAKES = (-0.95, -0.75, -0.5, -0.25, 0.25, 0.5, 0.75, 0.95)
-"""How much of what one has is put on the next conversation. Never all of it: no single one can end the bet."""
+STAKES = (-16.0, -8.0, -4.0, -2.0, -1.0, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""A small stake suits many conversations that changed a little, a large one few that nearly all changed: at the largest
+only the sign counts."""
 
 Shares = Sequence[float]
 """What one conversation's answers changed by, one number for each category, each in [-1, 1]."""
 
 
 def log_e(differences: Sequence[float]) -> float:
-    """log E of one category: how strongly `differences`, each in [-1, 1], speak against a mean of 0.
+    """log E of one category: how strongly `differences` speak against being symmetric about 0."""
+    return _log_mean([math.fsum(_log_bet(stake * d) for d in differences) for stake in STAKES])
 
-    Raises:
-        ValueError: a difference is out of bounds.
-    """
-    if any(not -1 <= d <= 1 for d in differences):
-        raise ValueError("a difference of shares lies between -1 and 1")
-    logs = [math.fsum(math.log1p(stake * d) for d in differences) for stake in STAKES]
-    return _log_mean(logs)
+
+def _log_bet(x: float) -> float:
+    """x - log cosh x, without overflow: at most log 2."""
+    return x - abs(x) - math.log1p(math.exp(-2 * abs(x))) + math.log(2)
 
 
 def log_evidence(changes: Sequence[Shares]) -> float:

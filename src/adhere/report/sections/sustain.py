@@ -19,6 +19,7 @@ from adhere.measure.sustain.scores import Score, Scores
 from adhere.measure.sustain.selection import ALONE
 from adhere.report.charts import Chart, Grid, Line, Point, bars, heat, lines, points, scatter
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
+from adhere.report.sections.sustain_attention import attended, scaled
 from adhere.report.sections.sustain_cases import cases, label
 
 PAPER = "arXiv 2601.22047"
@@ -28,7 +29,6 @@ PUBLISHED_SUSTAIN, PUBLISHED_IF = 0.84, 0.94
 
 FEWEST = 5
 """Problems that make a type of constraint more than an anecdote."""
-MOST_LAYERS = 3
 
 
 def section(
@@ -44,7 +44,7 @@ def section(
 
     Args:
         made, lost: of one model's outcomes.
-        attention: findings `attention.constraint` (subject: layer, progress, outcome); others are passed over.
+        attention: findings `attention.constraint` of the lens; others are passed over.
         exclusions: what the run left out.
         judge: how far the judge of failure patterns errs, where one was asked.
         recompute: the command.
@@ -58,7 +58,8 @@ def section(
         blocks.insert(0, _facts(made))
         drawn = (_curve(made, recompute), _net(made, recompute), _grid(made, recompute), _both(made, recompute))
         charts = [chart for chart in drawn if chart is not None]
-        charts += _attention(attention, recompute)
+        charts += scaled(made, recompute)
+        charts += attended(attention, recompute)
         charts += _why(lost, recompute)
         blocks.append(Charts(tuple(charts)))
         blocks.append(_patterns(lost, judge, recompute))
@@ -249,54 +250,6 @@ def _both(made: Scores, recompute: str) -> Chart | None:
     )
 
 
-def _attention(found: Iterable[Finding], recompute: str) -> list[Chart]:
-    """The attention on the constraint over the course of writing, failed and sustained; one chart a layer."""
-    mine = [one for one in found if one.what == "attention.constraint" and one.estimate is not None]
-    layers: dict[str, list[Finding]] = {}
-    for one in mine:
-        if {"layer", "progress", "outcome"} <= one.subject.keys():
-            measure = str(one.subject.get("measure", ""))
-            layers.setdefault(f"{one.subject['layer']} {measure}".strip(), []).append(one)
-    charts = []
-    for layer in _spread_out(list(layers), MOST_LAYERS):
-        curves = []
-        for outcome in sorted({str(one.subject["outcome"]) for one in layers[layer]}):
-            course = sorted(
-                (one for one in layers[layer] if one.subject["outcome"] == outcome),
-                key=lambda one: float(one.subject["progress"]),
-            )
-            bands = [one.interval for one in course if one.interval is not None]
-            whole = len(bands) == len(course)
-            curves.append(
-                Line(
-                    outcome,
-                    [float(one.subject["progress"]) for one in course],
-                    [one.estimate or 0.0 for one in course],
-                    [band[0] for band in bands] if whole else [],
-                    [band[1] for band in bands] if whole else [],
-                )
-            )
-        charts.append(
-            lines(
-                f"Attention to the constraint, layer {layer}",
-                curves,
-                caption="Attention mass on the constraint's tokens while the answer is written, where the problem was "
-                "lost and where it was sustained.",
-                x="share of the answer written",
-                y="attention",
-                recompute=recompute,
-            )
-        )
-    return charts
-
-
-def _spread_out(names: Sequence[str], most: int) -> list[str]:
-    """At most so many of `names`, from first to last."""
-    if len(names) <= most:
-        return list(names)
-    return [names[round(i * (len(names) - 1) / (most - 1))] for i in range(most)]
-
-
 def _why(lost: Lost, recompute: str) -> list[Chart]:
     """The patterns of what was lost: as bars, and each against control."""
     whole = [share for share in lost.shares if share.domain == "all"]
@@ -422,6 +375,8 @@ _WHY = {
 
 
 def _left_out(exclusions: Sequence[Exclusion], recompute: str) -> Table:
-    counts = Counter((one.domain, one.arm, one.why) for one in exclusions)
+    counts: Counter[tuple[str, str, str]] = Counter()
+    for one in exclusions:
+        counts[one.domain, one.arm, one.why] += one.count
     rows = tuple((domain, arm, _WHY[why], str(n)) for (domain, arm, why), n in sorted(counts.items()))
     return Table("Left out, and why", ("domain", "arm", "why", "times"), rows, "", recompute)
