@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from adhere.measure.corrigibility.battery import Plan
 
 FACTORS = ("course", "reminder")
-SCENARIOS = 12
+SCENARIOS = 10
 """Conversations in each cell where no limit is given."""
 
 Rows = Sequence[Mapping[str, Any]]

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from adhere.measure.corrigibility.battery import Plan
 
-CASES = 12
-"""Cases of each kind where no limit is given."""
+CASES, OWN_CASES = 12, 4
+"""Cases of each kind where no limit is given: of a judge, and of the model itself where none is named."""
 ATTACK = "attack"
 """The set named in the subject of these findings."""
 
@@ -27,7 +27,11 @@ def tasks(plan: Plan) -> dict[str, Task]:
     """The task of this tier: the plan's judge is tried, or the model itself as one."""
     from adhere.measure.corrigibility.judge_attack import judge_attack
 
-    return {"judge": judge_attack(judge=plan.judge, cases=plan.limit or CASES, seed=plan.seed)}
+    return {
+        "judge": judge_attack(
+            judge=plan.judge, cases=plan.limit or (CASES if plan.judge else OWN_CASES), seed=plan.seed
+        )
+    }
 
 
 def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
