@@ -150,7 +150,8 @@ def test_only_clients_of_the_list_are_heard(fake, charter, tmp_path):
     )
     fake.says("m", Turn("fine"))
     with charters.gateway(fake, held, charter.folder) as url:
-        assert ask(url, "chat-whole", "m").error == "denied"
+        for _ in range(4):
+            assert ask(url, "chat-whole", "m").error == "denied"
         headers = {"authorization": f"Bearer {key}", "x-api-key": key}
         for way in WAYS:
             assert ask(url, way, "m", extra_headers=headers).text == "fine"
@@ -328,3 +329,24 @@ def test_what_a_models_probes_foresee_makes_its_tool_calls_wait(charter, tmp_pat
             constrained = [{"kind": "length.words", "at_most": 9}]
             ask(url, way, "1", tools=["read_mail"], constraints=constrained)
     assert [body.get("monitors") for body in heard] == ["watch", "watch", None]
+
+
+def test_an_exchange_is_a_span_without_any_text(fake, charter, tmp_path):
+    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    trace.set_tracer_provider(provider)
+    held = charters.policy(tmp_path, routes=[{"constraints": [{"kind": "length.words", "at_most": 5}]}])
+    fake.says("m", Turn("a secret word"))
+    with charters.gateway(fake, held, charter.folder) as url:
+        ask(url, "chat-whole", "m", "a secret question")
+    (span,) = spans.get_finished_spans()
+    assert span.attributes["adhere.ending"] == "met"
+    assert [event.attributes["verdict"] for event in span.events] == ["holds"]
+    assert "secret" not in span.to_json()

@@ -6,6 +6,8 @@ Rules
   the warden as if it had been submitted by hand: its quorum, epoch, place and freshness are checked there, once. Sent
   again it is recognised by its digest, as long as it is in force.
 - An envelope vouches for its own text and for nothing else in the request (`monitors.authority`).
+- Strangers do not fill the ledger: of the wrong keys from one address one a minute is written, with the number of those
+  before it.
 - A header that cannot be read is a refusal, not a caller without a header.
 """
 
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
+import time
 from dataclasses import dataclass
 
 from adhere.gateway.points import Caller
@@ -24,6 +28,8 @@ from adhere.warden.warden import Warden
 
 ENVELOPE = "x-adhere-envelope"
 ANYBODY = "anybody"
+MINUTE = 60.0
+ADDRESSES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,25 @@ class Who:
     def operator(self) -> bool:
         """Whether his system messages speak for the operator."""
         return self.client is None or self.client.operator
+
+
+class Strangers:
+    """Wrong keys by address, so that one a minute of each is written down."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def heard(self, address: str) -> int | None:
+        """One more wrong key: how many there were since the last that was written, or None where it is not written."""
+        now = time.monotonic()
+        last, count = self._seen.get(address, (-math.inf, 0))
+        if now - last < MINUTE:
+            self._seen[address] = last, count + 1
+            return None
+        if len(self._seen) >= ADDRESSES:
+            self._seen.clear()
+        self._seen[address] = now, 0
+        return count
 
 
 def recognise(policy: Policy, warden: Warden | None, caller: Caller) -> Who:

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from adhere.gateway import holds as held
-from adhere.gateway.callers import ENVELOPE, Who, recognise
+from adhere.gateway.callers import ENVELOPE, Strangers, Who, recognise
 from adhere.gateway.drifting import Drifting
 from adhere.gateway.exchange import Message, Request, Text, ToolCall
 from adhere.gateway.holds import Holds
@@ -66,7 +66,9 @@ class House:
 
     def __init__(self, policy: Policy, warden: Warden | None) -> None:
         self.policy, self.warden = policy, warden
-        self.live, self.metrics, self.tracing = Live(), Metrics(), Tracing()
+        self.live, self.tracing = Live(), Tracing()
+        self.metrics = Metrics(lambda: self.stopped() is not None, lambda: self.holds.waiting if self.holds else 0)
+        self._strangers = Strangers()
         self.panel = Panel(policy, self._read)
         self.drifting = Drifting(policy, self._drifted)
         self.switch: Switch | None = None
@@ -151,7 +153,7 @@ class House:
         try:
             who = await self._recognise(caller)
         except Refused as error:
-            return await self._refuse(request, "", Decision(Verdict.DENY, error.reason, str(error)))
+            return await self._stranger(caller, request, Decision(Verdict.DENY, error.reason, str(error)))
         found = self.policy.route(request.model, who.name)
         if found is None:
             line = f"no route is about the model {request.model[:80]!r} for {who.name}"
@@ -186,6 +188,15 @@ class House:
             _name(route, place),
             note,
         )
+
+    async def _stranger(self, caller: Caller, request: Request, decision: Decision) -> Admission:
+        if decision.reason != "unknown-key":
+            return await self._refuse(request, "", decision)
+        before = self._strangers.heard(caller.address)
+        if before is None:
+            self.metrics.refused(decision)
+            return Admission(decision, request)
+        return await self._refuse(request, "", decision.at(evidence={"before": before}))
 
     async def _recognise(self, caller: Caller) -> Who:
         if caller.headers.get(ENVELOPE):
@@ -230,6 +241,7 @@ class House:
             "text": decision.text[:500],
             "request": decision.approval,
             "readings": readings,
+            "evidence": dict(decision.evidence),
         }
         try:
             await self._note("refused-request", body)

@@ -4,6 +4,7 @@
     adhere_checks_total{kind,verdict}               adhere_attempts_total{route}        adhere_leaked_characters_total
     adhere_decisions_total{verdict,reason}          adhere_refused_requests_total{reason}
     adhere_readings_total{monitor,effect}           adhere_drift_alerts_total{client}
+    adhere_stopped                                  adhere_waiting
 
 Rules
 - Labels come from the policy, from registries and from fixed words, never from a request: nobody can make new ones.
@@ -11,25 +12,22 @@ Rules
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from adhere.gateway.monitors.monitor import Effect, Reading
 from adhere.gateway.points import Exchange, Outcome
 from adhere.warden.acts import Decision
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
 class Metrics:
-    """All counters."""
+    """All counters, and two gauges that are asked when they are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopped: Callable[[], bool] = lambda: False, waiting: Callable[[], int] = lambda: 0) -> None:
         self.registry = CollectorRegistry()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -51,6 +49,9 @@ class Metrics:
             registry=self.registry,
             buckets=SECONDS,
         )
+
+        Gauge("adhere_stopped", "1 while a stop is in force", registry=self.registry).set_function(stopped)
+        Gauge("adhere_waiting", "Callers that wait for a person", registry=self.registry).set_function(waiting)
 
     def ended(self, exchange: Exchange, outcome: Outcome) -> None:
         """An exchange is over."""

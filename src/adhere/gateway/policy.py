@@ -158,7 +158,7 @@ class JudgeTerms(_Scored):
     question: str = Field(default="", max_length=4000)
     key: str = ""
     when: Literal["flagged", "always"] = "flagged"
-    seconds: float = Field(default=10.0, gt=0, le=120)
+    seconds: float = Field(default=8.0, gt=0, le=120)
 
     @model_validator(mode="after")
     def _set(self) -> JudgeTerms:
