@@ -61,22 +61,10 @@ def judged(fake, judge, tmp_path):
     """A gateway whose judge reads every request before a tool is called, and finds the word."""
     judge.says, judge.heard = 0.0, []
     charter = charters.found(tmp_path / "charter")
-    held = charters.policy(
-        tmp_path,
-        monitors={
-            "judge": {
-                "kind": "judge",
-                "url": f"{judge.url}/v1",
-                "model": "j",
-                "deny": 0.5,
-                "when": "always",
-                "seconds": 2,
-            }
-        },
-        routes=[{"monitors": ["judge"]}],
-    )
+    terms = {"kind": "judge", "url": f"{judge.url}/v1", "model": "j", "deny": 0.5, "when": "always", "seconds": 2}
+    held = charters.policy(tmp_path, monitors={"judge": terms}, routes=[{"monitors": ["judge"]}])
     with charters.gateway(fake, held, charter.folder) as url:
-        yield url, charter
+        yield url
 
 
 def calls(url: str, messages: list[dict[str, Any]], model: str = "t") -> Any:

@@ -36,10 +36,11 @@ from adhere.gateway.monitors.monitor import Effect, Passage, Reading
 from adhere.gateway.monitors.panel import Looked, Panel
 from adhere.gateway.points import Admission, Asked, Caller, Exchange, Outcome
 from adhere.gateway.policy import Policy, Route
+from adhere.gateway.record import decided, entry
 from adhere.gateway.switch import Switch
 from adhere.gateway.tracing import Tracing
 from adhere.warden.acts import Act, Decision, Verdict, broke
-from adhere.warden.canonical import Refused, digest
+from adhere.warden.canonical import Refused
 from adhere.warden.orders import State
 from adhere.warden.warden import Warden
 
@@ -254,9 +255,9 @@ class House:
         decision = await self._decide(exchange, call)
         self.metrics.decided(decision)
         if self.warden is None or decision.seq < 0:
-            await self._note("decision", _unledgered(call, decision))
+            await self._note("decision", decided(call, decision))
         else:
-            self.live.tell("decision", {**_unledgered(call, decision), "seq": decision.seq})
+            self.live.tell("decision", {**decided(call, decision), "seq": decision.seq})
         return decision
 
     async def _decide(self, exchange: Exchange, call: ToolCall) -> Decision:
@@ -313,9 +314,11 @@ class House:
     async def record(self, exchange: Exchange, outcome: Outcome) -> None:
         """See `points.Points`."""
         note: Note | None = exchange.admission.note
-        body = entry(exchange, outcome)
         acts: tuple[str, ...] = ()
+        body = entry(exchange, outcome)
         if note is not None:
+            readings = [reading for reading, _ in note.looked.readings]
+            body = entry(exchange, outcome, note.who.persons, readings)
             delivered = {f"gateway/{exchange.id}/{call.id}"[:200] for call in outcome.calls}
             acts = tuple(name for name in note.acts if name in delivered)
             note.looked.drop()
@@ -368,61 +371,6 @@ class House:
         for guarantee in posture(self.warden):
             if guarantee.what != "monitors":
                 yield guarantee.status, guarantee.what, guarantee.how
-
-
-def entry(exchange: Exchange, outcome: Outcome) -> dict[str, Any]:
-    """The ledger's entry about an exchange: what was delivered, what was checked, and how."""
-    note: Note | None = exchange.admission.note
-    request = exchange.request
-    body: dict[str, Any] = {
-        "exchange": exchange.id,
-        "client": exchange.admission.client,
-        "route": exchange.admission.route,
-        "form": request.form,
-        "model": request.model[:200],
-        "ending": outcome.ending,
-        "finish": outcome.reason,
-        "sha256": outcome.sha256,
-        "characters": outcome.characters,
-        "checked": [
-            {
-                "kind": c.asked.constraint.kind,
-                "origin": c.asked.origin,
-                "verdict": c.check.verdict.value if c.check else "open",
-                "reason": c.check.reason[:200] if c.check else "",
-            }
-            for c in outcome.checked
-        ],
-        "attempts": len(outcome.attempts),
-        "leaked": outcome.leaked,
-        "held": outcome.held,
-        "tokens": [outcome.usage.input, outcome.usage.output],
-        "seconds": round(outcome.seconds, 3),
-        "text": outcome.text[:500],
-    }
-    if outcome.calls:
-        body["calls"] = [
-            {"name": call.name, "sha256": digest(call.arguments.encode("utf-8", "surrogatepass"))}
-            for call in outcome.calls
-        ]
-    if note is not None:
-        if note.who.persons:
-            body["by"] = list(note.who.persons)
-        if note.looked.readings:
-            body["readings"] = [reading.to_dict() for reading, _ in note.looked.readings]
-    return body
-
-
-def _unledgered(call: ToolCall, decision: Decision) -> dict[str, Any]:
-    return {
-        "tool": call.name,
-        "arguments": call.arguments[:2000],
-        "verdict": decision.verdict.name.lower(),
-        "reason": decision.reason,
-        "text": decision.text[:500],
-        "failed": decision.failed,
-        "request": decision.approval,
-    }
 
 
 def _name(route: Route, place: int) -> str:

@@ -14,14 +14,10 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from starlette.requests import Request
 from starlette.responses import (
-    HTMLResponse,
     JSONResponse,
     PlainTextResponse,
     RedirectResponse,
@@ -29,11 +25,11 @@ from starlette.responses import (
     StreamingResponse,
 )
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from adhere.errors import UserError
 from adhere.gateway.console import adherence, sessions, words
 from adhere.gateway.console.sessions import NotAllowed, Sessions
+from adhere.gateway.console.view import HERE, Static, View, file, headed
 from adhere.gateway.house import House
 from adhere.gateway.metrics import CONTENT_TYPE
 from adhere.warden import attest, confirm, running, verify, witness
@@ -41,25 +37,6 @@ from adhere.warden.canonical import Refused
 from adhere.warden.orders import Mode
 from adhere.warden.warden import Warden
 
-HERE = Path(__file__).parent
-HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "camera=(), microphone=(), geolocation=()",
-    "cache-control": "no-store",
-}
-PAGES = (
-    ("/console", "In force"),
-    ("/console/live", "Live"),
-    ("/console/held", "Held"),
-    ("/console/adherence", "Adherence"),
-    ("/console/ledger", "Ledger"),
-    ("/console/key", "Your key"),
-)
 LIVE_KINDS = (
     "answer",
     "decision",
@@ -103,13 +80,8 @@ class Console:
 
     def __init__(self, house: House, warden: Warden, held: Sessions) -> None:
         self.house, self.warden, self.sessions = house, warden, held
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE / "templates"),
-            autoescape=True,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters |= {"at": _at, "span": _span, "short": _short, "share": _shared, "pretty": _pretty}
+        self.view = View(house, warden, held)
+        self._page = self.view.page
 
     def routes(self) -> list[BaseRoute]:
         """All of them."""
@@ -137,7 +109,7 @@ class Console:
             Route("/console/sign-in", self._guarded(self.sign_in, open_=True), methods=["GET", "POST"]),
             *(Route(path, self._guarded(page), methods=["GET"]) for path, page in pages),
             *(Route(path, self._guarded(page), methods=["POST"]) for path, page in posts),
-            Mount("/console/static", _Static(directory=HERE / "static")),
+            Mount("/console/static", Static(directory=HERE / "static")),
         ]
 
     def _guarded(
@@ -148,40 +120,16 @@ class Console:
                 if not open_ and self.sessions.of(request) is None:
                     wants = request.headers.get("accept", "")
                     if request.method == "GET" and "text/html" in wants:
-                        return _headed(RedirectResponse("/console/sign-in", status_code=303))
+                        return headed(RedirectResponse("/console/sign-in", status_code=303))
                     raise NotAllowed(401, "sign in first")
                 response = await page(request)
             except NotAllowed as error:
-                response = self._fault(request, error.status, str(error))
+                response = self.view.fault(request, error.status, str(error))
             except UserError as error:
-                response = self._fault(request, 409, str(error))
-            return _headed(response)
+                response = self.view.fault(request, 409, str(error))
+            return headed(response)
 
         return endpoint
-
-    def _fault(self, request: Request, status: int, text: str) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
-            return self._page(request, "fault.html", "Not done", status=status, text=text)
-        return JSONResponse({"error": text}, status_code=status)
-
-    def _page(self, request: Request, template: str, title: str, *, status: int = 200, **fields: Any) -> Response:
-        session = self.sessions.of(request)
-        why = self.house.stopped()
-        state = self.house.switch.state if self.house.switch else None
-        html = self._templates.get_template(template).render(
-            title=title,
-            pages=PAGES,
-            path=request.url.path,
-            signed_in=session is not None,
-            token=session.token if session else "",
-            agent=self.warden.charter.terms.agent,
-            mode=state.mode.value if state else "unknown",
-            epoch=state.epoch if state else 0,
-            stopped=why,
-            now=time.time(),
-            **fields,
-        )
-        return HTMLResponse(html, status_code=status)
 
     # signing in
 
@@ -341,7 +289,7 @@ class Console:
         found = await asyncio.to_thread(attest.load_last, self.warden)
         if found is None:
             raise NotAllowed(404, "no stop was attested yet")
-        return _file(found.envelope, "stop-attestation.json", "application/json")
+        return file(found.envelope, "stop-attestation.json", "application/json")
 
     # the record
 
@@ -402,30 +350,11 @@ class Console:
         """A signed checkpoint, to be kept elsewhere."""
         del request
         note = await asyncio.to_thread(witness.note, self.warden)
-        return _file(note.encode(), "checkpoint.txt", "text/plain; charset=utf-8")
+        return file(note.encode(), "checkpoint.txt", "text/plain; charset=utf-8")
 
     async def key(self, request: Request) -> Response:
         """The key in this browser."""
         return self._page(request, "key.html", "Your key")
-
-
-class _Static(StaticFiles):
-    """Static files under the same headers, but cacheable."""
-
-    async def get_response(self, path: str, scope: Any) -> Response:
-        response = await super().get_response(path, scope)
-        _headed(response)
-        response.headers["cache-control"] = "no-cache"
-        return response
-
-
-def _headed(response: Response) -> Response:
-    response.headers.update(HEADERS)
-    return response
-
-
-def _file(data: bytes, name: str, kind: str) -> Response:
-    return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
 
 
 def _waiting(warden: Warden) -> list[confirm.Request]:
@@ -442,29 +371,3 @@ def _last(warden: Warden, kinds: tuple[str, ...], count: int) -> list[Any]:
         found += [entry for entry in warden.ledger.entries(first, end - first)[::-1] if entry.kind in kinds]
         end = first
     return found[:count]
-
-
-def _at(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _span(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0, seconds):.0f} s"
-
-
-def _short(digest: str) -> str:
-    return digest[:16]
-
-
-def _shared(share: adherence.Share) -> str:
-    if not share.n:
-        return "no answers yet"
-    low, high = share.interval
-    return f"{share.estimate:.1%} [{low:.1%}, {high:.1%}]"
-
-
-def _pretty(body: Any) -> str:
-    return json.dumps(body, indent=1, ensure_ascii=False, sort_keys=True)
