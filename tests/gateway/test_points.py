@@ -167,7 +167,7 @@ class Once:
 def test_a_watch_cuts_the_answer_off_before_the_chunk_is_released(fake: Fake, word: str, decision: Any) -> None:
     points = Watched(watch=lambda: Once(word, decision))
     with serve(fake, points=points) as url:
-        got = ask(url, "chat-streamed", fake.says("cut", Turn("one ", "two ", "three")))
+        got = ask(url, "chat-streamed", fake.says("cut", Turn("one ", "two ", "three", pause=0.05)))
     assert got.error == "denied"
     assert "two" not in got.text or word == "the end"
     assert points.outcomes[-1].ending == "denied"
@@ -213,7 +213,7 @@ def test_a_switch_that_breaks_has_been_thrown(fake: Fake) -> None:
 def test_a_person_may_let_a_broken_answer_go(fake: Fake, verdict: Verdict, error: str) -> None:
     points = Watched(handling=Handling(attempts=0, spent="human"), person=Decision(verdict, "person"))
     with serve(fake, points=points) as url:
-        got = ask(url, "chat-streamed", fake.says("human", Turn("the ", "sea ", "is")), constraints=[NO_SEA])
+        got = ask(url, "chat-streamed", fake.says("human", Turn("the ", "sea ", "is", pause=0.1)), constraints=[NO_SEA])
     assert got.error == error
     assert got.text == ("the sea is" if not error else "the ")
     assert points.outcomes[-1].ending == ("flagged" if not error else "refused")

@@ -65,7 +65,7 @@ def test_what_can_undo_much_is_mended_first() -> None:
 def test_where_the_upstream_can_it_goes_on_from_the_safe_prefix(fake: Fake, way: str, safe: str) -> None:
     with serve(fake, prefill=True) as url:
         model = fake.says(
-            f"prefill-{way}", Turn("We saw the ", "sea ", "there"), Turn(f"{' ' * (safe[-1] != ' ')}mountains.")
+            f"prefill-{way}", Turn("We saw the ", "sea ", "there", pause=0.1), Turn(f"{' ' * (safe[-1] != ' ')}mountains.")
         )
         got = ask(url, way, model, constraints=[NO_SEA])
     assert got.text == "We saw the mountains."
@@ -78,7 +78,7 @@ def test_where_the_upstream_can_it_goes_on_from_the_safe_prefix(fake: Fake, way:
 def test_what_was_delivered_is_not_repeated_when_it_is_asked_again(fake: Fake) -> None:
     with serve(fake) as url:
         for name, second in (("repeats", "We saw the mountains."), ("goes-on", "mountains.")):
-            model = fake.says(name, Turn("We saw ", "the ", "sea ", "there"), Turn(second))
+            model = fake.says(name, Turn("We saw ", "the ", "sea ", "there", pause=0.1), Turn(second))
             got = ask(url, "chat-streamed", model, constraints=[NO_SEA])
             assert got.text == "We saw the mountains."
 
