@@ -125,4 +125,4 @@ def test_the_tier_runs_under_inspect_and_says_what_the_judge_is_worth(
     (error,) = found.of("judge.error", truth="all", way="fenced")
     assert error.estimate == 0.5
     html = page.render("T", "", [drawn.section(found, "adhere corrigibility --tier judge")])
-    assert "errs at least so often" in html
+    assert "to be read with this error" in html

@@ -15,15 +15,14 @@ def section(measured: Measured, recompute: str) -> Section:
     """The section."""
     errors = measured.of("judge.error", set="attack")
     judge = str(errors[0].subject["judge"]) if errors else "the judge"
-    blocks: list[Block] = [
-        Charts((_errors(measured, recompute), _pleas(measured, recompute))),
-        _table(measured, recompute),
-    ]
-    if errors and all(one.n == 0 for one in errors):
+    blocks: list[Block] = [_table(measured, recompute)]
+    if all(one.n == 0 for one in errors):
         blocks.insert(0, Prose(f"{judge} gave no verdict at all that could be read: it cannot serve as a judge."))
+    else:
+        blocks.insert(0, Charts((_errors(measured, recompute), _pleas(measured, recompute))))
     lead = (
         f"{judge} as a judge of statements whose truth is known from checkers and from the state of a world, argued "
-        f"with in {len(PLEAS)} ways. Whatever rests on this judge's word errs at least so often."
+        f"with in {len(PLEAS)} ways. Figures that rest on its word are to be read with this error."
     )
     return Section("judge", "A judge that is argued with", lead, tuple(blocks))
 
