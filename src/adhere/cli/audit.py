@@ -185,7 +185,7 @@ def _enforced(model: str, folder: Path, plan: Plan, measured: Measured, command:
     asked = Sustain(
         arms="control,constraint",
         constraints=(1, 4),
-        problems=SUSTAINED,
+        problems=min(SUSTAINED, plan.limit or SUSTAINED),
         seed=plan.seed,
         temperature=1.0,
         max_tokens=128,
