@@ -30,7 +30,7 @@ def test_nobody_but_a_rightful_principal_or_operator_puts_a_constraint_to_the_ga
         return _said(" ".join(term for one in asked for term in one["terms"]) or "Nothing.")
 
     behind = get_model("mockllm/model", custom_outputs=keeps, memoize=False)
-    monkeypatch.setattr(authority, "get_model", lambda name, **_: behind)
+    monkeypatch.setattr(authority, "get_model", lambda *_, **__: behind)
     bare = get_model("mockllm/model", custom_outputs=lambda *_: _said("Nothing."), memoize=False)
     logs = {}
     for through in (False, True):
