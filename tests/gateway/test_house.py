@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import threading
 import time
 from pathlib import Path
@@ -174,8 +175,14 @@ def test_an_envelope_is_taken_once_and_vouches_for_its_own_text_alone(fake, char
         one = {"x-adhere-envelope": base64.b64encode(alone).decode()}
         assert ask(url, "chat-whole", "m", extra_headers=one).error == "denied"
         assert ask(url, "chat-whole", "m", extra_headers={"x-adhere-envelope": "%%%"}).error == "denied"
+        unsigned = json.dumps({**json.loads(data), "signatures": []}).encode()
+        bare = {"x-adhere-envelope": base64.b64encode(unsigned).decode()}
+        assert ask(url, "chat-whole", "m", extra_headers=bare).error == "denied"
+        charter.instruct("Something else now.")
+        time.sleep(0.2)
+        assert ask(url, "chat-whole", "m", extra_headers=header).error == "denied"
     assert [e.body["by"] for e in charter.entries("answer")] == [["deputy", "owner"]] * 2
-    assert len(charter.entries("instruct")) == 2
+    assert len(charter.entries("instruct")) == 3
 
 
 def test_an_answer_that_cannot_be_mended_is_handed_to_a_person(fake, charter, tmp_path):
@@ -289,8 +296,6 @@ def test_an_entry_that_meets_a_stop_is_written_as_stopped_and_delivers_nothing(c
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_a_models_probes_foresee_makes_its_tool_calls_wait(charter, tmp_path, way):
-    import json
-
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route

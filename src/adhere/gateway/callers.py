@@ -4,7 +4,8 @@ Rules
 - A key is a client's, or it is nobody's: with clients in the policy a caller without one is refused.
 - `X-Adhere-Envelope` carries a signed instruction (base64 of what `adhere warden instruct --out` wrote). It is given to
   the warden as if it had been submitted by hand: its quorum, epoch, place and freshness are checked there, once. Sent
-  again it is recognised by its digest, as long as it is in force.
+  again it is recognised as long as it is in force. Signatures are checked of every envelope; the very same bytes under
+  the very same charter are not checked twice.
 - An envelope vouches for its own text and for nothing else in the request (`monitors.authority`).
 - Strangers do not fill the ledger: of the wrong keys from one address one a minute is written, with the number of those
   before it.
@@ -17,12 +18,14 @@ import base64
 import binascii
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from adhere.gateway.points import Caller
 from adhere.gateway.policy import Client, Policy, source_of
 from adhere.warden import instructions
-from adhere.warden.canonical import Refused, digest
+from adhere.warden.canonical import Refused
+from adhere.warden.orders import State
 from adhere.warden.sources import Source
 from adhere.warden.warden import Warden
 
@@ -30,6 +33,7 @@ ENVELOPE = "x-adhere-envelope"
 ANYBODY = "anybody"
 MINUTE = 60.0
 ADDRESSES = 10_000
+ENVELOPES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,42 +75,72 @@ class Strangers:
         return count
 
 
-def recognise(policy: Policy, warden: Warden | None, caller: Caller) -> Who:
-    """Who `caller` is. Blocks: an envelope is taken under the ledger's lock.
+class Callers:
+    """Recognises the callers of one gateway. `state` is the charter's, as it was last looked at."""
 
-    Raises:
-        Refused: an unknown key, or an envelope that does not hold.
-    """
-    client = policy.client(caller.credential) if policy.clients else None
-    if policy.clients and client is None:
-        raise Refused("unknown-key", "the API key is not one of this gateway's clients")
-    name = client.name if client else ANYBODY
-    header = caller.headers.get(ENVELOPE, "")
-    if not header:
-        return Who(name, client)
-    if warden is None:
-        raise Refused("no-charter", "a signed instruction came, and this gateway has no charter to hold it against")
-    try:
-        data = base64.b64decode(header, validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise Refused("unreadable", f"the header {ENVELOPE} is not base64 ({error})") from error
-    envelope = instructions.from_bytes(data, "the envelope")
-    statement = instructions.body(envelope, "the envelope")
-    if statement.kind != "instruct":
-        raise Refused("statement", f"the header {ENVELOPE} carries an instruction, this is {statement.kind}")
-    name_of = digest(envelope.payload)
-    known = _in_force(warden, name_of)
-    if known is None:
-        warden.submit(data, "the envelope")
-        known = _in_force(warden, name_of)
-    if known is None:
-        raise Refused("conflict", "the envelope's instruction was taken, and a safer one is in force")
-    return Who(name, client, known, frozenset({statement.text}))
+    def __init__(self, policy: Policy, warden: Warden | None, state: Callable[[], State | None]) -> None:
+        self._policy, self._warden, self._state = policy, warden, state
+        self._verified: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def at_once(self, caller: Caller) -> Who | None:
+        """Who `caller` is, where that can be said without waiting; else ask `recognise`, in a thread.
+
+        Raises:
+            Refused: an unknown key.
+        """
+        name, client = self._client(caller)
+        header = caller.headers.get(ENVELOPE, "")
+        if not header:
+            return Who(name, client)
+        state = self._state()
+        known = self._verified.get((self._warden.charter.digest, header)) if self._warden else None
+        if known is None or state is None:
+            return None
+        persons = _in_force(state, known[0])
+        return Who(name, client, persons, frozenset({known[1]})) if persons else None
+
+    def recognise(self, caller: Caller) -> Who:
+        """Who `caller` is. Blocks: an envelope is verified, and taken under the ledger's lock.
+
+        Raises:
+            Refused: an unknown key, or an envelope that does not hold.
+        """
+        name, client = self._client(caller)
+        header = caller.headers.get(ENVELOPE, "")
+        if not header:
+            return Who(name, client)
+        warden = self._warden
+        if warden is None:
+            raise Refused("no-charter", "a signed instruction came, and this gateway has no charter to hold it against")
+        try:
+            data = base64.b64decode(header, validate=True)
+        except (ValueError, binascii.Error) as error:
+            raise Refused("unreadable", f"the header {ENVELOPE} is not base64 ({error})") from error
+        verified = instructions.verify(data, warden.charter, warden.clock(), "the envelope")
+        if verified.statement.kind != "instruct":
+            kind = verified.statement.kind
+            raise Refused("statement", f"the header {ENVELOPE} carries an instruction, this is {kind}")
+        persons = _in_force(warden.state(), verified.digest)
+        if persons is None:
+            warden.submit(data, "the envelope")
+            persons = _in_force(warden.state(), verified.digest)
+        if persons is None:
+            raise Refused("conflict", "the envelope's instruction was taken, and a safer one is in force")
+        if len(self._verified) >= ENVELOPES:
+            self._verified.clear()
+        self._verified[warden.charter.digest, header] = verified.digest, verified.statement.text
+        return Who(name, client, persons, frozenset({verified.statement.text}))
+
+    def _client(self, caller: Caller) -> tuple[str, Client | None]:
+        client = self._policy.client(caller.credential) if self._policy.clients else None
+        if self._policy.clients and client is None:
+            raise Refused("unknown-key", "the API key is not one of this gateway's clients")
+        return (client.name if client else ANYBODY), client
 
 
-def _in_force(warden: Warden, name: str) -> tuple[str, ...] | None:
+def _in_force(state: State, name: str) -> tuple[str, ...] | None:
     """The persons behind the instruction with this digest; None where it is not in force."""
-    for chain in warden.state().chains:
+    for chain in state.chains:
         for link in chain.in_force:
             if link.digest == name and not chain.held:
                 return link.by

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from adhere.gateway import holds as held
-from adhere.gateway.callers import ENVELOPE, Strangers, Who, recognise
+from adhere.gateway.callers import Callers, Strangers, Who
 from adhere.gateway.drifting import Drifting
 from adhere.gateway.exchange import Message, Request, Text, ToolCall
 from adhere.gateway.holds import Holds
@@ -70,6 +70,7 @@ class House:
         self.live, self.tracing = Live(), Tracing()
         self.metrics = Metrics(lambda: self.stopped() is not None, lambda: self.holds.waiting if self.holds else 0)
         self._strangers = Strangers()
+        self._callers = Callers(policy, warden, lambda: self.switch.state if self.switch else None)
         self.panel = Panel(policy, self._read)
         self.drifting = Drifting(policy, self._drifted)
         self.switch: Switch | None = None
@@ -152,7 +153,7 @@ class House:
         if why is not None:
             return await self._refuse(request, "", Decision(Verdict.STOP, "stopped", why))
         try:
-            who = await self._recognise(caller)
+            who = await self._recognised(caller)
         except Refused as error:
             return await self._stranger(caller, request, Decision(Verdict.DENY, error.reason, str(error)))
         found = self.policy.route(request.model, who.name)
@@ -199,10 +200,9 @@ class House:
             return Admission(decision, request)
         return await self._refuse(request, "", decision.at(evidence={"before": before}))
 
-    async def _recognise(self, caller: Caller) -> Who:
-        if caller.headers.get(ENVELOPE):
-            return await asyncio.to_thread(recognise, self.policy, self.warden, caller)
-        return recognise(self.policy, None, caller)
+    async def _recognised(self, caller: Caller) -> Who:
+        known = self._callers.at_once(caller)
+        return known if known is not None else await asyncio.to_thread(self._callers.recognise, caller)
 
     async def _suspected(self, suspicion: Decision, passages: list[Passage], who: Who) -> Decision:
         """What a monitor's word about a request comes to: a stop is the charter's, an ask a person's."""
