@@ -65,7 +65,9 @@ def test_what_can_undo_much_is_mended_first() -> None:
 def test_where_the_upstream_can_it_goes_on_from_the_safe_prefix(fake: Fake, way: str, safe: str) -> None:
     with serve(fake, prefill=True) as url:
         model = fake.says(
-            f"prefill-{way}", Turn("We saw the ", "sea ", "there", pause=0.1), Turn(f"{' ' * (safe[-1] != ' ')}mountains.")
+            f"prefill-{way}",
+            Turn("We saw the ", "sea ", "there", pause=0.1),
+            Turn(f"{' ' * (safe[-1] != ' ')}mountains."),
         )
         got = ask(url, way, model, constraints=[NO_SEA])
     assert got.text == "We saw the mountains."

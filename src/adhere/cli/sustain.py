@@ -15,6 +15,7 @@ from adhere.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from adhere.explain.attention import Case
     from adhere.findings import Finding
     from adhere.measure.sustain.plan import Plan
     from adhere.measure.sustain.run import Done
@@ -213,29 +214,51 @@ def _judged(done: Done, judge: str, seed: int, command: str) -> Done:
     return replace(done, lost=lost, findings=(*found, tried.finding(judge, recompute=command)))
 
 
-MOST_ATTENDED = 4_000
-"""Answers whose attention is looked at."""
+MOST_ATTENDED = 2_000
+"""Answers whose attention is looked at; of more, those to problems drawn at random."""
 
 
 def _attended(done: Done, seed: int, command: str, console: Console) -> Done:
     """`done` with the attention of its answers to their constraints, where the weights are here."""
     from dataclasses import replace
-    from itertools import islice
 
     local = done.model.removeprefix("adhere/")
     if local == done.model or done.scores is None:
         return done
+    from rich.console import Console
+    from rich.progress import Progress
+
     from adhere.explain import attention
     from adhere.models.load import open_model
 
+    answers = _some(list(attention.cases(done.outcomes)), seed)
     try:
-        answers = list(islice(attention.cases(done.outcomes), MOST_ATTENDED))
-        looked = attention.compare(attention.attend(open_model(local), answers), seed=seed)
-        found = attention.findings(looked, model=done.model, recompute=command)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            shown = bar.add_task("attention", total=len(answers))
+            attended = attention.attend(open_model(local), answers, progress=lambda n: bar.advance(shown, n))
+        found = attention.findings(attention.compare(attended, seed=seed), model=done.model, recompute=command)
     except UserError as error:
         console.print(f"Attention was not looked at: {error}", soft_wrap=True)
         return done
     return replace(done, findings=(*done.findings, *found))
+
+
+def _some(answers: list[Case], seed: int) -> list[Case]:
+    """All answers, or all those to as many problems as make `MOST_ATTENDED`."""
+    import random
+
+    if len(answers) <= MOST_ATTENDED:
+        return answers
+    by_problem: dict[str, list[Case]] = {}
+    for answer in answers:
+        by_problem.setdefault(answer.problem, []).append(answer)
+    problems = list(by_problem)
+    random.Random(seed).shuffle(problems)
+    kept: list[Case] = []
+    for problem in problems:
+        if len(kept) + len(by_problem[problem]) <= MOST_ATTENDED:
+            kept += by_problem[problem]
+    return kept
 
 
 def _write_plan(path: Path, plan: Plan, where: Path, console: Console) -> None:
