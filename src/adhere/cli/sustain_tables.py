@@ -28,6 +28,7 @@ def print_done(done: Done, console: Console) -> None:
             console.print(_conditions(done.scores.conditions))
         if done.scores.power is not None:
             console.print(str(done.scores.power), soft_wrap=True)
+        print_attention(done.findings, console)
     else:
         print_study(done.findings, console)
     if done.deterministic:
@@ -79,18 +80,18 @@ def _conditions(scores: Sequence[Score]) -> Table:
 
 
 def print_study(findings: Iterable[Finding], console: Console) -> None:
-    """Interference of the groups and of every kind, and how far the groups are apart."""
-    table = Table("domain", "group", "kind", "net interference", "95 %", "p", "IF", "n", box=None)
+    """Interference of the groups, in all domains and in each, of every kind over all, and how far groups are apart."""
+    table = Table("domain", "kind", "net loss (95 %)", "p", "IF", "n", box=None, pad_edge=False)
     found = list(findings)
     met = {_key(one): one for one in found if one.what == "sustain.if"}
     for one in sorted((one for one in found if one.what == "sustain.interference"), key=_order):
+        if "type" in one.subject and one.subject["domain"] != "all" and "all" in {x.subject["domain"] for x in found}:
+            continue
         followed = met.get(_key(one))
         table.add_row(
-            str(one.subject.get("domain", "")),
-            str(one.subject.get("group", "")),
-            str(one.subject.get("type", "(all)")),
-            _share(one.estimate),
-            _range(one.interval),
+            str(one.subject["domain"]),
+            str(one.subject.get("type") or f"{one.subject['group']} (all)"),
+            f"{_share(one.estimate)} ({_range(one.interval)})",
             f"{one.subject['p_holm']:.2g}",
             _share(followed.estimate) if followed else "–",
             str(one.n),
@@ -100,7 +101,20 @@ def print_study(findings: Iterable[Finding], console: Console) -> None:
         if one.what == "sustain.practice":
             console.print(
                 f"{one.subject['domain']}: {one.subject['group']} kinds cost {_share(one.estimate)} points more than "
-                f"practised ones ({_range(one.interval)}; {one.n} problems)"
+                f"practised ones ({_range(one.interval)}; {one.n} problems)",
+                soft_wrap=True,
+            )
+
+
+def print_attention(findings: Iterable[Finding], console: Console) -> None:
+    """Whether failed answers look more at the constraint, over all blocks and the whole answer."""
+    for one in findings:
+        if one.what == "attention.constraint" and one.of(outcome="difference", layer="all", progress="all"):
+            low, high = one.interval or (float("nan"), float("nan"))
+            console.print(
+                f"attention to the constraint ({one.subject['measure']}), failed less sustained answers: "
+                f"{one.estimate:+.4f} ({low:+.4f} to {high:+.4f}; {one.n} {one.unit})",
+                soft_wrap=True,
             )
 
 
