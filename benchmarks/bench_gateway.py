@@ -129,14 +129,21 @@ def running(
         process.kill()
 
 
-async def load(server: Server, requests: int, clients: int = CLIENTS, stream: bool = False) -> list[float]:
-    """Milliseconds of each request: to the end, or for a stream to its first text."""
+async def load(
+    server: Server, requests: int, clients: int = CLIENTS, stream: bool = False, apart: float = 0.0
+) -> list[float]:
+    """Milliseconds of each request: to the end, or for a stream to its first text.
+
+    The clients begin spread over `apart` seconds. Clients that begin at once over an upstream that always takes as long
+    stay in step, and then it is the burst that is measured.
+    """
     body = json.dumps({**ASKED, **({"stream": True} if stream else {})}).encode()
     headers = {"content-type": "application/json", "authorization": "Bearer sk-bench", **server.headers}
     times: list[float] = []
     left = iter(range(requests))
 
-    async def client(session: aiohttp.ClientSession) -> None:
+    async def client(session: aiohttp.ClientSession, number: int) -> None:
+        await asyncio.sleep(apart * number / clients)
         for _ in left:
             began = time.perf_counter()
             async with session.post(f"{server.url}/chat/completions", data=body, headers=headers) as answer:
@@ -156,7 +163,7 @@ async def load(server: Server, requests: int, clients: int = CLIENTS, stream: bo
 
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
-        await asyncio.gather(*(client(session) for _ in range(clients)))
+        await asyncio.gather(*(client(session, number) for number in range(clients)))
     return times
 
 
@@ -279,7 +286,7 @@ def latency(folder: Path) -> None:
             stack.enter_context(passthrough(bare.url)),
             stack.enter_context(gateway(bare.url, folder, charter=True)),
         ]
-        rows = measured(servers, REQUESTS)
+        rows = measured(servers, REQUESTS, apart=0.1)
         base = rows[bare.name]
         for server in servers:
             p50, p99, _ = rows[server.name]
