@@ -331,9 +331,11 @@ def test_what_a_models_probes_foresee_makes_its_tool_calls_wait(charter, tmp_pat
             foreseen = ask(url, way, "2", tools=["read_mail"])
             assert not foreseen.calls
             assert "foreseen" in {decision["reason"] for decision in foreseen.report["decisions"]}
+            charter.answer(waits(charter))
+            assert ask(url, way, "2", tools=["read_mail"]).calls, "a doubt that a person has settled"
             constrained = [{"kind": "length.words", "at_most": 9}]
             ask(url, way, "1", tools=["read_mail"], constraints=constrained)
-    assert [body.get("monitors") for body in heard] == ["watch", "watch", None]
+    assert [body.get("monitors") for body in heard] == ["watch", "watch", "watch", None]
 
 
 def test_an_exchange_is_a_span_without_any_text(fake, charter, tmp_path):

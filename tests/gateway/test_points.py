@@ -48,7 +48,7 @@ class Watched(Open):
             return self.admission(admission)  # type: ignore[no-any-return]
         return admission
 
-    async def decide(self, exchange: Exchange, call: ToolCall) -> Decision:
+    async def decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
         return self.decision(call) if callable(self.decision) else self.decision  # type: ignore[no-any-return]
 
     async def hand_over(self, exchange: Exchange, text: str, outcome: Outcome) -> Decision:

@@ -86,18 +86,18 @@ def _no_constant(name: str) -> Any:
 
 
 async def decide(
-    points: Points, exchange: Exchange, call: ToolCall, seconds: float, beside: Decision | None
+    points: Points, exchange: Exchange, call: ToolCall, seconds: float, doubt: Decision | None
 ) -> tuple[ToolCall, Decision]:
-    """The call as it may be made, and the decision on it; `beside` is what a watch said about the whole answer."""
+    """The call as it may be made, and the decision on it; `doubt` is what watches said about the whole answer."""
     try:
         async with asyncio.timeout(seconds):
-            decision = await points.decide(exchange, call)
+            decision = await points.decide(exchange, call, doubt)
     except TimeoutError:
         decision = broke("decision-timeout", f"{call.name}: nobody decided in time", retry=True)
     except Exception as error:
         decision = broke("decision-broke", f"{call.name}: the decision broke ({type(error).__name__})", retry=True)
-    if beside is not None:
-        decision = decision.safer(beside)
+    if doubt is not None and not decision.approval:
+        decision = decision.safer(doubt)
     if decision.allowed and decision.verdict is Verdict.TRANSFORM:
         if decision.act is None or decision.act.tool != call.name:
             decision = broke("transform", f"{call.name}: the decision does not say what to change the call to")

@@ -250,9 +250,9 @@ class House:
             decision = broke(error.reason, str(error), retry=True)
         return Admission(decision, request, client=client)
 
-    async def decide(self, exchange: Exchange, call: ToolCall) -> Decision:
+    async def decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
         """See `points.Points`."""
-        decision = await self._decide(exchange, call)
+        decision = await self._decide(exchange, call, doubt)
         self.metrics.decided(decision)
         if self.warden is None or decision.seq < 0:
             await self._note("decision", decided(call, decision))
@@ -260,7 +260,7 @@ class House:
             self.live.tell("decision", {**decided(call, decision), "seq": decision.seq})
         return decision
 
-    async def _decide(self, exchange: Exchange, call: ToolCall) -> Decision:
+    async def _decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
         note: Note = exchange.admission.note
         if note.route.tools == "deny":
             return Decision(Verdict.DENY, "policy", "the policy lets no tool be called here")
@@ -268,28 +268,32 @@ class House:
             await note.looked.settled(),
             await self.panel.look_at_call(note.route, call, note.passages),
         ]
-        doubt: Decision | None = None
         for opinion in narrower:
             if opinion is not None:
                 doubt = opinion if doubt is None else doubt.safer(opinion)
         if doubt is not None and doubt.verdict >= Verdict.DENY:
             await self._observed(doubt)
             return doubt
+        given = held.arguments_of(call.arguments)
+        approval = ""
+        if doubt is not None:
+            if self.holds is None:
+                return doubt
+            line = f"{doubt.text}; the call is {call.name} {call.arguments[:2000]}"
+            asked = await self.holds.own(f"call {call.name}", given, line, note.route.wait)
+            if not asked.allowed:
+                return asked
+            approval = asked.approval
         if note.route.tools == "open":
-            return doubt or Decision(Verdict.ALLOW, "open", "the policy leaves tools open")
+            return Decision(Verdict.ALLOW, "open", "the policy leaves tools open", approval=approval)
         if self.warden is None or self.holds is None:
             return Decision(Verdict.DENY, "no-charter", "no charter decides about tool calls here")
         act = Act(
             call.name,
-            held.arguments_of(call.arguments),
+            given,
             sources=authority.context(note.passages),
             id=f"gateway/{exchange.id}/{call.id}"[:200],
         )
-        if doubt is not None:
-            line = f"{doubt.text}; the call is {call.name} {call.arguments[:2000]}"
-            asked = await self.holds.own(f"call {call.name}", dict(act.arguments), line, note.route.wait)
-            if not asked.allowed:
-                return asked
         decision = await asyncio.to_thread(self.warden.decide, act)
         if decision.verdict is Verdict.ASK and decision.approval and note.route.wait > 0:
             self.live.tell("held", {"request": decision.approval, "tool": call.name})
@@ -297,7 +301,7 @@ class House:
                 decision = await asyncio.to_thread(self.warden.decide, act)
         if decision.allowed and decision.act is not None:
             note.acts.append(decision.act.id)
-        return decision
+        return decision.at(approval=decision.approval or approval)
 
     async def hand_over(self, exchange: Exchange, text: str, outcome: Outcome) -> Decision:
         """See `points.Points`."""

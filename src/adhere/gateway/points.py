@@ -186,8 +186,12 @@ class Points(Protocol):
         """Whether the request goes on, and under which constraints."""
         ...
 
-    async def decide(self, exchange: Exchange, call: ToolCall) -> Decision:
-        """Whether a complete tool call is released. May wait for a person, as long as the exchange's time lasts."""
+    async def decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
+        """Whether a complete tool call is released. May wait for a person, as long as the exchange's time lasts.
+
+        `doubt` is what watches asked about the answer that calls it: only a person makes an allow of it, and the
+        decision then names his `approval`.
+        """
         ...
 
     async def hand_over(self, exchange: Exchange, text: str, outcome: Outcome) -> Decision:
@@ -216,9 +220,9 @@ class Open:
         del caller
         return Admission(ALLOW, request, handling=self.handling)
 
-    async def decide(self, exchange: Exchange, call: ToolCall) -> Decision:
+    async def decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
         del exchange, call
-        return ALLOW
+        return doubt or ALLOW
 
     async def hand_over(self, exchange: Exchange, text: str, outcome: Outcome) -> Decision:
         del exchange, text, outcome
