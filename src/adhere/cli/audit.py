@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
     from adhere.measure.audit import Measured, Plan
     from adhere.measure.enforced import Enforced
+    from adhere.measure.sustain.run import Done
     from adhere.modular.runs import Finished
     from adhere.report.page import Section
 
-PARTS = ("measure",)
-"""What an audit is made of; `--only` takes some of it."""
+PARTS = ("measure", "sustain")
+"""What an audit is made of: what the model does of what it is told, and what that costs it."""
 SUSTAINED = 40
 """Problems of each of the pocket world's domains on which bare and enforced obedience are compared."""
 STUDIES = ("modular",)
@@ -36,8 +37,8 @@ def audit(
         str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
     ] = "pocket",
     only: Annotated[
-        str | None, typer.Option("--only", metavar="PARTS", help="Which parts, with commas.", show_default="all")
-    ] = None,
+        str, typer.Option("--only", metavar="PARTS", help="measure, or measure,sustain: what obedience costs, too.")
+    ] = "measure",
     study: Annotated[
         str | None,
         typer.Option("--with", metavar="STUDY", help="Add a study: modular (trains for minutes).", show_default=False),
@@ -92,6 +93,8 @@ def audit(
 
     _check("--only", only, PARTS)
     _check("--with", study, STUDIES)
+    if "measure" not in only.split(","):
+        raise UserError("an audit measures, whatever it does besides: --only measure,sustain; or see adhere sustain")
     if certify is not None and not 0 < certify < 1:
         raise UserError(f"--certify takes a share between 0 and 1, such as 0.999, not {certify}")
     plan = Plan(
@@ -109,11 +112,13 @@ def audit(
     )
     folder = out or Path("runs") / _folder(model, plan)
     command = shlex.join(["adhere", *sys.argv[1:]])
-    compared = None
+    compared = cost = None
     try:
         measured = _measure(model, folder, plan, Console(stderr=True), command)
         if through_gateway:
             compared = _enforced(model, folder, plan, measured, command)
+        if "sustain" in only.split(","):
+            cost = _cost(model, folder / "obedience", plan, command)
     except KeyboardInterrupt:
         typer.echo(
             f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
@@ -122,12 +127,17 @@ def audit(
     trained = _modular(folder / "modular", seed) if study else ()
     found = [*measured.findings, *(finding for one in trained for finding in one.findings)]
     found += compared.findings if compared else ()
+    found += cost.findings if cost else ()
     records.write(folder / "findings.json", found)
     if json:
         records.write(json, found)
     where = report or folder / "report.html"
-    _write_page(where, measured, compared, trained, folder, plan, command)
+    _write_page(where, measured, compared, cost, trained, folder, plan, command)
     _print(measured, compared, where, Console())
+    if cost:
+        from adhere.cli.sustain_tables import print_done
+
+        print_done(cost, Console())
 
 
 def _check(option: str, value: str | None, known: tuple[str, ...]) -> None:
@@ -200,6 +210,14 @@ def _enforced(model: str, folder: Path, plan: Plan, measured: Measured, command:
     return with_sustain(compared, sustain(model, folder / "sustain", asked), held, recompute=command)
 
 
+def _cost(model: str, folder: Path, plan: Plan, command: str) -> Done:
+    """What obedience costs, on the pocket world's problems; `limit` is problems of each domain."""
+    from adhere.cli.sustain import live
+    from adhere.measure.sustain.plan import Plan as Sustain
+
+    return live(model, folder, Sustain(problems=plan.limit, seed=plan.seed, temperature=plan.temperature), command)
+
+
 def _modular(folder: Path, seed: int) -> Sequence[Finished]:
     """One network without attention and one with it, trained until their metrics settle."""
     from adhere.modular import runs
@@ -213,6 +231,7 @@ def _write_page(
     where: Path,
     measured: Measured,
     compared: Enforced | None,
+    cost: Done | None,
     trained: Sequence[Finished],
     folder: Path,
     plan: Plan,
@@ -228,6 +247,10 @@ def _write_page(
         from adhere.report.sections import enforced
 
         sections.append(enforced.section(compared, recompute=command))
+    if cost:
+        from adhere.cli.sustain import section_of
+
+        sections += [made for made in (section_of(cost, command),) if made]
     if trained:
         from adhere.report.sections import modular
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from adhere.findings import Finding
     from adhere.measure.sustain.plan import Plan
     from adhere.measure.sustain.run import Done
+    from adhere.report.page import Section
 
 
 def sustain(
@@ -133,7 +134,7 @@ def sustain(
         if checkpoints is not None:
             _course(checkpoints, folder, plan, command, json, console)
             return
-        done = _saved(saved, plan, command) if saved is not None else _live(model, folder, plan, command)
+        done = _saved(saved, plan, command) if saved is not None else live(model, folder, plan, command)
     except KeyboardInterrupt:
         typer.echo(
             f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
@@ -155,7 +156,7 @@ def _folder(model: str, plan: Plan) -> str:
     return f"{date.today().isoformat()}-sustain-{name}-{hashlib.sha256(repr(plan).encode()).hexdigest()[:6]}"
 
 
-def _live(model: str, folder: Path, plan: Plan, command: str) -> Done:
+def live(model: str, folder: Path, plan: Plan, command: str) -> Done:
     """Ask with a progress bar."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -301,22 +302,29 @@ def _write(done: Done, folder: Path, report: Path | None, json: Path | None, com
         console.print(f"The page shows where answers broke: {where}", soft_wrap=True)
 
 
-def _page(done: Done, where: Path, command: str) -> bool:
-    """Write the page; a study of kinds has none."""
-    from adhere.report import page
+def section_of(done: Done, command: str) -> Section | None:
+    """The page's section on a run; a study of kinds has none."""
     from adhere.report.sections import sustain as section
 
     if done.scores is None or done.lost is None:
-        return False
-    judged = next((one for one in done.findings if one.what == "judge.error"), None)
-    made = section.section(
+        return None
+    return section.section(
         done.scores,
         done.lost,
         attention=done.findings,
         exclusions=done.exclusions,
-        judge=judged,
+        judge=next((one for one in done.findings if one.what == "judge.error"), None),
         recompute=command,
     )
+
+
+def _page(done: Done, where: Path, command: str) -> bool:
+    """Write the page, if there is anything to draw."""
+    from adhere.report import page
+
+    made = section_of(done, command)
+    if made is None:
+        return False
     sources = "; ".join(f"{one['domain']}: {one['source']} (sha256 {str(one['sha256'])[:12]})" for one in done.data)
     lead = f"Problems: {sources or 'as given'}."
     if done.log:
@@ -333,7 +341,7 @@ def _course(folder: Path, runs: Path, plan: Plan, command: str, json: Path | Non
 
     found: list[Finding] = []
     for checkpoint in checkpoints_in(folder):
-        done = _live(str(checkpoint.folder), runs / checkpoint.folder.name, plan, command)
+        done = live(str(checkpoint.folder), runs / checkpoint.folder.name, plan, command)
         found += course(checkpoint, done)
     runs.mkdir(parents=True, exist_ok=True)
     records.write(runs / "findings.json", found)
