@@ -233,7 +233,8 @@ def _everything(rows: int = ROWS, draws: int = 2) -> None:
     from adhere.explain.dependency import ErasurePlan, erase_site
     from adhere.explain.erasers import RANKS
     from adhere.explain.examples import Examples
-    from adhere.explain.scan import Plan, read_site
+    from adhere.explain.plan import Plan
+    from adhere.explain.scan import read_site
 
     project = _reference()
     if project is None:

@@ -11,7 +11,8 @@ import pytest
 from adhere.errors import UserError
 from adhere.explain.claims import claim, simultaneous
 from adhere.explain.decodability import Estimate, pooled
-from adhere.explain.scan import Plan, scan
+from adhere.explain.plan import Plan
+from adhere.explain.scan import scan
 from adhere.explain.sites import over, sites
 from adhere.explain.specialists import specialists
 from adhere.findings import dumps

@@ -10,7 +10,7 @@ import pytest
 from adhere.errors import UserError
 from adhere.explain import Examples
 from adhere.explain.decodability import Resamples, auc, aucs
-from adhere.explain.fitted import fit_eraser, fit_probe, threshold
+from adhere.explain.fitted import fit_eraser
 from adhere.explain.folds import deal
 from adhere.explain.scan import Scan, scan
 from adhere.explain.specialists import specialists
@@ -237,24 +237,6 @@ def test_specificity_falls_to_nothing_where_free_texts_read_alike() -> None:
         assert found.claims()[0].holds is specific
 
 
-def test_a_probe_to_be_used_scores_as_the_scans_do_and_its_threshold_keeps_its_rate() -> None:
-    made = examples(skills=1, prompts=100).balanced()
-    site = (2, "eos")
-    scanned = scan(made, "lda", shuffles=0)
-    probe = fit_probe(made, "skill0", site, "lda")
-    rows = scanned.rows("skill0")
-    held_out = scanned.specialist[2, 2, 0, rows]
-    assert np.corrcoef(probe.scores(made.slab(*site)[rows]), held_out)[0, 1] > 0.98
-    alarm = threshold(held_out, scanned.met(rows), 0.1)
-    fresh = examples(skills=1, prompts=100, seed=9)
-    # the planted direction is the same; prompts and noise are new
-    scores = probe.scores(fresh.slab(*site))
-    assert np.mean(scores[fresh.met] < alarm) < 0.2
-    assert np.mean(scores[~fresh.met] < alarm) > 0.6
-    with pytest.raises(UserError, match="it takes 999"):
-        threshold(held_out, scanned.met(rows), 0.001)
-
-
 def test_an_eraser_to_be_used_leaves_nothing_linear() -> None:
     made = examples(skills=1, prompts=100).balanced()
     site = (2, "eos")
@@ -266,7 +248,7 @@ def test_moments_that_do_not_fit_are_summed_up_in_turn_to_the_same_scores(
     apart: tuple[Examples, Scan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, scanned = apart
-    monkeypatch.setattr("adhere.explain.scan.CELLS", 0)
+    monkeypatch.setattr("adhere.explain.fitting.CELLS", 0)
     again = scan(made, "lda")
     for name in ("specialist", "general", "few", "without", "shuffled"):
         assert np.allclose(getattr(again, name), getattr(scanned, name), atol=1e-3), name

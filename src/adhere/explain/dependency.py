@@ -27,9 +27,10 @@ from adhere.explain.claims import Claim, claim, simultaneous
 from adhere.explain.decodability import Estimate, Resamples, auc, mean
 from adhere.explain.erasers import RANKS, Eraser, Method, inlp, leace, random_subspace
 from adhere.explain.examples import Examples
+from adhere.explain.fitting import training
 from adhere.explain.folds import FOLDS
+from adhere.explain.plan import Plan
 from adhere.explain.probes import ALPHA, Centred, Factor, Kind, penalty
-from adhere.explain.scan import Plan, training
 from adhere.explain.sites import Site, over
 from adhere.findings import Finding, Scalar
 

@@ -13,8 +13,7 @@ Rules:
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,94 +21,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from adhere.errors import UserError
-from adhere.explain import logistic
 from adhere.explain.decodability import RESAMPLES, Resamples, aucs
 from adhere.explain.examples import Examples
-from adhere.explain.folds import FOLDS, deal
-from adhere.explain.moments import Moments
-from adhere.explain.probes import ALPHA, Centred, Kind, directions
+from adhere.explain.fitting import by_logistic, by_moments
+from adhere.explain.folds import FOLDS
+from adhere.explain.plan import SHUFFLES, Plan
+from adhere.explain.probes import ALPHA, Kind
 from adhere.explain.sites import over, sites
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
     Scores = NDArray[np.float32]
-
-SHUFFLES = 20
-"""Times that labels are shuffled: the spread of what chance finds is then known to about a sixth."""
-
-CELLS = 2**30
-"""Bytes of moments of all (skill, fold) cells that are kept at once."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that fitting at a site needs besides the states. Rows are responses.
-
-    Attributes:
-        code: number of the row's skill.
-        fold: which fold it belongs to.
-        constrained: whether probes may be trained on it.
-        few: whether it is among the few on which the small general probe is trained.
-        labels: True for met; the true labels and then the shuffled ones, shape (n, 1 + shuffles).
-    """
-
-    kind: Kind
-    alpha: float
-    skills: int
-    folds: int
-    code: NDArray[np.int64]
-    fold: NDArray[np.int64]
-    constrained: NDArray[np.bool_]
-    few: NDArray[np.bool_]
-    labels: NDArray[np.bool_]
-
-    @classmethod
-    def of(
-        cls,
-        examples: Examples,
-        kind: Kind = "logistic",
-        *,
-        alpha: float = ALPHA,
-        folds: int = FOLDS,
-        shuffles: int = SHUFFLES,
-        seed: int = 0,
-    ) -> Plan:
-        """Deal the folds, draw the few, shuffle the labels."""
-        generator = np.random.default_rng(seed)
-        code = _codes(examples)
-        fold = deal(examples, folds, seed)
-        few = np.zeros(len(examples), bool)
-        labels = np.repeat(examples.met[:, None], 1 + shuffles, axis=1)
-        skills = len(examples.skills)
-        for skill in range(skills):
-            asked = (code == skill) & examples.constrained
-            for column in range(1, 1 + shuffles):
-                labels[asked, column] = _shuffled(examples.met[asked], examples.prompt[asked], generator)
-            for number in range(folds):
-                for met in (False, True):
-                    rows = np.flatnonzero(asked & (fold == number) & (examples.met == met))
-                    few[generator.permutation(rows)[: round(len(rows) / skills)]] = True
-        return cls(kind, alpha, skills, folds, code, fold, examples.constrained, few, labels)
-
-
-def _shuffled(met: NDArray[np.bool_], prompt: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.bool_]:
-    """Labels dealt anew, those of a prompt together to a prompt.
-
-    Rows of a prompt resemble each other and tend to share their label. Labels shuffled one by one would lose that, and
-    with it most of what chance alone makes a probe find.
-    """
-    numbers, row = np.unique(prompt, return_inverse=True)
-    taken, given = (np.argsort(generator.permutation(len(numbers))[row], kind="stable") for _ in range(2))
-    labels = np.empty_like(met)
-    labels[given] = met[taken]
-    return labels
-
-
-def _codes(examples: Examples) -> NDArray[np.int64]:
-    number = {skill: k for k, skill in enumerate(examples.skills)}
-    return np.array([number[skill] for skill in examples.skill.tolist()], np.int64)
 
 
 @dataclass(frozen=True)
@@ -132,21 +55,6 @@ class Read:
     without: Scores
     shuffled: Scores
     inner: Scores
-
-
-@dataclass(frozen=True)
-class Probes:
-    """Directions of one fold at one site: (d, skills), (d,), (d,), (d, skills), (d, skills, shuffles).
-
-    `inner` holds the specialists trained without this fold and a later one, by the later: (d, skills).
-    """
-
-    specialist: Floats
-    general: Floats
-    few: Floats
-    without: Floats
-    shuffled: Floats
-    inner: dict[int, Floats]
 
 
 def read_site(x: Scores, plan: Plan) -> Read:
@@ -185,113 +93,6 @@ def read_site(x: Scores, plan: Plan) -> Read:
     if plan.skills == 1:
         read.without[:] = np.nan
     return read
-
-
-def training(
-    x: Scores, plan: Plan, chosen: NDArray[np.bool_], left_out: Sequence[tuple[int, ...]]
-) -> Iterator[list[Moments]]:
-    """For each tuple of folds left out the moments of the other folds' rows, by skill, of the rows chosen.
-
-    From one pass, what is held out being subtracted from the total. Where so many matrices would not fit, as at the
-    width of large models, each is summed up when its turn comes, at several times the work.
-    """
-    rows = np.flatnonzero(chosen)
-    sign = np.where(plan.labels[rows], np.float32(1), np.float32(-1))
-    code, fold = plan.code[rows], plan.fold[rows]
-    if plan.skills * plan.folds * x.shape[1] ** 2 * 8 <= CELLS:
-        moments = Moments.of(x[rows], (code, fold), (plan.skills, plan.folds), sign)
-        whole = moments.sum(1)
-        for numbers in left_out:
-            left = [whole[s] for s in range(plan.skills)]
-            for number in numbers:
-                left = [part.less(moments[s, number]) for s, part in enumerate(left)]
-            yield left
-        return
-    shift = x[rows].mean(axis=0, dtype=np.float64)
-    for numbers in left_out:
-        train = ~np.isin(fold, numbers)
-        moments = Moments.of(x[rows[train]], (code[train],), (plan.skills,), sign[train], shift)
-        yield [moments[s] for s in range(plan.skills)]
-
-
-def by_moments(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
-    """Probes of each fold and the skills' training means, shape (skills, d), from one pass of moments."""
-    fitted: list[Probes] = []
-    means: list[Floats] = []
-    alone = [(number,) for number in range(plan.folds)]
-    pairs = list(itertools.combinations(range(plan.folds), 2))
-    inner: list[dict[int, Floats]] = [{} for _ in alone]
-    for (first, second), train in zip(pairs, training(x, plan, plan.constrained, pairs), strict=True):
-        inner[first][second] = np.stack([_direction(Centred.of(part), plan) for part in train], axis=1)
-    for train, small in zip(
-        training(x, plan, plan.constrained, alone), training(x, plan, plan.few, alone), strict=True
-    ):
-        centred = [Centred.of(part) for part in train]
-        pool = sum(centred[1:], centred[0])
-        little = [Centred.of(part) for part in small]
-        own = np.stack([directions(part, plan.kind, plan.alpha) for part in centred], axis=1)
-        others = [pool - part for part in centred] if plan.skills > 1 else []
-        fitted.append(
-            Probes(
-                specialist=own[:, :, 0],
-                general=_direction(pool, plan),
-                few=_direction(sum(little[1:], little[0]), plan),
-                without=np.stack([_direction(part, plan) for part in others], axis=1) if others else 0 * own[:, :, 0],
-                shuffled=own[:, :, 1:],
-                inner=inner[len(fitted)],
-            )
-        )
-        means.append(np.stack([part.mean for part in train]))
-    return fitted, means
-
-
-def _direction(centred: Centred, plan: Plan) -> Floats:
-    """The probe of the true labels alone, shape (d,)."""
-    return directions(Centred(centred.n, centred.scatter, centred.cross[:1]), plan.kind, plan.alpha)[:, 0]
-
-
-def by_logistic(x: Scores, plan: Plan) -> tuple[list[Probes], list[Floats]]:
-    """The same by logistic regression on the activations: folds and shuffles of a skill are columns of one fit."""
-    d, s, folds = x.shape[1], plan.skills, plan.folds
-    columns = plan.labels.shape[1]
-    own = np.empty((folds, d, s, columns))
-    means = [np.empty((s, d)) for _ in range(folds)]
-    pairs = list(itertools.combinations(range(folds), 2))
-    first, second = ([pair[side] for pair in pairs] for side in (0, 1))
-    inner = np.empty((len(pairs), d, s))
-    for skill in range(s):
-        rows = np.flatnonzero((plan.code == skill) & plan.constrained)
-        part, fold = x[rows], plan.fold[rows]
-        outside = fold[:, None] != np.arange(folds)
-        train = [np.repeat(outside, columns, axis=1), outside[:, first] & outside[:, second]]
-        met = [np.tile(plan.labels[rows], (1, folds)), np.repeat(plan.labels[rows, :1], len(pairs), axis=1)]
-        weights = logistic.fit(part, np.concatenate(met, axis=1), np.concatenate(train, axis=1)).weights
-        own[:, :, skill, :] = weights[:, : folds * columns].reshape(d, folds, columns).transpose(1, 0, 2)
-        inner[:, :, skill] = weights[:, folds * columns :].T
-        for number in range(folds):
-            means[number][skill] = part[fold != number].mean(axis=0, dtype=np.float64)
-    rows = np.flatnonzero(plan.constrained)
-    part, fold, code, met = x[rows], plan.fold[rows], plan.code[rows], plan.labels[rows, 0]
-    outside = fold[:, None] != np.arange(folds)
-    pools = [outside] if s == 1 else [outside, *(outside & (code != skill)[:, None] for skill in range(s))]
-    pooled = logistic.fit(part, met, np.concatenate(pools, axis=1), group=code).weights.reshape(d, len(pools), folds)
-    rows = np.flatnonzero(plan.few)
-    few = logistic.fit(
-        x[rows], plan.labels[rows, 0], plan.fold[rows][:, None] != np.arange(folds), group=plan.code[rows]
-    ).weights
-    without = np.zeros((d, s, folds)) if s == 1 else pooled[:, 1:]
-    fitted = [
-        Probes(
-            specialist=own[f, :, :, 0],
-            general=pooled[:, 0, f],
-            few=few[:, f],
-            without=without[:, :, f],
-            shuffled=own[f, :, :, 1:],
-            inner={later: inner[k] for k, (number, later) in enumerate(pairs) if number == f},
-        )
-        for f in range(folds)
-    ]
-    return fitted, means
 
 
 @dataclass(frozen=True)

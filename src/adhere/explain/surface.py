@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adhere.explain.examples import Examples
-from adhere.explain.scan import Plan
+from adhere.explain.plan import Plan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
