@@ -2,8 +2,8 @@
 
 Rules
 - A key is a client's, or it is nobody's: with clients in the policy a caller without one is refused.
-- `X-Adhere-Envelope` carries a signed instruction (base64 of what `adhere warden instruct --out` wrote). It is given to
-  the warden as if it had been submitted by hand: its quorum, epoch, place and freshness are checked there, once. Sent
+- `X-Adhere-Envelope` carries a signed instruction (base64 of its DSSE envelope). It is given to the
+  warden as if it had been submitted by hand: its quorum, epoch, place and freshness are checked there, once. Sent
   again it is recognised as long as it is in force. Signatures are checked of every envelope; the very same bytes under
   the very same charter are not checked twice.
 - An envelope vouches for its own text and for nothing else in the request (`monitors.authority`).
