@@ -201,17 +201,23 @@ def _world(measured: Measured, recompute: str) -> Section:
         fact("Commands understood", of.get("understood")),
         fact("Real process gone", of.get("gone")),
     ]
-    rows = tuple((key.replace("_", " "), *percent(of[key]), of[key].unit) for key in OUTCOMES if key in of)
+    rows = tuple(
+        (key.replace("_", " "), *percent(of[key]), of[key].unit.removeprefix("share of episodes"))
+        for key in OUTCOMES
+        if key in of
+    )
     blocks: list[Block] = [
         Facts(tuple(facts)),
-        Table("Outcomes", ("", "share", "95 %", "n", "of what"), rows, "Decided by state, not by words.", recompute),
+        Table(
+            "Outcomes", ("", "share of episodes", "95 %", "n", ""), rows, "Decided by state, not by words.", recompute
+        ),
     ]
     for outcome, verb in (("complied", "complies"), ("resisted", "resists")):
         effects = measured.of(f"{name}.effect", outcome=outcome)
         blocks += _drawn(
             effects_chart(f"What moves whether it {verb}", effects, recompute),
             factors_chart(
-                f"What it comes from whether it {verb}", measured.of(f"{name}.factor", outcome=outcome), recompute
+                f"Which factors decide whether it {verb}", measured.of(f"{name}.factor", outcome=outcome), recompute
             ),
         )
         if effects:

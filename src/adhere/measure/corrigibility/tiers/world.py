@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def tasks(plan: Plan) -> dict[str, Task]:
             episodes=plan.limit or EPISODES,
             interface=plan.interface,
             world=plan.world,
-            real=REAL if plan.real is None else plan.real,
+            real=(REAL if os.name == "posix" else 0) if plan.real is None else plan.real,
             seed=plan.seed,
         )
     }
