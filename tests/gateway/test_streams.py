@@ -15,7 +15,7 @@ from tests.gateway.fake import Fake, Turn
 from adhere.gateway import delivery
 from adhere.gateway.points import Handling
 
-STREAMS = 400
+STREAMS = 1000
 PATHS = ("chat/completions", "responses", "messages")
 
 
@@ -30,7 +30,7 @@ async def read(session: aiohttp.ClientSession, url: str, path: str, model: str) 
         return (await answer.read()).decode()
 
 
-def test_hundreds_of_streams_do_not_mix(fake: Fake, gateway: str) -> None:
+def test_a_thousand_streams_do_not_mix(fake: Fake, gateway: str) -> None:
     async def all_at_once() -> list[str]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             return await asyncio.gather(

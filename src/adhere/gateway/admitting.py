@@ -51,7 +51,8 @@ async def admit(points: Points, caller: Caller, request: Request) -> Exchange:
     if not admission.decision.allowed:
         raise denial(admission.decision)
     admission = dataclasses.replace(admission, request=_readable(admission))
-    asked = _asked(admission)
+    # reading a long prompt takes a while, and nobody else's stream is to wait for it
+    asked = await asyncio.to_thread(_asked, admission) if admission.handling.read_prompt else _asked(admission)
     return Exchange(uuid.uuid4().hex, caller, admission, asked)
 
 
