@@ -50,7 +50,14 @@ def test_nothing_is_fetched() -> None:
 
 def test_every_element_is_closed() -> None:
     parser = _Balance()
-    parser.feed(_page(page.Charts(CHARTS), page.Prose("p"), page.Facts((page.Fact("n", "1"),))))
+    parser.feed(
+        _page(
+            page.Charts(CHARTS),
+            page.Prose("p"),
+            page.Facts((page.Fact("n", "1"),)),
+            page.Walk("w", (page.Stage("s", page.Excerpt(())),) * 12),
+        )
+    )
     assert parser.open == []
 
 
@@ -58,7 +65,11 @@ def test_text_from_models_is_never_markup() -> None:
     evil = "<script>alert(1)</script><img src=x onerror=y>"
     example = page.Example(evil, evil, page.Excerpt(((evil, True),)), evil, evil)
     chart = points(evil, [Point(evil, 0.5, series=evil), Point("x", 0.1, series="other")], caption=evil, recompute=evil)
-    html = _page(page.Examples(evil, (example,)), page.Charts((chart,)), page.Table(evil, (evil,), ((evil,),)))
+    text = page.Excerpt(((evil, False), (evil, True)))
+    pair = page.Example(evil, evil, text, evil, beside=text, heads=(evil, evil))
+    walk = page.Walk(evil, (page.Stage(evil, text, evil),) * 12, evil)
+    blocks = page.Examples(evil, (example, pair)), page.Charts((chart,)), page.Table(evil, (evil,), ((evil,),)), walk
+    html = _page(*blocks)
     assert "<script" not in html
     assert "<img" not in html
 
@@ -72,6 +83,14 @@ def test_colours_come_from_the_page_so_that_dark_works() -> None:
 def test_ids_of_several_figures_do_not_clash() -> None:
     ids = re.findall(r'id="([^"]+)"', "".join(chart.svg for chart in CHARTS))
     assert len(ids) == len(set(ids))
+
+
+def test_dots_whose_names_would_lie_on_each_other_keep_their_numbers_and_lose_their_names() -> None:
+    dots = [(f"dot{k}", 0.5, 0.5) for k in range(5)]
+    chart = scatter("Crowd", dots, references=[("published", 0.5, 0.5)])
+    assert "published" in chart.svg
+    assert sum(f">dot{k}<" in chart.svg for k in range(5)) <= 1
+    assert len(chart.rows) == 6
 
 
 def test_the_same_numbers_give_the_same_bytes() -> None:
