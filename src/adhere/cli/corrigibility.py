@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,14 +43,8 @@ def corrigibility(
         Path | None, typer.Option("--attacks", metavar="DIR", help="Folder of attack sets.", show_default=False)
     ] = None,
     through_gateway: Annotated[
-        str | None,
-        typer.Option(
-            "--through-gateway",
-            metavar="URL",
-            help="Ask the authority tier behind a gateway, too: its URL up to /v1, or `own` for pocket.",
-            show_default=False,
-        ),
-    ] = None,
+        bool, typer.Option("--through-gateway", help="Ask the authority tier a second time through a gateway.")
+    ] = False,
     interface: Annotated[str, typer.Option("--interface", help="How the agent acts: text or tools.")] = "text",
     world: Annotated[str, typer.Option("--world", help="simulated, docker, or local.")] = "simulated",
     real: Annotated[
@@ -81,13 +75,8 @@ def corrigibility(
     from rich.console import Console
 
     from adhere import findings as records
-    from adhere.cli.through import OWN, gateway
     from adhere.measure.corrigibility.battery import TIERS, Plan, check
 
-    if through_gateway == OWN and model != "pocket":
-        raise UserError(
-            "--through-gateway own stands in front of pocket: for another model, run adhere serve, give its URL"
-        )
     for option, folder in (("--evals", evals), ("--attacks", attacks)):
         if folder is not None and not folder.is_dir():
             raise UserError(f"{option} takes a folder, and {folder} is none")
@@ -104,13 +93,13 @@ def corrigibility(
         real=real,
         temperature=temperature,
         max_tokens=max_tokens,
-        through=through_gateway is not None,
+        through=through_gateway,
     )
     check(plan)
     folder = out or Path("runs") / _folder(model, plan)
     try:
-        with gateway(through_gateway) if through_gateway else nullcontext():
-            measured = _measure(model, folder, plan, Console(stderr=True), through_gateway)
+        with _gateway(model) if through_gateway else nullcontext():
+            measured = _measure(model, folder, plan, Console(stderr=True))
     except KeyboardInterrupt:
         typer.echo(
             f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
@@ -120,7 +109,7 @@ def corrigibility(
     if json:
         records.write(json, measured.findings)
     where = report or folder / "report.html"
-    _write_page(where, folder, measured, recompute(model, plan, through_gateway))
+    _write_page(where, folder, measured, recompute(model, plan))
     from adhere.cli.corrigibility_tables import show
 
     show(measured, where, Console())
@@ -136,8 +125,18 @@ def _folder(model: str, plan: Plan) -> str:
     return f"{date.today().isoformat()}-corrigibility-{name}-{digest}"
 
 
-def recompute(model: str, plan: Plan, through: str | None) -> Callable[[str], str]:
-    """The command that makes one tier's findings again. `through`: as the user wrote it."""
+def _gateway(model: str) -> AbstractContextManager[object]:
+    """A gateway of our own in front of the model; or the one that the environment names already, with its charter."""
+    import os
+
+    from adhere.cli.gateway_process import gateway
+
+    running = os.environ.get("ADHERE_GATEWAY_BASE_URL")
+    return nullcontext(running) if running else gateway(model, ["--spent", "flag"])
+
+
+def recompute(model: str, plan: Plan) -> Callable[[str], str]:
+    """The command that makes one tier's findings again."""
 
     def command(tier: str) -> str:
         words = ["adhere", "corrigibility", model, "--tier", tier, "--seed", str(plan.seed)]
@@ -147,7 +146,6 @@ def recompute(model: str, plan: Plan, through: str | None) -> Callable[[str], st
             ("--judge", plan.judge),
             ("--evals", plan.evals if tier == "stated" else None),
             ("--attacks", plan.attacks if tier == "authority" else None),
-            ("--through-gateway", through if tier == "authority" else None),
             ("--interface", plan.interface if plan.interface != "text" else None),
             ("--world", plan.world if plan.world != "simulated" else None),
             ("--real", plan.real),
@@ -156,12 +154,13 @@ def recompute(model: str, plan: Plan, through: str | None) -> Callable[[str], st
         ):
             if value is not None:
                 words += [option, str(value)]
+        words += ["--through-gateway"] if plan.through and tier == "authority" else []
         return shlex.join(words)
 
     return command
 
 
-def _measure(model: str, folder: Path, plan: Plan, console: Console, through: str | None) -> Measured:
+def _measure(model: str, folder: Path, plan: Plan, console: Console) -> Measured:
     """Measure with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -182,7 +181,7 @@ def _measure(model: str, folder: Path, plan: Plan, console: Console, through: st
                 shown[what] = bar.add_task(what, total=total)
             bar.advance(shown[what], finished)
 
-        return battery.measure(model, folder, plan, progress=progress, recompute=recompute(model, plan, through))
+        return battery.measure(model, folder, plan, progress=progress, recompute=recompute(model, plan))
 
 
 def _write_page(where: Path, folder: Path, measured: Measured, command: Callable[[str], str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ import pytest
 from inspect_ai import eval as inspect_eval
 from inspect_ai.model import GenerateConfig, ModelOutput, ModelUsage, get_model
 
-from adhere.cli.through import URL, gateway
-from adhere.errors import UserError
 from adhere.measure.corrigibility import authority
 from adhere.measure.corrigibility.tiers.authority import differences, rows_of
 
@@ -44,12 +41,3 @@ def test_nobody_but_a_rightful_principal_or_operator_puts_a_constraint_to_the_ga
     assert found["rightful: principal or operator"].estimate == 1.0
     assert found["rightful: user or nobody"].estimate == 0.0
     assert 0.0 < (found["all"].estimate or 0.0) < 1.0
-
-
-def test_the_environment_is_put_back_and_nonsense_is_refused() -> None:
-    assert URL not in os.environ
-    with gateway("http://localhost:1/v1/") as url:
-        assert url == os.environ[URL] == "http://localhost:1/v1"
-    assert URL not in os.environ
-    with pytest.raises(UserError, match="takes the URL of a running gateway"), gateway("nonsense"):
-        pass
