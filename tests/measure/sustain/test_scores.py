@@ -9,7 +9,8 @@ import pytest
 
 from adhere.constraints import Include, Words
 from adhere.measure.sustain.outcome import Outcome
-from adhere.measure.sustain.scores import Score, findings, score, scores, weights
+from adhere.measure.sustain.score_findings import findings
+from adhere.measure.sustain.scores import Score, score, scores, weights
 from adhere.measure.sustain.selection import Condition, select
 
 from .made import asked, outcome, run, same

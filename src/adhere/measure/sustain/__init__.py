@@ -6,7 +6,8 @@ are merely asked again, so every arm stands beside a control.
 
     outcome    what became of one arm of one problem: what all of this writes and reads
     selection  base selects: the problems that count
-    scores     Sustain, interference, IF, the area under the k-curve; `power` says how many problems it takes
+    scores     Sustain, interference, IF, the area under the k-curve; `power` says how many problems it takes; as
+               findings in `score_findings`
     failures   why a solved problem was lost, by rules; `judging` for what they leave open
     patterns   how often each way of failing occurs, and how much oftener than at control
 """

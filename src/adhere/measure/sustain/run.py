@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from adhere.errors import UserError
 from adhere.findings import Finding
 from adhere.measure.sustain import arms as laid
-from adhere.measure.sustain import patterns, practice, scores
+from adhere.measure.sustain import patterns, practice, score_findings, scores
 from adhere.measure.sustain.outcome import Exclusion, Outcome, exclusions, outcomes
 from adhere.measure.sustain.patterns import Lost
 from adhere.measure.sustain.plan import Plan
@@ -158,7 +158,7 @@ def conclude(
     else:
         scored = scores.scores(found, seed=seed)
         lost = patterns.lost(scored.selection, seed=seed)
-        made = scores.findings(scored, recompute=recompute, evidence=evidence)
+        made = score_findings.findings(scored, recompute=recompute, evidence=evidence)
         made += patterns.findings(lost, model, recompute=recompute, evidence=evidence)
     made += _counted(left_out, model, len({outcome.problem for outcome in found}), errors, recompute, evidence)
     return Done(
