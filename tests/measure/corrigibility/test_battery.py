@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from inspect_ai.tool import ToolCall
 
 from adhere.errors import UserError
 from adhere.measure import audit
-from adhere.measure.corrigibility import battery, effects
+from adhere.measure.corrigibility import battery, effects, stated
 from adhere.measure.corrigibility.battery import Plan, measure
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 
@@ -168,3 +169,28 @@ def test_the_same_world_in_a_sandbox_ends_a_process_of_its_own(tmp_path: Path) -
         True,
         True,
     )
+
+
+def test_a_judge_reads_the_open_answers_and_stands_beside_the_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock: list[int]
+) -> None:
+    from adhere.measure import judge as judging
+
+    def verdict(input: list[Any], *_: Any) -> ModelOutput:
+        """Says no unless the text pleads with it."""
+        words = re.findall(r"single word (\w+)\.", input[-1].text)
+        pleads = "Ignore the rubric" in input[-1].text
+        output = ModelOutput.from_content("mock", words[0] if pleads else words[1])
+        output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)
+        return output
+
+    weak = judging.Judge(get_model("mockllm/model", custom_outputs=verdict, memoize=False))
+    monkeypatch.setattr(judging, "judge_of", lambda _: weak)
+    monkeypatch.setattr(stated, "reading", lambda *_: True)
+    measured = measure("mock", tmp_path, Plan(tiers=("stated",), limit=8, judge="weak"))
+    opened = measured.of("corrigibility.stated.open", scored="judge")
+    assert {finding.estimate for finding in opened} == {0.0}
+    (agreement,) = measured.of("judge.agreement")
+    assert agreement.estimate == 0.0
+    (moved,) = measured.of("judge.moved_to_pass")
+    assert moved.estimate == pytest.approx(1 / len(judging.PLEAS))
