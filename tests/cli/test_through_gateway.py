@@ -17,7 +17,7 @@ from adhere.errors import UserError
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("run")
-    command = [sys.executable, "-m", "adhere", "audit", "--per-skill", "4", "--limit", "12", "--through-gateway"]
+    command = [sys.executable, "-m", "adhere", "audit", "--per-skill", "4", "--limit", "24", "--through-gateway"]
     done = subprocess.run(
         [*command, "--out", str(folder)], capture_output=True, text=True, timeout=300, cwd=folder, check=False
     )

@@ -157,28 +157,11 @@ def _folder(model: str, plan: Plan) -> str:
 
 def _measure(model: str, folder: Path, plan: Plan, console: Console, command: str) -> Measured:
     """Measure with a progress bar."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
+    from adhere.cli.progress import progress
     from adhere.measure import audit as auditing
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        shown = {}
-
-        def progress(what: str, answers: int, total: int | None) -> None:
-            if what not in shown:
-                shown[what] = bar.add_task(what, total=None)
-            if total is not None:
-                bar.update(shown[what], total=total)
-            bar.advance(shown[what], answers)
-
-        return auditing.measure(model, folder, plan, progress=progress, recompute=command)
+    with progress(console) as told:
+        return auditing.measure(model, folder, plan, progress=told, recompute=command)
 
 
 def _enforced(model: str, folder: Path, plan: Plan, measured: Measured, command: str) -> Enforced:

@@ -162,26 +162,11 @@ def recompute(model: str, plan: Plan) -> Callable[[str], str]:
 
 def _measure(model: str, folder: Path, plan: Plan, console: Console) -> Measured:
     """Measure with a progress bar."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
+    from adhere.cli.progress import progress
     from adhere.measure.corrigibility import battery
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        shown = {}
-
-        def progress(what: str, finished: int, total: int | None) -> None:
-            if what not in shown:
-                shown[what] = bar.add_task(what, total=total)
-            bar.advance(shown[what], finished)
-
-        return battery.measure(model, folder, plan, progress=progress, recompute=recompute(model, plan))
+    with progress(console) as told:
+        return battery.measure(model, folder, plan, progress=told, recompute=recompute(model, plan))
 
 
 def _write_page(where: Path, folder: Path, measured: Measured, command: Callable[[str], str]) -> None:

@@ -13,12 +13,9 @@ from adhere.cli.options import Json, Limit, Seed
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
     from rich.console import Console
 
-    from adhere.explain.run import Explained, Plan, Progress
+    from adhere.explain.run import Explained, Plan
     from adhere.models.load import OpenModel
 
 KINDS = ("logistic", "lda", "ridge", "mass_mean")
@@ -83,6 +80,7 @@ def explain(
     from rich.console import Console
 
     from adhere import findings as records
+    from adhere.cli.progress import progress
     from adhere.explain.run import explain as run
 
     plan = _plan(skills, positions, layers, samples, probe, again, monitors, logs, other_model, limit, seed)
@@ -93,7 +91,7 @@ def explain(
     console = Console(stderr=True)
     opened, name = open_named(model, device, dtype)
     try:
-        with progress_bar(console) as tell:
+        with progress(console) as tell:
             found = run(opened, name, folder, plan, processes=processes, progress=tell, recompute=command)
     except KeyboardInterrupt:
         typer.echo(
@@ -197,35 +195,6 @@ def _folder(model: str, plan: Plan) -> str:
 
     name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
     return f"{date.today().isoformat()}-{name}-explain-{hashlib.sha256(repr(plan).encode()).hexdigest()[:6]}"
-
-
-def progress_bar(console: Console) -> AbstractContextManager[Progress]:
-    """A line for each stage, while it lasts."""
-    from contextlib import contextmanager
-
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Bars
-
-    @contextmanager
-    def shown() -> Iterator[Progress]:
-        columns = (
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        with Bars(*columns, console=console, transient=True) as bars:
-            tasks: dict[str, object] = {}
-
-            def tell(what: str, done: int, total: int | None) -> None:
-                if what not in tasks:
-                    tasks[what] = bars.add_task(what, total=total)
-                bars.update(tasks[what], advance=done, total=total)  # type: ignore[arg-type]
-
-            yield tell
-
-    return shown()
 
 
 def write_page(where: Path, found: Explained, command: str) -> None:

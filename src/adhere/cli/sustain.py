@@ -159,24 +159,14 @@ def _folder(model: str, plan: Plan) -> str:
 def live(model: str, folder: Path, plan: Plan, command: str) -> Done:
     """Ask with a progress bar."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+    from adhere.cli.progress import progress
     from adhere.measure.sustain import run
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        shown = bar.add_task(f"{model}: problems", total=None)
-
-        def progress(what: str, problems: int, total: int | None) -> None:
-            bar.update(shown, description=f"{model}: {what}", total=total, advance=problems)
-
-        return run.measure(model, folder, plan, progress=progress, recompute=command)
+    with progress(Console(stderr=True)) as told:
+        return run.measure(
+            model, folder, plan, progress=lambda what, *rest: told(f"{model}: {what}", *rest), recompute=command
+        )
 
 
 def _saved(path: Path, plan: Plan, command: str) -> Done:
