@@ -38,6 +38,11 @@ Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many problems are done since the last call, and how many there are in all."""
 
 DEFAULT = Plan()
+BACKLOG = 4
+"""Answers that are waited for at once, for each connection: enough that batches are full, and few enough that problems
+are finished one after another. An interruption costs the problems under way, never those that were finished."""
+FEWEST_AT_ONCE = 8
+"""Problems under way at once, at the least."""
 OWN_TEMPERATURE = 1.0
 OWN_MAX_TOKENS = 128
 """Longest answer of the pocket model: three times its longest solution. What is not finished then goes in circles."""
@@ -112,8 +117,17 @@ def _measure(model: Model, folder: Path, plan: Plan, progress: Progress | None, 
         kinds=plan.kinds,
         enforce=plan.enforce,
     )
+    asked_at_once = BACKLOG * api.max_connections() // len((task.metadata or {})["conditions"])
     with _telling(progress, len(task.dataset)):
-        log = evaluate(model, folder / "logs", task, temperature=temperature, max_tokens=max_tokens, seed=plan.seed)
+        log = evaluate(
+            model,
+            folder / "logs",
+            task,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            seed=plan.seed,
+            samples=max(FEWEST_AT_ONCE, asked_at_once),
+        )
     errors = sum(sample.error is not None for sample in log.samples or [])
     if errors == len(log.samples or []):
         raise UserError(f"{model} answered nothing: {first_error(log)}")
