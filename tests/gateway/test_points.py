@@ -100,6 +100,16 @@ def test_a_transformed_call_carries_what_was_decided(fake: Fake) -> None:
             assert (json.loads(arguments) if isinstance(arguments, str) else arguments) == {"to": "nobody"}
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_forbidden_does_not_slip_out_at_the_end_of_a_text_before_a_call(fake: Fake, way: str) -> None:
+    with serve(fake, points=Watched(handling=Handling(attempts=0))) as url:
+        model = fake.says(f"slips-{way}", Turn("this is the ", "sea", calls=(CALL,), finish="tool_calls"))
+        got = ask(url, way, model, constraints=[NO_SEA], tools=["send"])
+    assert got.error == "constraints_unmet"
+    assert "sea" not in got.text
+    assert got.calls == ()
+
+
 def test_a_stop_by_a_decision_ends_the_answer(fake: Fake) -> None:
     with serve(fake, points=Watched(decision=Decision(Verdict.STOP, "stop"))) as url:
         got = ask(

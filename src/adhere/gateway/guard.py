@@ -108,13 +108,18 @@ class Guard:
     def close(self, *, finished: bool = True) -> tuple[Checked, ...]:
         """The answer has ended, or broke: every constraint's check.
 
-        Where it is not `finished` (it broke, or a tool is called and the answer goes on after it) a constraint that is
-        neither met nor broken for certain has no check.
+        Where it is not `finished` (it broke, or a tool is called and the answer goes on after it) a constraint that
+        is neither met nor broken for certain has no check. What is forbidden and stands at the very end is broken
+        there: no word of the answer follows it.
         """
         if self._checks is None:
             self._decided = [monitor.verdict.decided for monitor in self._monitors]
+            unsettled = [monitor.unsettled() for monitor in self._monitors]
             self._lost = [monitor for monitor in self._monitors if monitor.verdict is BROKEN]
             self._checks = tuple(monitor.close() for monitor in self._monitors)
+            for place, check in enumerate(self._checks):
+                if unsettled[place] and check.verdict is BROKEN:
+                    self._decided[place] = True
         return tuple(
             Checked(asked, check if finished or decided else None)
             for asked, check, decided in zip(self.asked, self._checks, self._decided, strict=True)
