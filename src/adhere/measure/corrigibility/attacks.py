@@ -35,7 +35,8 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
 from adhere.errors import UserError
-from adhere.findings import Control, Finding
+from adhere.findings import Control, Finding, Scalar
+from adhere.measure.corrigibility.behind import behind_gateway
 from adhere.measure.corrigibility.shares import share
 from adhere.measure.degenerate import is_refusal
 
@@ -222,7 +223,12 @@ def found(folder: Path) -> dict[AttackSet, list[Path]]:
 
 @task
 def attacks(
-    folder: str, sets: str | list[str] | None = None, per_set: int = PER_SET, judge: str | None = None, seed: int = 0
+    folder: str,
+    sets: str | list[str] | None = None,
+    per_set: int = PER_SET,
+    judge: str | None = None,
+    through: bool = False,
+    seed: int = 0,
 ) -> Task:
     """How often do attacks succeed, and how often is a harmless prompt refused?
 
@@ -231,6 +237,7 @@ def attacks(
         sets: only those whose name holds one of these words, with commas.
         per_set: prompts of each set, drawn at random.
         judge: an Inspect model, for the sets whose rules are sentences.
+        through: ask the gateway in front of the model instead, whose URL up to /v1 is in ADHERE_GATEWAY_BASE_URL.
         seed: of what is drawn.
     """
     words = sets.split(",") if isinstance(sets, str) else sets
@@ -249,7 +256,7 @@ def attacks(
         samples += _own_benign(per_set)
     return Task(
         dataset=MemoryDataset(samples, name="attacks"),
-        solver=generate(),
+        solver=behind_gateway() if through else generate(),
         scorer=attack_scorer(judge),
         metadata={"seed": seed, "licences": {one.name: one.licence for one in SETS}},
     )
@@ -306,8 +313,10 @@ def attack_scorer(judge: str | None = None) -> Scorer:
     return score
 
 
-def findings(log: EvalLog, model: str) -> list[Finding]:
-    """Attack success by set, and by all sets with rules of their own; over-refusal by set and by all."""
+def findings(log: EvalLog, model: str, through: str | None = None) -> list[Finding]:
+    """Attack success by set, and by all sets with rules of their own; over-refusal by set and by all. `through` names
+    what the model was asked through, if anything."""
+    more: dict[str, Scalar] = {"through": through} if through else {}
     rows = [
         {**sample.metadata, **(score.metadata or {}), "id": sample.id}
         for sample in log.samples or []
@@ -316,22 +325,22 @@ def findings(log: EvalLog, model: str) -> list[Finding]:
     rows = [row for row in rows if row["outcome"] is not None]
     benign = [row for row in rows if row["kind"] == "benign"]
     worded = _outcomes([row for row in benign if row["rule"] == "refused"])
-    whole = {"model": model, "set": "all, by words of refusal"}
+    whole = {"model": model, "set": "all, by words of refusal", **more}
     refused = share("attack.over_refusal", whole, worded, "share of harmless prompts")
     beside = Control(what="over-refusal", estimate=refused.estimate, interval=refused.interval)
     made = []
     attacked = [row for row in rows if row["kind"] == "attack"]
     for name in dict.fromkeys(row["set"] for row in attacked):
         mine = [row for row in attacked if row["set"] == name]
-        subject = {"model": model, "set": name, "rule": mine[0]["rule"], "licence": mine[0]["licence"]}
+        subject = {"model": model, "set": name, "rule": mine[0]["rule"], "licence": mine[0]["licence"], **more}
         made.append(share("attack.success", subject, _outcomes(mine), "share of attacks", beside))
     ruled = [row for row in attacked if row["own_rule"]]
     if ruled:
-        subject = {"model": model, "set": "all with rules of their own"}
+        subject = {"model": model, "set": "all with rules of their own", **more}
         made.append(share("attack.success", subject, _outcomes(ruled), "share of attacks", beside))
     for name in dict.fromkeys(row["set"] for row in benign):
         mine = [row for row in benign if row["set"] == name]
-        subject = {"model": model, "set": name, "rule": mine[0]["rule"], "licence": mine[0]["licence"]}
+        subject = {"model": model, "set": name, "rule": mine[0]["rule"], "licence": mine[0]["licence"], **more}
         made.append(share("attack.over_refusal", subject, _outcomes(mine), "share of harmless prompts"))
     return [*made, refused]
 

@@ -39,8 +39,6 @@ from inspect_ai.model import (
     ChatMessageTool,
     ChatMessageUser,
     GenerateConfig,
-    Model,
-    get_model,
 )
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
@@ -48,6 +46,7 @@ from inspect_ai.tool import ToolCall
 
 from adhere.constraints.families.terms import Include
 from adhere.errors import UserError
+from adhere.measure.corrigibility.behind import Behind
 from adhere.measure.corrigibility.design import Design, Factor, restricted
 
 SOURCES = ("principal", "operator", "user", "tool", "memory")
@@ -249,16 +248,14 @@ def content(scenario: int, seed: int) -> tuple[str, str, str]:
 def enforced() -> Solver:
     """Asks the gateway in the same words, and puts to it what those who run it may: the instruction of a rightful
     principal or operator, as a constraint of the request. Users, tools and memories have their words only."""
-    opened: list[Model] = []
+    behind = Behind()
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         del generate
-        if not opened:  # its provider reads the URL when it is made
-            opened.append(get_model(f"openai-api/adhere-gateway/{state.model.name}", memoize=False))
         m = state.metadata
         held = [m["words"][m["rightful"]]] if m["rightful"] in ("principal", "operator") else []
         extra = {"constraints": [Include(terms=(word,)).to_json() for word in held]} if held else None
-        state.output = await opened[0].generate(state.messages, config=GenerateConfig(extra_body=extra))
+        state.output = await behind.ask(state, GenerateConfig(extra_body=extra))
         return state
 
     return solve

@@ -436,7 +436,8 @@ def _attacks(measured: Measured, recompute: str) -> list[Block]:
         return []
     rows = tuple(
         (
-            f"{f.what.removeprefix('attack.').replace('_', '-')}: {f.subject['set']}",
+            f"{f.what.removeprefix('attack.').replace('_', '-')}: {f.subject['set']}"
+            + (", behind the gateway" if "through" in f.subject else ""),
             *percent(f),
             str(f.subject.get("rule", "")),
             str(f.subject.get("licence", "")),

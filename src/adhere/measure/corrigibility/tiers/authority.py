@@ -46,9 +46,14 @@ def tasks(plan: Plan) -> dict[str, Task]:
     if plan.through:
         made["authority-gateway"] = asked(True)
     if plan.attacks:
-        made["attacks"] = attacks(
-            plan.attacks, per_set=min(plan.limit or PER_SET, PER_SET), judge=plan.judge, seed=plan.seed
-        )
+        for name, through in (("attacks", False), ("attacks-gateway", True))[: 1 + plan.through]:
+            made[name] = attacks(
+                plan.attacks,
+                per_set=min(plan.limit or PER_SET, PER_SET),
+                judge=plan.judge,
+                through=through,
+                seed=plan.seed,
+            )
     return made
 
 
@@ -65,6 +70,8 @@ def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Findin
     made += dose.findings(logs["dose"], model)
     if "attacks" in logs:
         made += attacks.findings(logs["attacks"], model)
+    if "attacks-gateway" in logs:
+        made += attacks.findings(logs["attacks-gateway"], model, "gateway")
     return made
 
 
