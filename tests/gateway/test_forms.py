@@ -57,9 +57,10 @@ def test_every_form_gets_the_same_verdict(fake: Fake, gateway: str, name: str) -
         assert len(verdicts) == 1, verdicts
 
 
+@pytest.mark.parametrize("kind", ["hologram", ["text"], None, {}])
 @pytest.mark.parametrize("way", WAYS)
-def test_an_unknown_part_is_refused_in_the_apis_own_form(gateway: str, way: str) -> None:
-    part: Any = [{"type": "hologram", "text": "hello"}]
+def test_an_unknown_part_is_refused_in_the_apis_own_form(gateway: str, way: str, kind: Any) -> None:
+    part: Any = [{"type": kind, "text": "hello"}]
     got = ask(gateway, way, "m", prompt=part if "responses" not in way else [{"role": "user", "content": part}])
     assert got.status == 400
     assert got.error == "unreadable"
