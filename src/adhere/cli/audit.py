@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from adhere.explain.run import Explained
     from adhere.measure.audit import Measured, Plan
     from adhere.measure.enforced import Enforced
     from adhere.measure.sustain.run import Done
     from adhere.modular.runs import Finished
     from adhere.report.page import Section
 
-PARTS = ("measure", "sustain")
-"""What an audit is made of: what the model does of what it is told, and what that costs it."""
+PARTS = ("measure", "sustain", "explain")
+"""What an audit is made of: what the model does of what it is told, what that costs it, and where inside it happens."""
+EXPLAINED = 80
+"""Cases of each skill that an audit explains by; `adhere explain` takes more, erases, and saves monitors."""
 SUSTAINED = 40
 """Problems of each of the pocket world's domains on which bare and enforced obedience are compared."""
 STUDIES = ("modular",)
@@ -37,7 +40,10 @@ def audit(
         str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
     ] = "pocket",
     only: Annotated[
-        str, typer.Option("--only", metavar="PARTS", help="measure, or measure,sustain: what obedience costs, too.")
+        str,
+        typer.Option(
+            "--only", metavar="PARTS", help="measure; with commas sustain (the cost), explain (where inside)."
+        ),
     ] = "measure",
     study: Annotated[
         str | None,
@@ -94,7 +100,7 @@ def audit(
     _check("--only", only, PARTS)
     _check("--with", study, STUDIES)
     if "measure" not in only.split(","):
-        raise UserError("an audit measures, whatever it does besides: --only measure,sustain; or see adhere sustain")
+        raise UserError("an audit measures, whatever it does besides: see adhere sustain, adhere explain")
     if certify is not None and not 0 < certify < 1:
         raise UserError(f"--certify takes a share between 0 and 1, such as 0.999, not {certify}")
     plan = Plan(
@@ -112,13 +118,15 @@ def audit(
     )
     folder = out or Path("runs") / _folder(model, plan)
     command = shlex.join(["adhere", *sys.argv[1:]])
-    compared = cost = None
+    compared = cost = explained = None
     try:
         measured = _measure(model, folder, plan, Console(stderr=True), command)
         if through_gateway:
             compared = _enforced(model, folder, plan, measured, command)
         if "sustain" in only.split(","):
             cost = _cost(model, folder / "obedience", plan, command)
+        if "explain" in only.split(","):
+            explained = _explained(measured.model, folder / "explain", seed, command)
     except KeyboardInterrupt:
         typer.echo(
             f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
@@ -128,11 +136,12 @@ def audit(
     found = [*measured.findings, *(finding for one in trained for finding in one.findings)]
     found += compared.findings if compared else ()
     found += cost.findings if cost else ()
+    found += explained.findings(command) if explained else ()
     records.write(folder / "findings.json", found)
     if json:
         records.write(json, found)
     where = report or folder / "report.html"
-    _write_page(where, measured, compared, cost, trained, folder, plan, command)
+    _write_page(where, measured, compared, cost, explained, trained, folder, plan, command)
     _print(measured, compared, where, Console())
     if cost:
         from adhere.cli.sustain_tables import print_done
@@ -201,6 +210,36 @@ def _cost(model: str, folder: Path, plan: Plan, command: str) -> Done:
     return live(model, folder, Sustain(problems=plan.limit, seed=plan.seed, temperature=plan.temperature), command)
 
 
+def _explained(model: str, folder: Path, seed: int, command: str) -> Explained | None:
+    """A small explanation of an open model: four lenses and their controls, nothing erased, no monitors. None, with a
+    line that says why, where it cannot be explained: what was measured is not lost by that."""
+    from rich.console import Console
+
+    from adhere.cli.explain import open_named
+    from adhere.cli.progress import progress
+    from adhere.explain.run import Plan, explain
+
+    if not model.startswith("adhere/"):
+        typer.echo(f"not explained: that needs the weights, and {model} is asked over an API", err=True)
+        return None
+    plan = Plan(
+        positions=("prompt", "25", "50", "75", "eos", "mean"),
+        samples=EXPLAINED,
+        kind="lda",
+        seed=seed,
+        free=40,
+        again=0,
+        watched=0,
+    )
+    try:
+        opened, name = open_named(model)
+        with progress(Console(stderr=True)) as told:
+            return explain(opened, name, folder, plan, progress=told, recompute=command)
+    except UserError as error:
+        typer.echo(f"not explained: {error}", err=True)
+        return None
+
+
 def _modular(folder: Path, seed: int) -> Sequence[Finished]:
     """One network without attention and one with it, trained until their metrics settle."""
     from adhere.modular import runs
@@ -215,6 +254,7 @@ def _write_page(
     measured: Measured,
     compared: Enforced | None,
     cost: Done | None,
+    explained: Explained | None,
     trained: Sequence[Finished],
     folder: Path,
     plan: Plan,
@@ -234,6 +274,10 @@ def _write_page(
         from adhere.cli.sustain import section_of
 
         sections += [made for made in (section_of(cost, command),) if made]
+    if explained:
+        from adhere.report.sections.explain import sections as explaining
+
+        sections += explaining(explained, recompute=f"adhere explain {shlex.quote(measured.model)}")
     if trained:
         from adhere.report.sections import modular
 
