@@ -182,11 +182,16 @@ def transferred(found: Explained, recompute: str = "") -> Section:
             recompute=recompute,
         )
     )
-    clusters = " / ".join(", ".join(group) for group in common.clusters())
+    groups = [", ".join(group) for group in common.clusters() if len(group) > 1]
+    clusters = (
+        f"Groups whose probes carry over to each other (AUC of 0.7 on average): {'; '.join(groups)}."
+        if groups
+        else "No two skills' probes carry over to each other at an AUC of 0.7 on average: there are no groups."
+    )
     agreement = common.agreement(found.outside, recompute=recompute)
     blocks: tuple[Block, ...] = (
         Charts(tuple(drawn)),
-        Prose(f"Groups whose probes carry over to each other (AUC of 0.7 on average): {clusters}."),
+        Prose(clusters),
         Prose(agreement.sentence if agreement.holds else _no_agreement(agreement)),
         *told([one for one, pair in zip(claims, _pairs(claims), strict=True) if pair[0] != pair[1]], "between skills"),
     )
