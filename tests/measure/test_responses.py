@@ -238,3 +238,27 @@ def test_prompts_files_are_checked_too(tmp_path: Path) -> None:
 def test_a_models_name_from_its_file() -> None:
     assert model_of("runs/meta__llama-3.1.jsonl.gz") == "meta/llama-3.1"
     assert model_of("gpt-4.jsonl") == "gpt-4"
+
+
+def test_instructions_that_stand_in_the_system_prompt_are_asked_there(tmp_path: Path) -> None:
+    from adhere.measure.adherence import file_samples
+
+    row = {
+        "key": 7,
+        "prompt": "Write about the sea. Do not use any commas.",
+        "instruction_id_list": ["punctuation:no_comma"],
+        "kwargs": [{}],
+        "messages": [
+            {"role": "system", "content": "Do not use any commas."},
+            {"role": "user", "content": "Write about the sea."},
+        ],
+    }
+    answered = {**row, "key": 8, "messages": [*row["messages"], {"role": "assistant", "content": "The sea."}]}
+    path = tmp_path / "sys_ifeval.jsonl"
+    path.write_text("\n".join(json.dumps(one) for one in (row, answered)) + "\n", encoding="utf-8")
+    first, second = file_samples("ifeval", str(path))
+    assert [(message.role, message.text) for message in first.input] == [  # type: ignore[union-attr]
+        ("system", "Do not use any commas."),
+        ("user", "Write about the sea."),
+    ]
+    assert second.input == row["prompt"]

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +130,15 @@ def independent_samples(seed: int) -> Iterator[Sample]:
 def _sample(
     number: int, messages: list[tuple[Any, str]], constraints: tuple[Constraint, ...], name: str, kind: Any
 ) -> Sample:
-    made: list[ChatMessage] = [
+    asked = [{"asked_as": None, "parameters": constraint.to_json()} for constraint in constraints]
+    return Sample(id=number, input=_chat(messages), metadata={"set": name, "asked": asked, "task": str(kind)})
+
+
+def _chat(messages: Iterable[tuple[str, str]]) -> list[ChatMessage]:
+    return [
         ChatMessageSystem(content=text) if role == "system" else ChatMessageUser(content=text)
         for role, text in messages
     ]
-    asked = [{"asked_as": None, "parameters": constraint.to_json()} for constraint in constraints]
-    return Sample(id=number, input=made, metadata={"set": name, "asked": asked, "task": str(kind)})
 
 
 def file_samples(task_set: str, data: str | None) -> list[Sample]:
@@ -152,7 +155,7 @@ def file_samples(task_set: str, data: str | None) -> list[Sample]:
     return [
         Sample(
             id=question.prompt_id,
-            input=question.prompt,
+            input=_chat(question.messages) if question.messages else question.prompt,
             metadata={
                 "set": task_set,
                 "asked": [{"asked_as": one.asked_as, "parameters": one.parameters} for one in question.asked],

@@ -61,11 +61,13 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt and what it asks for."""
+    """A prompt and what it asks for. `messages`, as (role, content), are how it is asked live where the instructions
+    stand apart from the task (RealGuardrails' `sys_ifeval`); empty where the prompt is asked as it is."""
 
     prompt_id: str
     prompt: str
     asked: tuple[Asked, ...]
+    messages: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +269,17 @@ def question_of(record: Mapping[str, Any]) -> Question | None:
         if not prompt:
             raise UserError('missing field: "prompt" (or a "key")')
         identity = hashlib.blake2b(prompt.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
-    return Question(identity, prompt, asked)
+    return Question(identity, prompt, asked, _messages(record))
+
+
+def _messages(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """A conversation that ends with the user, if the record has one; any other is an answer's, and not asked."""
+    value = record.get("messages")
+    if not isinstance(value, list) or not value:
+        return ()
+    said = [(one.get("role"), one.get("content")) for one in value if isinstance(one, dict)]
+    texts = [(role, text) for role, text in said if role in ("system", "user") and isinstance(text, str)]
+    return tuple(texts) if len(texts) == len(value) and texts[-1][0] == "user" else ()
 
 
 def _asked(record: Mapping[str, Any]) -> tuple[Asked, ...] | None:
