@@ -1,7 +1,9 @@
 """Asking the same model behind a gateway, in the middle of a task that asks it bare.
 
-Its URL up to /v1 stands in ADHERE_GATEWAY_BASE_URL, its key in ADHERE_GATEWAY_API_KEY. What the gateway will not
-let through (403), or will not deliver (422), is an answer: its refusal. Any other failure is an error of the sample.
+Its URL up to /v1 stands in ADHERE_GATEWAY_BASE_URL, its key in ADHERE_GATEWAY_API_KEY. What the gateway will not let
+through (403), or will not deliver (422), is an answer: a refusal in words of our own, since an error's text may repeat
+the request. A request that the model itself could not take (400, a prompt too long) has an empty answer, as bare. Any
+other failure is an error of the sample.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 SERVICE = "adhere-gateway"
 REFUSED = frozenset({403, 422})
 """What a gateway answers when a policy, a monitor, the warden or the budget of repairs says no."""
+UNREADABLE = 400
+SAID = "I can't help with that: the gateway refused it."
 
 
 class Behind:
@@ -27,10 +31,12 @@ class Behind:
         try:
             return await self._opened.generate(state.messages, config=config or GenerateConfig())
         except Exception as error:
-            if getattr(error, "status_code", None) not in REFUSED:
-                raise
-            said = f"I can't help with that: the gateway refused ({error})."
-            return ModelOutput.from_content(state.model.name, said, stop_reason="content_filter")
+            status = getattr(error, "status_code", None)
+            if status in REFUSED:
+                return ModelOutput.from_content(state.model.name, SAID, stop_reason="content_filter")
+            if status == UNREADABLE:
+                return ModelOutput.from_content(state.model.name, "", stop_reason="model_length")
+            raise
 
 
 @solver
