@@ -153,3 +153,12 @@ def test_masks_of_a_schema_let_a_random_model_write_only_json_of_it() -> None:
 def test_a_schema_that_cannot_be_enforced_is_one_clear_line() -> None:
     with pytest.raises(UserError, match="the JSON schema cannot be enforced"):
         Grammar(tiny(), {"type": "strange"})
+
+
+def test_no_bound_is_kept_by_gluing_words_together(pocket: OpenModel) -> None:
+    bounds = (Words(at_most=9), Include(terms=("boat",)))
+    written = _write(pocket, "Tell me about the sea.", *bounds)
+    assert written.met
+    known = set(pocket.tokenizer.get_vocab())
+    for word in written.text.rstrip(".").replace(".", "").split():
+        assert f"Ġ{word}" in known or word in known, written.text

@@ -43,6 +43,8 @@ NEARER = 0.8
 """Where a piece led nowhere, the share of the way to it at which the next is tried: what followed had no room."""
 SQUEEZED = 8
 """Tokens refused at one place after which the answer is better off ending sooner, if it can."""
+UNLIKELY = -11.0
+"""Log-probability below which a token that comes after refused ones is not what the model would have written."""
 LIKELY_END = -6.0
 """Log-probability that an end must have had for an answer to be cut back to it."""
 
@@ -133,6 +135,7 @@ class ConstraintGuide:
     def allowed(self, tokens: Sequence[int], logits: torch.Tensor) -> torch.Tensor | None:
         self._follow(tokens)
         self._refused = 0
+        self._logits, self._total = logits, float(logits.logsumexp(0))
         if len(self._scores) == len(tokens):
             self._scores.append((logits[self._pieces.scored] - logits.logsumexp(0)).cpu())
         return self._grammar.allowed([*self._start, *tokens]) if self._grammar else None
@@ -145,6 +148,9 @@ class ConstraintGuide:
             return Opinion.REFUSE if next(self.places(tokens), None) is None else Opinion.END
         refusing = self._refusing(token)
         if refusing is None:
+            if self._refused and float(self._logits[token]) - self._total < UNLIKELY:
+                self.dead = True  # what is left is no text: "looksred" at the last of nine words
+                return Opinion.END
             return Opinion.ACCEPT
         self._refused += 1
         missing = refusing.wanted().pieces if isinstance(refusing, Monitor) else ()
