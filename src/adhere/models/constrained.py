@@ -43,8 +43,8 @@ NEARER = 0.8
 """Where a piece led nowhere, the share of the way to it at which the next is tried: what followed had no room."""
 SQUEEZED = 8
 """Tokens refused at one place after which the answer is better off ending sooner, if it can."""
-UNLIKELY = -11.0
-"""Log-probability below which a token that comes after refused ones is not what the model would have written."""
+UNLIKELY = -8.0
+"""Log-probability below which a token that goes on with a word, others refused, is not what the model would write."""
 LIKELY_END = -6.0
 """Log-probability that an end must have had for an answer to be cut back to it."""
 
@@ -119,6 +119,7 @@ class ConstraintGuide:
         self._read = 0
         self._refused = 0
         self._squeezed: list[int] = []
+        self._last = self._prefix[-1:]
         self.dead = False
         """Whether it ended because next to nothing could follow, at two places in a row: what comes then is no text."""
         self._scores: list[torch.Tensor] = []
@@ -148,7 +149,8 @@ class ConstraintGuide:
             return Opinion.REFUSE if next(self.places(tokens), None) is None else Opinion.END
         refusing = self._refusing(token)
         if refusing is None:
-            if self._refused and float(self._logits[token]) - self._total < UNLIKELY:
+            glued = self._last.isalnum() and self._text.peek(token)[:1].isalnum()
+            if self._refused and glued and float(self._logits[token]) - self._total < UNLIKELY:
                 self.dead = True  # what is left is no text: "looksred" at the last of nine words
                 return Opinion.END
             return Opinion.ACCEPT
@@ -207,6 +209,7 @@ class ConstraintGuide:
         self._before.append(tuple(monitor.fork() for monitor in self._monitors))
         piece = self._text.push(token)
         if piece:
+            self._last = piece[-1]
             for monitor in self._monitors:
                 monitor.feed(piece)
 
