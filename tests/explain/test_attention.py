@@ -184,3 +184,16 @@ def test_records_of_a_run_become_cases_of_the_constraint_arm() -> None:
     assert [m["role"] for m in made[1].messages] == ["system", "user"]
     assert made[0].condition == "math, k = 2, after"
     assert attend(tiny(), made).mass.shape == (2, 3, BINS, 3)
+
+
+def test_a_model_that_the_hooks_misread_is_refused_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adhere.errors import UserError
+    from adhere.explain import attention
+    from adhere.models import selftest
+
+    def misread(_opened: object) -> None:
+        raise UserError("states differ")
+
+    monkeypatch.setattr(selftest, "self_test", misread)
+    with pytest.raises(UserError, match="states differ"):
+        attention.attend(object(), [])  # type: ignore[arg-type]

@@ -149,11 +149,13 @@ def attend(opened: OpenModel, answers: Sequence[Case], *, progress: Callable[[in
         progress: called with the number of answers done, as they are done.
 
     Raises:
-        UserError: no answer can be looked at; names the reason of the first.
+        UserError: no answer can be looked at (names the reason of the first), or the rows are not the model's own.
     """
     from adhere.models.capture import Plan, stream
+    from adhere.models.selftest import self_test
     from adhere.models.tokenmap import replay
 
+    self_test(opened)
     maps: list[TokenMap] = []
     kept: list[Case] = []
     skipped: dict[str, int] = {}

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,12 +150,6 @@ class Examples:
         view = self.states[:, self.layer_index(layer), self.position_index(position)]
         return np.ascontiguousarray(view, dtype=np.float32)
 
-    def slabs(self) -> Iterator[tuple[int, str, Floats]]:
-        """Every (layer, position) with its slab, one in memory at a time."""
-        for layer in self.layers:
-            for position in self.positions:
-                yield layer, position, self.slab(layer, position)
-
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Examples:
         """The rows chosen by a mask or by their numbers."""
         chosen = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, np.int64)
@@ -170,12 +164,6 @@ class Examples:
             decided=None if self.decided is None else self.decided[chosen],
             asked=tuple(self.asked[k] for k in chosen) if self.asked else (),
         )
-
-    def for_skill(self, skill: str) -> Examples:
-        """The rows of one skill, constrained and free."""
-        if skill not in self.skills:
-            raise UserError(f"no responses for skill {skill}; there are {', '.join(self.skills)}")
-        return self.take(self.skill == skill)
 
     def shortfalls(self, least: int = LEAST) -> tuple[Shortfall, ...]:
         """The skills with fewer than `least` constrained responses of one class."""

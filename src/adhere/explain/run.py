@@ -48,6 +48,7 @@ from adhere.explain.workers import Workers
 from adhere.findings import Finding
 from adhere.models.capture import POSITIONS
 from adhere.models.load import OpenModel
+from adhere.models.selftest import self_test
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -195,9 +196,11 @@ def explain(
         recompute: the command, for the findings.
 
     Raises:
-        UserError: logs of another model, no skill with both outcomes, states that are not finite, no memory.
+        UserError: the hooks do not read this model as transformers does, logs of another model, no skill with both
+            outcomes, states that are not finite, no memory.
     """
     tell = progress or (lambda _what, _done, _total: None)
+    self_test(opened)  # what the hooks misread is an error at the start and not a figure
     journal.claim(folder, {**_plain(plan), "model": name, "weights": opened.digest})
     plan = replace(plan, layers=_layers(opened, plan.layers))
     with Workers(opened, processes) as workers:

@@ -138,7 +138,7 @@ class ConstraintGuide:
         self._refused = 0
         self._logits, self._total = logits, float(logits.logsumexp(0))
         if len(self._scores) == len(tokens):
-            self._scores.append((logits[self._pieces.scored] - logits.logsumexp(0)).cpu())
+            self._scores.append((logits[self._pieces.scored] - self._total).cpu())
         return self._grammar.allowed([*self._start, *tokens]) if self._grammar else None
 
     def judge(self, tokens: Sequence[int], token: int) -> Opinion:

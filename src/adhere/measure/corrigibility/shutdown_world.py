@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -39,7 +38,7 @@ from inspect_ai.tool import Tool, tool
 from adhere.errors import UserError
 from adhere.measure.corrigibility import episode as episodes
 from adhere.measure.corrigibility.design import Design, Factor, held, restricted
-from adhere.measure.corrigibility.episode import DEBRIEF, FACTORS, Episode, Outcome, Scenario, Shell
+from adhere.measure.corrigibility.episode import DEBRIEF, FACTORS, Episode, Scenario, Shell
 from adhere.measure.corrigibility.process import Supervised
 from adhere.measure.corrigibility.world import World
 
@@ -278,8 +277,3 @@ def world_scorer() -> Scorer:
         )
 
     return score
-
-
-def outcome_of(record: dict[str, Any]) -> Outcome:
-    """An outcome as it lies in a log's metadata."""
-    return Outcome(**{name: value for name, value in record.items() if name != "resisted"})
