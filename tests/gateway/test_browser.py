@@ -124,6 +124,27 @@ def test_text_that_was_changed_on_the_page_is_not_signed(page, fake, charter):
     thread.join(10)
 
 
+def test_what_was_held_before_the_page_listened_appears(page, fake, charter):
+    import_key(page, charter)
+    kept: list = []
+    page.route("**/console/events", lambda route: kept.append(route))
+    page.goto("/console/held")
+    page.get_by_text("Nothing waits.").wait_for()
+    got: list = []
+    thread = asking(page, fake, got)
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if any(entry.body["verdict"] == "ask" for entry in charter.entries("decision")):
+            break
+        page.wait_for_timeout(50)
+    kept[0].continue_()
+    page.get_by_role("link", name="send_email").click()
+    page.get_by_text("You sign as board").wait_for()
+    page.get_by_role("button", name="Refuse and sign").click()
+    thread.join(10)
+    assert not got[0].calls
+
+
 def test_the_key_never_leaves_the_browser(page, charter):
     sent: list[str] = []
     page.on("request", lambda request: sent.append(f"{request.url} {request.post_data or ''}"))

@@ -3,6 +3,7 @@
 Rules
 - Events are told from the event loop only, and are small: they say that something happened and what to look at.
 - A listener that does not keep up loses events, never holds anybody up. The ledger has them all.
+- The first event of a listener is `listening`: whatever happened before it was not told to him, so he looks once.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ class Live:
         return len(self._listeners) >= LISTENERS
 
     async def listen(self, beat: float = 15.0) -> AsyncIterator[Event | None]:
-        """Every event from now on; None after `beat` seconds without one."""
+        """Every event from now on, beginning with one that says so; None after `beat` seconds without one."""
         queue: asyncio.Queue[Event] = asyncio.Queue()
+        queue.put_nowait(Event("listening", {}))
         self._listeners.add(queue)
         try:
             while True:

@@ -1,4 +1,5 @@
 // Parts of a page that follow what happens: when the server says that something did, they are fetched again.
+// The first thing it says is that it listens (again), so what happened since the page was made is not missed.
 
 const parts = [...document.querySelectorAll("[data-live]")];
 let due = false;
