@@ -231,9 +231,9 @@ def _everything(rows: int = ROWS, draws: int = 2) -> None:
 
     from adhere.explain.decodability import aucs
     from adhere.explain.dependency import ErasurePlan, erase_site
+    from adhere.explain.design import Design
     from adhere.explain.erasers import RANKS
     from adhere.explain.examples import Examples
-    from adhere.explain.plan import Plan
     from adhere.explain.scan import read_site
 
     project = _reference()
@@ -260,11 +260,11 @@ def _everything(rows: int = ROWS, draws: int = 2) -> None:
         ("",) * n,
         np.ones(n, bool),
     )
-    plan = Plan.of(examples, "ridge", shuffles=0)
-    erasure = ErasurePlan(plan, RANKS, draws, 0)
-    own, (read, erased) = _timed(lambda: (read_site(x, plan), erase_site(x, erasure)))
+    design = Design.of(examples, "ridge", shuffles=0)
+    erasure = ErasurePlan(design, RANKS, draws, 0)
+    own, (read, erased) = _timed(lambda: (read_site(x, design), erase_site(x, erasure)))
 
-    held_out = plan.fold == 0
+    held_out = design.fold == 0
     fits = 0
 
     def ridge(part: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -282,7 +282,7 @@ def _everything(rows: int = ROWS, draws: int = 2) -> None:
         centred = [x[r] - x[r].mean(axis=0) for r in train]
         own = [ridge(x[train[k]], met[train[k]]) for k in range(SKILLS)]
         ridge(np.concatenate(centred), met[np.concatenate(train)])
-        few = np.flatnonzero(~held_out & plan.few)
+        few = np.flatnonzero(~held_out & design.few)
         ridge(x[few], met[few])
         for k in range(SKILLS):
             others = [j for j in range(SKILLS) if j != k]
@@ -364,7 +364,7 @@ def _pocket() -> None:
     parts: dict[str, float] = {}
     parts["logistic probes"], scanned = _timed(lambda: scan(examples))
     parts["moment probes"], _ = _timed(lambda: scan(examples, "lda"))
-    parts["surface baseline"], baseline = _timed(lambda: surface(examples, scanned.plan))
+    parts["surface baseline"], baseline = _timed(lambda: surface(examples, scanned.design))
     parts["specialists, intervals"], lens = _timed(lambda: specialists(scanned, baseline))
     parts["transfer"], _ = _timed(lambda: transfer(scanned, lens))
     parts["timing"], _ = _timed(lambda: timing(scanned, lens, examples))

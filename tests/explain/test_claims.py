@@ -11,7 +11,7 @@ import pytest
 from adhere.errors import UserError
 from adhere.explain.claims import claim, simultaneous
 from adhere.explain.decodability import Estimate, pooled
-from adhere.explain.plan import Plan
+from adhere.explain.design import Design
 from adhere.explain.scan import scan
 from adhere.explain.sites import over, sites
 from adhere.explain.specialists import specialists
@@ -79,7 +79,7 @@ def test_pooling_keeps_the_spread_between_tries() -> None:
 def test_shuffled_labels_keep_what_responses_of_a_prompt_have_in_common() -> None:
     made = examples(skills=1, prompts=60, per_prompt=6)
     made = replace(made, met=(made.prompt % 2 == 0))
-    labels = Plan.of(made, "lda", shuffles=3).labels
+    labels = Design.of(made, "lda", shuffles=3).labels
     for column in range(1, 4):
         assert labels[:, column].sum() == made.met.sum()
         agree = [len(set(labels[made.prompt == p, column])) == 1 for p in range(60)]

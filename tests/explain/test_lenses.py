@@ -99,13 +99,13 @@ def test_a_prompts_offset_teaches_nothing(apart: tuple[Examples, Scan]) -> None:
     made = replace(made, met=(np.random.default_rng(3).random(60) < 0.5)[made.prompt])
     scanned = scan(made, "lda", shuffles=0)
     rows = scanned.rows("skill0")
-    found = aucs(scanned.specialist[:, :, 0], scanned.met(rows), scanned.plan.fold[rows])
+    found = aucs(scanned.specialist[:, :, 0], scanned.met(rows), scanned.design.fold[rows])
     assert np.abs(found - 0.5).max() < 0.2
 
 
 def test_specialists_read_where_there_is_something_and_emerge_there(apart: tuple[Examples, Scan]) -> None:
     made, scanned = apart
-    found = specialists(scanned, surface(made, scanned.plan))
+    found = specialists(scanned, surface(made, scanned.design))
     assert (found.auc[1:, 1:] > 0.9).all()
     assert np.abs(found.auc[0] - 0.5).max() < 0.15
     assert np.abs(found.auc[:, 0] - 0.5).max() < 0.15
@@ -145,7 +145,7 @@ def test_a_text_that_gives_it_away_is_held_against_the_probe() -> None:
     made = examples(skills=1, strength=2.0)
     made = replace(made, text=tuple("yes indeed" if met else "no, never" for met in made.met))
     scanned = scan(made, "lda")
-    found = specialists(scanned, surface(made, scanned.plan))
+    found = specialists(scanned, surface(made, scanned.design))
     readable = [c for c in found.claims() if c.finding.what == "probe.auc"]
     assert not any(c.holds for c in readable)
     at_end = next(c for c in readable if c.finding.subject["position"] == "eos")
@@ -157,9 +157,9 @@ def test_a_text_that_gives_it_away_is_held_against_the_probe() -> None:
 def test_the_surface_baseline_sees_only_what_was_written(apart: tuple[Examples, Scan]) -> None:
     made, scanned = apart
     made = replace(made, text=tuple("a" * 40 + ("b" if met else "c") for met in made.met))
-    scores = surface(made, scanned.plan)
+    scores = surface(made, scanned.design)
     rows = scanned.rows("skill0")
-    met, fold = scanned.met(rows), scanned.plan.fold[rows]
+    met, fold = scanned.met(rows), scanned.design.fold[rows]
     assert np.isnan(scores[0]).all(), "the prompts were not kept"
     assert aucs(scores[1, rows], met, fold) == pytest.approx(0.5)
     assert aucs(scores[2, rows], met, fold) > 0.99
@@ -209,7 +209,7 @@ def test_timing_tells_monitoring_from_planning_and_foresight_from_report() -> No
     made.states[~early, :, 1] = noise
     made = replace(made, decided=np.where(early, 0.2, 1.0).astype(np.float32))
     scanned = scan(made, "lda")
-    found = timing(scanned, specialists(scanned, surface(made, scanned.plan)), made)
+    found = timing(scanned, specialists(scanned, surface(made, scanned.design)), made)
     split = found.by_decision[0]
     assert all(part is not None for part in split.surface)
     assert split.share_open == pytest.approx(0.5)

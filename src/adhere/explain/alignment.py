@@ -145,7 +145,7 @@ def _best(part: Examples, kind: Kind, seed: int) -> tuple[Best, ...]:
     except UserError:  # too few prompts of one skill to be split: no probe here
         return ()
     tails = replace(part, text=tuple(text[-TAIL:] for text in part.text))
-    by_all, by_end = (specialists(read, surface(texts, read.plan)).best for texts in (part, tails))
+    by_all, by_end = (specialists(read, surface(texts, read.design)).best for texts in (part, tails))
     return tuple(max(pair, key=lambda one: _value(one.surface)) for pair in zip(by_all, by_end, strict=True))
 
 

@@ -25,11 +25,11 @@ import numpy as np
 
 from adhere.explain.claims import Claim, claim, simultaneous
 from adhere.explain.decodability import Estimate, Resamples, auc, mean
+from adhere.explain.design import Design
 from adhere.explain.erasers import RANKS, Eraser, Method, inlp, leace, random_subspace
 from adhere.explain.examples import Examples
 from adhere.explain.fitting import training
 from adhere.explain.folds import FOLDS
-from adhere.explain.plan import Plan
 from adhere.explain.probes import ALPHA, Centred, Factor, Kind, penalty
 from adhere.explain.sites import Site, over
 from adhere.findings import Finding, Scalar
@@ -49,9 +49,9 @@ _NOTHING = 1e-7
 
 @dataclass(frozen=True)
 class ErasurePlan:
-    """A scan's plan with the ranks and the number of random subspaces."""
+    """A scan's design with the ranks and the number of random subspaces."""
 
-    plan: Plan
+    design: Design
     ranks: tuple[int, ...]
     draws: int
     seed: int
@@ -76,30 +76,32 @@ class Erased:
 
 def erase_site(x: Scores, erasure: ErasurePlan) -> Erased:
     """All erasures of all skills, read on all skills, at one site."""
-    plan, ranks = erasure.plan, erasure.ranks
-    kind: Kind = "lda" if plan.kind == "logistic" else plan.kind
+    design, ranks = erasure.design, erasure.ranks
+    kind: Kind = "lda" if design.kind == "logistic" else design.kind
     n, d = x.shape
     generator = np.random.default_rng(erasure.seed)
     aimless = [random_subspace(d, max(ranks), np.zeros(d), generator) for _ in range(erasure.draws)]
     found = Erased(
         before=np.zeros(n, np.float32),
-        leace=np.zeros((plan.skills, n), np.float32),
-        inlp=np.zeros((plan.skills, len(ranks), n), np.float32),
+        leace=np.zeros((design.skills, n), np.float32),
+        inlp=np.zeros((design.skills, len(ranks), n), np.float32),
         random=np.zeros((erasure.draws, len(ranks), n), np.float32),
     )
-    alone = [(number,) for number in range(plan.folds)]
-    for number, train in enumerate(training(x, plan, plan.constrained, alone)):
+    alone = [(number,) for number in range(design.folds)]
+    for number, train in enumerate(training(x, design, design.constrained, alone)):
         centred = [Centred.of(part) for part in train]
         pairs = list(zip(centred, train, strict=True))
         surgical = [leace(c, part.mean) for c, part in pairs]
-        repeated = [inlp(c, part.mean, max(ranks), kind=kind, alpha=plan.alpha) for c, part in pairs]
+        repeated = [inlp(c, part.mean, max(ranks), kind=kind, alpha=design.alpha) for c, part in pairs]
         for skill, (c, part) in enumerate(pairs):
-            rows = np.flatnonzero((plan.fold == number) & (plan.code == skill))
-            before, after = refit(c, penalty(c, kind, plan.alpha), [*surgical, *repeated, *aimless], ranks)
+            rows = np.flatnonzero((design.fold == number) & (design.code == skill))
+            before, after = refit(c, penalty(c, kind, design.alpha), [*surgical, *repeated, *aimless], ranks)
             centre = part.mean.astype(np.float32)
-            probes = np.column_stack([before, *(after[k][:, -1] for k in range(plan.skills)), *after[plan.skills :]])
+            probes = np.column_stack(
+                [before, *(after[k][:, -1] for k in range(design.skills)), *after[design.skills :]]
+            )
             scores = ((x[rows] - centre) @ _unit(probes, before).astype(np.float32)).T
-            s, r = plan.skills, len(ranks)
+            s, r = design.skills, len(ranks)
             found.before[rows] = scores[0]
             found.leace[:, rows] = scores[1 : s + 1]
             found.inlp[:, :, rows] = scores[s + 1 : s + 1 + s * r].reshape(s, r, -1)
@@ -257,22 +259,22 @@ def dependencies(
         processes, tick: as for `sites.over`.
     """
     nested = tuple(sorted({1, *ranks}))
-    plan = Plan.of(examples, kind, alpha=alpha, folds=folds, shuffles=0, seed=seed)
-    erasure = ErasurePlan(plan, nested, draws, seed)
+    design = Design.of(examples, kind, alpha=alpha, folds=folds, shuffles=0, seed=seed)
+    erasure = ErasurePlan(design, nested, draws, seed)
     found = over(examples, chosen, erase_site, erasure, processes=processes, tick=tick)
     return {site: _summed_up(site, erased, examples, erasure) for site, erased in found.items()}
 
 
 def _summed_up(site: Site, erased: Erased, examples: Examples, erasure: ErasurePlan) -> Dependencies:
-    plan, ranks = erasure.plan, erasure.ranks
-    skills = range(plan.skills)
+    design, ranks = erasure.design, erasure.ranks
+    skills = range(design.skills)
     methods: list[tuple[Method, int]] = [("leace", 1), *(("inlp", rank) for rank in ranks)]
     before: list[Estimate] = []
     random: dict[int, list[Estimate]] = {rank: [] for rank in ranks}
     lost: dict[tuple[Method, int], list[list[Estimate]]] = {key: [[] for _ in skills] for key in methods}
     for j in skills:
-        rows = np.flatnonzero((plan.code == j) & plan.constrained)
-        met, fold = plan.labels[rows, 0], plan.fold[rows]
+        rows = np.flatnonzero((design.code == j) & design.constrained)
+        met, fold = design.labels[rows, 0], design.fold[rows]
         resamples = Resamples.of(examples.prompt[rows], seed=j)
 
         def read(scores: Scores) -> Estimate:

@@ -421,7 +421,7 @@ def _look(
     bare = None
     if states.untrained is not None:
         bare = scan(states.untrained, plan.kind, shuffles=0, seed=plan.seed, processes=spread, tick=tick)
-    first = specialists(read, surface(states.asked, read.plan), bare)
+    first = specialists(read, surface(states.asked, read.design), bare)
     tick()
     transfers = transfer(read, first)
     outside = failures(_labels_only(gathered.responses, read.skills))

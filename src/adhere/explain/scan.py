@@ -22,10 +22,10 @@ import numpy as np
 
 from adhere.errors import UserError
 from adhere.explain.decodability import RESAMPLES, Resamples, aucs
+from adhere.explain.design import SHUFFLES, Design
 from adhere.explain.examples import Examples
 from adhere.explain.fitting import by_logistic, by_moments
 from adhere.explain.folds import FOLDS
-from adhere.explain.plan import SHUFFLES, Plan
 from adhere.explain.probes import ALPHA, Kind
 from adhere.explain.sites import over, sites
 
@@ -57,21 +57,21 @@ class Read:
     inner: Scores
 
 
-def read_site(x: Scores, plan: Plan) -> Read:
+def read_site(x: Scores, design: Design) -> Read:
     """Fit and read all probes at one site, x of shape (n, d)."""
-    fitted, means = (by_logistic if plan.kind == "logistic" else by_moments)(x, plan)
-    n, shuffles = len(x), plan.labels.shape[1] - 1
+    fitted, means = (by_logistic if design.kind == "logistic" else by_moments)(x, design)
+    n, shuffles = len(x), design.labels.shape[1] - 1
     read = Read(
-        specialist=np.empty((plan.skills, n), np.float32),
+        specialist=np.empty((design.skills, n), np.float32),
         general=np.empty(n, np.float32),
         few=np.empty(n, np.float32),
         without=np.empty(n, np.float32),
         shuffled=np.empty((shuffles, n), np.float32),
-        inner=np.full((plan.folds, n), np.nan, np.float32),
+        inner=np.full((design.folds, n), np.nan, np.float32),
     )
     for number, probes in enumerate(fitted):
-        rows = np.flatnonzero(plan.fold == number)
-        code = plan.code[rows]
+        rows = np.flatnonzero(design.fold == number)
+        code = design.code[rows]
         every = np.concatenate(
             [probes.specialist, probes.general[:, None], probes.few[:, None], probes.without]
             + [probes.shuffled[:, :, k] for k in range(shuffles)],
@@ -79,7 +79,7 @@ def read_site(x: Scores, plan: Plan) -> Read:
         )
         every /= np.maximum(np.linalg.norm(every, axis=0), 1e-30)
         scores = x[rows] @ every.astype(np.float32) - (means[number] @ every).astype(np.float32)[code]
-        own, s = np.arange(len(rows)), plan.skills
+        own, s = np.arange(len(rows)), design.skills
         read.specialist[:, rows] = scores[:, :s].T
         read.general[rows], read.few[rows] = scores[:, s], scores[:, s + 1]
         read.without[rows] = scores[own, s + 2 + code]
@@ -87,10 +87,10 @@ def read_site(x: Scores, plan: Plan) -> Read:
             read.shuffled[k, rows] = scores[own, s + 2 + (k + 1) * s + code]
         for other, inner in probes.inner.items():
             for outer, held_out in ((number, other), (other, number)):
-                chosen = np.flatnonzero(plan.fold == held_out)
-                within = (x[chosen] @ inner.astype(np.float32))[np.arange(len(chosen)), plan.code[chosen]]
+                chosen = np.flatnonzero(design.fold == held_out)
+                within = (x[chosen] @ inner.astype(np.float32))[np.arange(len(chosen)), design.code[chosen]]
                 read.inner[outer, chosen] = within
-    if plan.skills == 1:
+    if design.skills == 1:
         read.without[:] = np.nan
     return read
 
@@ -106,7 +106,7 @@ class Scan:
     layers: tuple[int, ...]
     positions: tuple[str, ...]
     skills: tuple[str, ...]
-    plan: Plan
+    design: Design
     prompt: NDArray[np.int64]
     specialist: Scores
     general: Scores
@@ -117,7 +117,7 @@ class Scan:
 
     def rows(self, skill: str, *, constrained: bool = True) -> NDArray[np.int64]:
         """Row numbers of a skill."""
-        return np.flatnonzero((self.plan.code == self.number(skill)) & (self.plan.constrained == constrained))
+        return np.flatnonzero((self.design.code == self.number(skill)) & (self.design.constrained == constrained))
 
     def number(self, skill: str) -> int:
         if skill not in self.skills:
@@ -126,7 +126,7 @@ class Scan:
 
     def met(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """True labels of some rows."""
-        return np.asarray(self.plan.labels[rows, 0])
+        return np.asarray(self.design.labels[rows, 0])
 
     @cached_property
     def _resamples(self) -> dict[tuple[str, bool], Resamples]:
@@ -158,9 +158,9 @@ class Scan:
                 layer is chosen by the other folds' scores, whose probes did see the fold, and the AUC is too high by
                 a little: good enough for what a specialist must beat.
         """
-        fold = self.plan.fold[rows]
-        best = np.zeros(self.plan.folds, np.int64)
-        for number in range(self.plan.folds):
+        fold = self.design.fold[rows]
+        best = np.zeros(self.design.folds, np.int64)
+        for number in range(self.design.folds):
             others = fold != number
             chosen = (scores if inner is None else inner[:, number])[:, others]
             best[number] = int(np.argmax(np.nan_to_num(aucs(chosen, met[others], fold[others]), nan=0.5)))
@@ -200,8 +200,8 @@ def scan(
         UserError: activations that are not finite, a skill with one class, or too few prompts to split.
     """
     examples.require_finite()
-    plan = Plan.of(examples, kind, alpha=alpha, folds=folds, shuffles=shuffles, seed=seed)
-    reads = over(examples, sites(examples), read_site, plan, processes=processes, tick=tick)
+    design = Design.of(examples, kind, alpha=alpha, folds=folds, shuffles=shuffles, seed=seed)
+    reads = over(examples, sites(examples), read_site, design, processes=processes, tick=tick)
     shape = (len(examples.layers), len(examples.positions))
 
     def stacked(name: str) -> Scores:
@@ -213,7 +213,7 @@ def scan(
         layers=examples.layers,
         positions=examples.positions,
         skills=examples.skills,
-        plan=plan,
+        design=design,
         prompt=examples.prompt,
         **{name: stacked(name) for name in ("specialist", "general", "few", "without", "shuffled", "inner")},
     )

@@ -225,12 +225,12 @@ def specialists(scan: Scan, surface: Scores | None = None, untrained: Scan | Non
     best = []
     for k, skill in enumerate(scan.skills):
         rows = scan.rows(skill)
-        met, fold, resamples = scan.met(rows), scan.plan.fold[rows], scan.resamples(skill)
+        met, fold, resamples = scan.met(rows), scan.design.fold[rows], scan.resamples(skill)
         own = scan.specialist[:, :, k][..., rows]
         for name in ("general", "few", "without"):
             curves[name][:, :, k] = aucs(getattr(scan, name)[..., rows], met, fold)
         shuffles = range(scan.shuffled.shape[2])
-        labels = [scan.plan.labels[rows, 1 + s] for s in shuffles]
+        labels = [scan.design.labels[rows, 1 + s] for s in shuffles]
         if labels:
             curves["shuffled"][:, :, k] = np.mean(
                 [aucs(scan.shuffled[:, :, s][..., rows], labels[s], fold) for s in shuffles], axis=0

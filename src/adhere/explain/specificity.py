@@ -122,7 +122,7 @@ def specificity(
             met = scan.met(rows)
             enough = min(met.sum(), (~met).sum()) >= least
             resamples = scan.resamples(skill, constrained=constrained) if enough else None
-            estimates.append(auc(scores[rows], met, scan.plan.fold[rows], resamples) if enough else None)
+            estimates.append(auc(scores[rows], met, scan.design.fold[rows], resamples) if enough else None)
         own = estimates[0]
         assert own is not None
         x = examples.slab(*site)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adhere.explain.design import Design
 from adhere.explain.examples import Examples
-from adhere.explain.plan import Plan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def written(examples: Examples, position: str) -> tuple[str, ...] | None:
     return examples.text
 
 
-def surface(examples: Examples, plan: Plan) -> NDArray[np.float32]:
+def surface(examples: Examples, design: Design) -> NDArray[np.float32]:
     """Scores of every row at every position by a baseline that did not see its fold, shape (positions, n).
 
     NaN at positions for which there is no text.
@@ -50,11 +50,11 @@ def surface(examples: Examples, plan: Plan) -> NDArray[np.float32]:
             continue
         seen[texts] = place
         features = _features(texts)
-        for skill in range(plan.skills):
-            for number in range(plan.folds):
-                train = np.flatnonzero((plan.code == skill) & plan.constrained & (plan.fold != number))
-                held_out = np.flatnonzero((plan.code == skill) & (plan.fold == number))
-                model = LogisticRegression(solver="liblinear").fit(features[train], plan.labels[train, 0])
+        for skill in range(design.skills):
+            for number in range(design.folds):
+                train = np.flatnonzero((design.code == skill) & design.constrained & (design.fold != number))
+                held_out = np.flatnonzero((design.code == skill) & (design.fold == number))
+                model = LogisticRegression(solver="liblinear").fit(features[train], design.labels[train, 0])
                 if len(held_out):
                     scores[place, held_out] = model.decision_function(features[held_out])
     return scores

@@ -179,7 +179,7 @@ def _by_decision(
                     plain.append(None)
                     continue
                 resamples = Resamples.of(scan.prompt[rows[part]], seed=k)
-                fold = scan.plan.fold[rows[part]]
+                fold = scan.design.fold[rows[part]]
                 parts.append(auc(chosen[part], met[part], fold, resamples))
                 written = None if surface is None else surface[scan.positions.index(share), rows[part]]
                 plain.append(None if written is None else auc(written, met[part], fold, resamples))

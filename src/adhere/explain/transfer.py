@@ -204,7 +204,7 @@ def _at(scan: Scan, name: str, sites: tuple[Site, ...]) -> Transfer:
         row = []
         for skill in scan.skills:
             rows = scan.rows(skill)
-            row.append(auc(scores[rows], scan.met(rows), scan.plan.fold[rows], scan.resamples(skill)))
+            row.append(auc(scores[rows], scan.met(rows), scan.design.fold[rows], scan.resamples(skill)))
         cells.append(tuple(row))
     size = len(scan.skills)
     flat = simultaneous([cell for row in cells for cell in row])

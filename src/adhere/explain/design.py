@@ -1,7 +1,7 @@
 """What is decided before anything is fitted: the folds, the few of the small pool, and the shuffled labels.
 
 Labels are shuffled within a skill, prompt by prompt: those of a prompt go together to a prompt. All else that fits or
-reads at a site goes by one `Plan`, so that every probe, baseline and eraser has the same folds.
+reads at a site goes by one `Design`, so that every probe, baseline and eraser has the same folds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHUFFLES = 20
 
 
 @dataclass(frozen=True)
-class Plan:
+class Design:
     """All that fitting at a site needs besides the states. Rows are responses.
 
     Attributes:
@@ -54,7 +54,7 @@ class Plan:
         folds: int = FOLDS,
         shuffles: int = SHUFFLES,
         seed: int = 0,
-    ) -> Plan:
+    ) -> Design:
         """Deal the folds, draw the few, shuffle the labels."""
         generator = np.random.default_rng(seed)
         code = _codes(examples)
