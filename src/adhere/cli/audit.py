@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from adhere.explain.run import Explained
+    from adhere.explain.explained import Explained
     from adhere.measure.audit import Measured, Plan
     from adhere.measure.enforced import Enforced
     from adhere.measure.sustain.run import Done
@@ -217,7 +217,8 @@ def _explained(model: str, folder: Path, seed: int, command: str) -> Explained |
 
     from adhere.cli.explain import open_named
     from adhere.cli.progress import progress
-    from adhere.explain.run import Plan, explain
+    from adhere.explain.plan import Plan
+    from adhere.explain.run import explain
 
     if not model.startswith("adhere/"):
         typer.echo(f"not explained: that needs the weights, and {model} is asked over an API", err=True)

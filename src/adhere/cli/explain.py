@@ -15,7 +15,8 @@ from adhere.errors import UserError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adhere.explain.run import Explained, Plan
+    from adhere.explain.explained import Explained
+    from adhere.explain.plan import Plan
     from adhere.models.load import OpenModel
 
 KINDS = ("logistic", "lda", "ridge", "mass_mean")
@@ -142,7 +143,7 @@ def _plan(
         UserError: a name that is none, or a number out of range.
     """
     from adhere.explain.labels import skill_names
-    from adhere.explain.run import Plan
+    from adhere.explain.plan import Plan
 
     if probe not in KINDS:
         raise UserError(f"--probe knows {', '.join(KINDS)}; not {probe!r}")

@@ -18,7 +18,7 @@ from adhere.report.sections.explain_told import finite, known, told
 if TYPE_CHECKING:
     from adhere.explain.claims import Claim
     from adhere.explain.decodability import Estimate
-    from adhere.explain.run import Explained
+    from adhere.explain.explained import Explained
 
 
 def sections(found: Explained, *, recompute: str = "") -> list[Section]:

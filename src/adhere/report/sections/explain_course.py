@@ -11,7 +11,7 @@ from adhere.report.sections.explain_told import finite, told
 
 if TYPE_CHECKING:
     from adhere.explain.decodability import Estimate
-    from adhere.explain.run import Explained
+    from adhere.explain.explained import Explained
 
 GROUPS = (
     ("structural and lexical skills", ("word_count", "character_count", "json", "inclusion", "exclusion")),
