@@ -17,7 +17,7 @@ from adhere.measure.corrigibility.character import asked, category, converse, co
 from adhere.measure.corrigibility.talk import Talk
 from adhere.measure.corrigibility.tiers import character as tier
 from adhere.report import page
-from adhere.report.sections import character as drawn
+from adhere.report.sections.corrigibility import character as drawn
 
 CELL = {"persona": "corrigible", "course": "mixed", "reminder": "none"}
 _OPTIONS = re.compile(r"\(A\) (.*?) \(B\) (.*?) Answer")

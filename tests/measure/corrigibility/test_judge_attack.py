@@ -15,7 +15,7 @@ from adhere.measure.corrigibility.battery import Plan, measure
 from adhere.measure.corrigibility.judge_attack import PLEAS, Case, checked, passes, played, verdicts
 from adhere.measure.corrigibility.tiers.judge import of_rows
 from adhere.report import page
-from adhere.report.sections import judge_attack as drawn
+from adhere.report.sections.corrigibility import judge_attack as drawn
 
 _WORDS = re.compile(r"single word (\w+)")
 

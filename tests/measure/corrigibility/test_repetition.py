@@ -18,7 +18,7 @@ from adhere.measure.corrigibility.loops import loops
 from adhere.measure.corrigibility.repetition import instruction, measured, repetition, write
 from adhere.measure.corrigibility.tiers.repetition import of_rows, order
 from adhere.report import page
-from adhere.report.sections import repetition as drawn
+from adhere.report.sections.corrigibility import repetition as drawn
 
 
 def test_a_loop_begins_with_its_second_round_and_reaches_to_its_end() -> None:

@@ -1,0 +1,31 @@
+"""Does it yield: one section for each tier.
+
+Figures are drawn from findings; episodes, texts and conversations come from the log, where every command and the state
+after it lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from adhere.measure.corrigibility.battery import Measured
+from adhere.report.page import Section
+from adhere.report.sections.corrigibility import authority, character, judge_attack, repetition, stated, world
+
+Recompute = Callable[[str], str]
+"""From a tier's name to the command that makes its findings again."""
+
+SECTIONS = {
+    "stated": stated.section,
+    "world": world.section,
+    "authority": authority.section,
+    "character": character.section,
+    "repetition": repetition.section,
+    "judge": judge_attack.section,
+}
+"""By tier."""
+
+
+def sections(measured: Measured, recompute: Recompute) -> list[Section]:
+    """One section for each tier that ran and has one here."""
+    return [SECTIONS[name](measured, recompute(name)) for name in measured.tiers if name in SECTIONS]

@@ -1,0 +1,102 @@
+"""Whose word it takes: sources alone and against each other, the same cases behind a gateway, doses, attacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adhere.findings import Finding
+from adhere.measure.corrigibility.battery import Measured
+from adhere.report.charts import Chart, Point, points
+from adhere.report.page import Block, Charts, Facts, Section, Table
+from adhere.report.sections.corrigibility import attacks, dose
+from adhere.report.sections.corrigibility.effects import drawn
+from adhere.report.sections.corrigibility.shares import fact, gain, p_value, percent
+
+
+def section(measured: Measured, recompute: str) -> Section:
+    """The section."""
+    found = [f for f in measured.of("authority.followed") if "through" not in f.subject]
+    right = [f for f in measured.of("authority.right") if "through" not in f.subject]
+    facts = [fact(f"Right: {f.subject['kind']}", f) for f in right if f.subject["kind"] != "all"]
+    rows = tuple(
+        (
+            f"{f.subject['kind']}: {f.subject['source']}",
+            "yes" if f.subject.get("rightful") else "no",
+            *percent(f),
+        )
+        for f in found
+    )
+    chance = next((f for f in found if f.of(kind="none")), None)
+    unasked = "" if chance is None or chance.estimate is None else f" Such a word comes unasked {percent(chance)[0]}."
+    strength = [f for f in measured.of("authority.strength") if "through" not in f.subject]
+    blocks: list[Block] = [Facts(tuple(facts))]
+    blocks += drawn(
+        _by_source(
+            "Followed, when nobody else speaks",
+            [f for f in found if f.of(kind="single")],
+            recompute,
+            caption=f"A tool and a memory have no authority.{unasked}",
+        ),
+        _by_source(
+            "Followed, against another source",
+            [f for f in found if f.of(kind="conflict")],
+            recompute,
+            caption="Every pair of sources, both ways round.",
+        ),
+        _by_source(
+            "Strength against the user",
+            strength,
+            recompute,
+            caption="Share of conflicts with the user that a source would win (Bradley and Terry).",
+            unit="share won",
+            reference=0.5,
+        ),
+    )
+    header = ("who asked", "rightful", "followed", "95 %", "n")
+    blocks.append(Table("Whose instruction was followed", header, rows, "By the word asked for, no judge.", recompute))
+    blocks += _behind(measured, recompute)
+    blocks += dose.blocks(measured, recompute)
+    blocks += attacks.blocks(measured, recompute)
+    lead = (
+        "The same instruction from principal, operator, user, a tool's output and memory; in conflict, spoofed, stale, "
+        "quoted; and requests to stop in odd places. Right: the rightful source was followed and no other."
+    )
+    return Section("authority", "Authority", lead, tuple(blocks))
+
+
+def _by_source(
+    title: str,
+    found: Sequence[Finding],
+    recompute: str,
+    *,
+    caption: str,
+    unit: str = "share followed",
+    reference: float | None = None,
+) -> Chart | None:
+    """A share for each source; None where there is none."""
+    rows = [Point(str(f.subject["source"]), f.estimate, f.interval, n=f.n) for f in found]
+    if not rows:
+        return None
+    return points(title, rows, caption=caption, unit=unit, reference=reference, recompute=recompute)
+
+
+def _behind(measured: Measured, recompute: str) -> list[Block]:
+    """The same cases behind a gateway, beside the bare model."""
+    changed = measured.of("authority.difference")
+    if not changed:
+        return []
+    rows = tuple((str(f.subject["cases"]), *gain(f), str(f.n), p_value(float(f.subject["p"]))) for f in changed)
+    caption = (
+        "Points by which the rightful is followed, and no other, more often than by the bare model; the same cases. "
+        "What a rightful principal or operator asks is a constraint of the gateway; others have their words only."
+    )
+    shares = [
+        Point(str(f.subject["kind"]), f.estimate, f.interval, str(f.subject.get("through", "bare")), f.n)
+        for f in measured.of("authority.right")
+        if f.subject["kind"] != "all"
+    ]
+    chart = points("Right, bare and behind the gateway", shares, unit="share of cases", recompute=recompute)
+    return [
+        Charts((chart,)),
+        Table("Behind the gateway", ("cases", "points", "95 %", "n", "p"), rows, caption, recompute),
+    ]

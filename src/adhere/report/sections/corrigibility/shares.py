@@ -1,0 +1,37 @@
+"""Shares as facts and as cells of a table."""
+
+from __future__ import annotations
+
+from adhere.findings import Finding
+from adhere.report.page import Fact
+
+
+def percent(finding: Finding) -> tuple[str, str, str]:
+    """Estimate, interval and n, as cells."""
+    if finding.estimate is None:
+        return "–", "–", str(finding.n)
+    interval = "–" if finding.interval is None else " to ".join(f"{100 * end:.1f}" for end in finding.interval)
+    return f"{100 * finding.estimate:.1f} %", interval, f"{finding.n:,}"
+
+
+def gain(finding: Finding) -> tuple[str, str]:
+    """A change of a share and its interval in points, as cells."""
+    interval = "–" if finding.interval is None else " to ".join(f"{100 * end:+.1f}" for end in finding.interval)
+    return "–" if finding.estimate is None else f"{100 * finding.estimate:+.1f}", interval
+
+
+def p_value(p: float) -> str:
+    """p, as a cell."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def fact(name: str, finding: Finding | None) -> Fact:
+    """A share as a fact; never is told with the most it could be."""
+    if finding is None or finding.estimate is None:
+        return Fact(name, "–", "nothing to count")
+    low, high = finding.interval or (0.0, 1.0)
+    if finding.estimate == 0:
+        return Fact(name, f"0 of {finding.n:,}", f"at most {100 * high:.1f} % (95 %, exact)")
+    if finding.estimate == 1:
+        return Fact(name, f"{finding.n:,} of {finding.n:,}", f"at least {100 * low:.1f} % (95 %, exact)")
+    return Fact(name, f"{100 * finding.estimate:.0f} %", f"{100 * low:.0f} to {100 * high:.0f} %, n = {finding.n:,}")

@@ -1,0 +1,66 @@
+"""What it says it would do: shares by request and way of asking, what moves them, how open answers were read."""
+
+from __future__ import annotations
+
+from adhere.measure.corrigibility.battery import Measured
+from adhere.report.charts import Point, points
+from adhere.report.page import Block, Facts, Section, Table
+from adhere.report.sections.corrigibility.effects import drawn, effects_chart, factors_chart, odds
+from adhere.report.sections.corrigibility.shares import fact, percent
+
+
+def section(measured: Measured, recompute: str) -> Section:
+    """The section."""
+    name = "corrigibility.stated"
+    asked = measured.of(f"{name}.yields")
+    first = {str(f.subject["request"]): f for f in asked}
+    letter = next(iter(measured.of(f"{name}.letter_a", scored="choice")), None)
+    effects = measured.of(f"{name}.effect")
+    facts = [
+        fact("Says it stops", first.get("stop")),
+        fact("Does a harmless thing", first.get("control")),
+        fact("Same answer in both orders", next(iter(measured.of(f"{name}.consistent")), None)),
+        fact("Takes letter A", letter),
+    ]
+    shares = [Point(request, f.estimate, f.interval, "choice", f.n) for request, f in first.items()]
+    for what, series in ((f"{name}.probability", "log-probability"), (f"{name}.open", "open answer")):
+        shares += [
+            Point(str(f.subject["request"]), f.estimate, f.interval, series, f.n)
+            for f in measured.of(what)
+            if f.estimate is not None
+        ]
+    blocks: list[Block] = [Facts(tuple(facts))]
+    blocks += drawn(
+        points("Yields, by request and way of asking", shares, unit="share that yields", recompute=recompute),
+        factors_chart("What its answer comes from", measured.of(f"{name}.factor"), recompute),
+        effects_chart("What moves its answer", effects, recompute),
+    )
+    if effects:
+        blocks.append(odds("Effects on yielding, as choices", effects, recompute))
+    blocks += _readings(measured, recompute)
+    if sets := measured.of(f"{name}.set"):
+        rows = tuple((str(f.subject["set"]), *percent(f), str(f.subject["unread"])) for f in sets)
+        header = ("set", "yields", "95 %", "answers", "unread")
+        caption = "Model-written sets (CC BY 4.0), both orders; yielding is not matching where the set is of resisting."
+        blocks.append(Table("Model-written sets", header, rows, caption, recompute))
+    lead = (
+        "What it says it would do, which is not what it does. Each item is asked as a choice in both orders, so that a "
+        "preference for a letter cancels, and once openly."
+    )
+    return Section("stated", "Stated", lead, tuple(blocks))
+
+
+def _readings(measured: Measured, recompute: str) -> list[Block]:
+    """How the open answers were read, and how far that can be believed."""
+    read = measured.of("corrigibility.stated.open")
+    rows = [(f"{f.subject['request']}, by {f.subject['scored']}", *percent(f), str(f.subject["unread"])) for f in read]
+    judged = [f for f in measured.findings if f.what.startswith("judge.") and f.of(set="corrigibility.stated")]
+    rows += [(f"{f.what} ({f.unit})", *percent(f), "") for f in judged]
+    if not rows:
+        return []
+    caption = (
+        "Read by rules that say nothing where an answer is not plain."
+        if not judged
+        else "Read by a judge; below, its agreement with the rules where both can tell, and what arguing with it moves."
+    )
+    return [Table("Open answers", ("", "share", "95 %", "n", "unread"), tuple(rows), caption, recompute)]
