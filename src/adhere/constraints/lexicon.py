@@ -16,6 +16,7 @@ guess for free text; where it matters, use a judge (see `scorers.py`). Insults a
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
@@ -79,7 +80,9 @@ _CLASS_OF: Final = {
 }
 
 _WORD = regex.compile(r"[\p{L}\p{M}]++")
+_ASCII_WORD = re.compile(r"[a-z]++")
 _LONGEST = max(len(word) for classes in _CLASS_OF.values() for word in classes)
+_TOO_LONG = "x" * (_LONGEST + 1)
 
 
 @cache
@@ -112,6 +115,13 @@ class Tally:
     def read(self, chunk: str, *, last: bool = False) -> list[tuple[str, int, int]]:
         """New certain hits as (class, start, end), offsets relative to `chunk` (a start may be negative)."""
         text = self._tail + chunk
+        if text.isascii():
+            words = _ASCII_WORD.findall(text.lower())
+            if self._class_of.keys().isdisjoint(words):
+                self._tail = ""
+                if not last and words and text[-1].isalpha():
+                    self._tail = words[-1] if len(words[-1]) <= _LONGEST else _TOO_LONG
+                return []
         shift = len(self._tail)
         found: list[tuple[str, int, int]] = []
         self._tail = ""
@@ -119,7 +129,7 @@ class Tally:
             start, end = match.span()
             if end == len(text) and not last:
                 # A word too long for any list stays too long: its length is all that matters.
-                self._tail = match[0] if end - start <= _LONGEST else "x" * (_LONGEST + 1)
+                self._tail = match[0] if end - start <= _LONGEST else _TOO_LONG
                 break
             if end - start <= _LONGEST and (name := self._class_of.get(match[0].casefold())):
                 self.hits[name] = self.hits.get(name, 0) + 1

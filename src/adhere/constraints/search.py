@@ -49,10 +49,8 @@ class Terms:
     def __init__(self, terms: Sequence[str]) -> None:
         self.terms = tuple(terms)
         self.counts: tuple[int, ...] = (0,) * len(self.terms)
-        self._wanted = tuple(_compiled(term) for term in self.terms)
-        self._reach = max((wanted.reach for wanted in self._wanted), default=1)
+        self._wanted, self._firsts, self._reach = _all_compiled(self.terms)
         self._tail = ""
-        self._cut = False
         self._unsettled: int | None = 0
         """The answer of `unsettled` since the last chunk, once somebody asked."""
         self._done = (0,) * len(self.terms)
@@ -71,10 +69,11 @@ class Terms:
 
     def _forming(self) -> int:
         tail = self._tail
+        lowered = tail.lower() if tail.isascii() else None
         starts = [
             match.start()
             for wanted, done in zip(self._wanted, self._done, strict=True)
-            if (match := wanted.pattern.search(tail, done, partial=True)) is not None
+            if wanted.may_form(lowered, done) and (match := wanted.pattern.search(tail, done, partial=True)) is not None
         ]
         return len(tail) - min(starts, default=len(tail))
 
@@ -88,11 +87,15 @@ class Terms:
         tail = self._tail
         text = tail + chunk
         length = len(text)
-        found: list[tuple[int, int, int, int]] = []
-        counts, done = list(self.counts), list(self._done)
         lowered: str | None = text.lower()
         if not text.isascii() and (lowered != text.casefold() or len(lowered) != length):
             lowered = None
+        drop = length - self._reach
+        if lowered is not None and not any(first is None or first in lowered for first in self._firsts):
+            self._keep(text, drop, self._done)
+            return []
+        found: list[tuple[int, int, int, int]] = []
+        counts, done = list(self.counts), list(self._done)
         shift = len(tail)
         for i, wanted in enumerate(self._wanted):
             for match in wanted.matches(text, lowered, done[i]):
@@ -105,16 +108,20 @@ class Terms:
                 counts[i] += 1
                 done[i] = end
                 found.append((i, match.start() - shift, end - shift, certain - shift))
-        keep = min(len(text), self._reach)
-        drop = len(text) - keep
-        self._tail = text[drop:]
-        # what is left of a longer text begins with the character before: nothing new begins there
-        self._cut = self._cut or drop > 0
-        self._done = tuple(max(int(self._cut), at - drop) for at in done)
+        self._keep(text, drop, done)
         self.counts = tuple(counts)
         if len(found) > 1:
             found.sort(key=lambda item: item[3])
         return found
+
+    def _keep(self, text: str, drop: int, done: Sequence[int]) -> None:
+        """Keep the end of `text`, without its first `drop` characters."""
+        if drop <= 0:
+            self._tail, self._done = text, tuple(done)
+            return
+        self._tail = text[drop:]
+        # it begins with the character before: nothing new begins there
+        self._done = tuple([max(1, at - drop) for at in done])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,14 @@ class _Wanted:
     open: bool
     first: str | None
     reach: int
+    beginnings: tuple[str, ...]
+    """Of `first`."""
+
+    def may_form(self, lowered: str | None, start: int) -> bool:
+        """Whether an occurrence may be in the making from `start` on: its first word is there, or begins at the end."""
+        if lowered is None or self.first is None:
+            return True
+        return lowered.endswith(self.beginnings) or lowered.find(self.first, start) >= 0
 
     def matches(self, text: str, lowered: str | None, start: int) -> Iterator[regex.Match[str]]:
         """Matches from `start` on. The first word is found as a string, ten times as fast, where `lowered` is given: it
@@ -147,6 +162,13 @@ class _Wanted:
 
 
 @lru_cache(maxsize=10_000)
+def _all_compiled(terms: tuple[str, ...]) -> tuple[tuple[_Wanted, ...], tuple[str | None, ...], int]:
+    """The terms made ready, their first words, and the longest reach."""
+    wanted = tuple(_compiled(term) for term in terms)
+    return wanted, tuple(one.first for one in wanted), max((one.reach for one in wanted), default=1)
+
+
+@lru_cache(maxsize=10_000)
 def _compiled(term: str) -> _Wanted:
     words = _SPACE.split(term.strip())
     first = words[0].lower()
@@ -154,5 +176,6 @@ def _compiled(term: str) -> _Wanted:
         pattern=regex.compile(term_pattern(term), regex.IGNORECASE | regex.V1),
         open=_WORD_CHARACTER.match(words[-1][-1]) is not None,
         first=first if first.isascii() else None,
+        beginnings=tuple(first[:end] for end in range(1, len(first))),
         reach=sum(map(len, words)) + LONGEST_SPACE * (len(words) - 1) + 2,
     )

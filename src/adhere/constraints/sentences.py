@@ -143,7 +143,7 @@ _INK = re.compile(r"[^\W_]")
 _LEADING_INK = re.compile(rf"[^\w.?!{_SURE}]*[^\W_]")
 _WORD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")
 _MARK = re.compile(rf"[.?!{_SURE}]")
-_LONG = 256
+_LONG = 60
 _END = re.compile(rf"[{_SURE}]|[.?!](?=([)\";}}\]*:@'({{\[?!‘’“”«»])|\Z)")
 """An end for sure, or a mark before what Punkt calls a non-word character, or a mark at the end of the word."""
 
@@ -176,6 +176,14 @@ class Sentences(Counter):
         """The text has ended: count what was held back."""
         self._late = None
         return self._advance("", last=True)
+
+    def ending(self) -> int:
+        """How many there are if the text ends here."""
+        if self._begun and not _MARK.search(self._held):
+            return self.count
+        other = self.fork()
+        other.finish()
+        return other.count
 
     def where(self, k: int) -> int:
         if self._late is None:
@@ -245,6 +253,8 @@ class Sentences(Counter):
 
     def _resolve(self, word: str, space: str, following: str) -> int:
         """Take in a word whose next word is known; how many sentences began inside it."""
+        if self._begun and word.isalnum():
+            return 0
         new = 0
         at = 0
         for end in _END.finditer(word):

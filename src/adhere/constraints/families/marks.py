@@ -116,5 +116,8 @@ class _MarkMonitor(Monitor):
                 self._first = self.length + at
                 self._decide(BROKEN, at + 1)
 
+    def standing(self) -> Verdict:
+        return Verdict.of(not self._count)
+
     def _conclude(self) -> Check:
         return _sum_up(self._mark, self._first, self._count)

@@ -63,7 +63,7 @@ class _SentenceMonitor(CountMonitor):
         return other
 
     def standing(self) -> Verdict:
-        return Monitor.standing(self)  # a sentence that has only begun counts once the text ends
+        return Verdict.of(self._bounded.within(self._sentences.ending()))
 
     def _conclude(self) -> Check:
         self._sentences.finish()
