@@ -34,7 +34,7 @@ from adhere.gateway.metrics import Metrics
 from adhere.gateway.monitors import authority
 from adhere.gateway.monitors.monitor import Effect, Passage, Reading
 from adhere.gateway.monitors.panel import Looked, Panel
-from adhere.gateway.points import Admission, Asked, Caller, Exchange, Outcome
+from adhere.gateway.points import Admission, Caller, Exchange, Outcome
 from adhere.gateway.policy import Policy, Route
 from adhere.gateway.record import decided, entry
 from adhere.gateway.switch import Switch
@@ -122,10 +122,10 @@ class House:
             if name.startswith("gateway/"):
                 warden.finished(Decision(Verdict.ALLOW, "", act=Act("overtaken", id=name)), "unknown")
 
-    # what is told from other threads
+    # what is told
 
     def _written(self, seq: int, line: Line) -> None:
-        self._in_loop(lambda: self.live.tell(line.kind, {**line.body, "seq": seq}))
+        self.live.tell(line.kind, {**line.body, "seq": seq})
 
     def _changed(self, state: State) -> None:
         self._in_loop(lambda: self.live.tell("state", {"mode": state.mode.value, "epoch": state.epoch}))
@@ -183,8 +183,8 @@ class House:
         return Admission(
             decision,
             sent,
-            tuple(Asked(constraint, "policy") for constraint in route.constraints),
-            route.handling.handling(),
+            route.asked,
+            route.handling.handling,
             self.panel.watches(route, request),
             who.name,
             _name(route, place),
@@ -319,10 +319,10 @@ class House:
         """See `points.Points`."""
         note: Note | None = exchange.admission.note
         acts: tuple[str, ...] = ()
-        body = entry(exchange, outcome)
-        if note is not None:
-            readings = [reading for reading, _ in note.looked.readings]
-            body = entry(exchange, outcome, note.who.persons, readings)
+        if note is None:
+            body = entry(exchange, outcome)
+        else:
+            body = entry(exchange, outcome, note.who.persons, [reading for reading, _ in note.looked.readings])
             delivered = {f"gateway/{exchange.id}/{call.id}"[:200] for call in outcome.calls}
             acts = tuple(name for name in note.acts if name in delivered)
             note.looked.drop()

@@ -47,8 +47,13 @@ class _Waiting:
     loop: asyncio.AbstractEventLoop
 
 
+Answer = int | Exception
+"""The place of a line in the ledger, or why it has none."""
+
+
 class Journal:
-    """Writes for one warden. Close it: what waits is written first."""
+    """Writes for one warden. `written` is told of every line, in the loop that waited for it. Close it: what waits is
+    written first."""
 
     def __init__(self, warden: Warden, written: Callable[[int, Line], None] = lambda _seq, _line: None) -> None:
         self._warden, self._written = warden, written
@@ -95,7 +100,7 @@ class Journal:
                 self._write(batch)
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
-        answers: list[int | Exception] = []
+        answers: list[Answer] = []
         try:
             with self._warden.ledger.transaction(self._warden.clock()) as transaction:
                 state = self._warden.current(transaction)
@@ -107,12 +112,23 @@ class Journal:
                 error if isinstance(error, Refused) else Refused("ledger-closed", f"{type(error).__name__}: {error}")
             )
             answers = [fault] * len(batch)
-        for each, answer in zip(batch, answers, strict=True):
+        settled = list(zip(batch, answers, strict=True))
+        for loop in {each.loop for each in batch}:
+            of_loop = [(each, answer) for each, answer in settled if each.loop is loop]
+            loop.call_soon_threadsafe(self._settle, of_loop)
+
+    def _settle(self, settled: Sequence[tuple[_Waiting, Answer]]) -> None:
+        for each, answer in settled:
             if isinstance(answer, int):
                 self._written(answer, each.line)
-            each.loop.call_soon_threadsafe(_settle, each.future, answer)
+            if each.future.done():
+                continue
+            if isinstance(answer, int):
+                each.future.set_result(answer)
+            else:
+                each.future.set_exception(answer)
 
-    def _one(self, transaction: Transaction, state: State, line: Line) -> int | Exception:
+    def _one(self, transaction: Transaction, state: State, line: Line) -> Answer:
         if line.delivers and state.mode in HALTED:
             transaction.append(line.kind, {**line.body, "ending": "stopped", "epoch": state.epoch})
             return Refused("stopped", "a stop came before the answer's end: it is not delivered")
@@ -129,12 +145,3 @@ class Journal:
             transaction.append("outcome", {"act": name, "outcome": "done", "evidence": {"handed over": True}})
         if after is not state:
             transaction.put("state", json.dumps(orders.to_dict(after)))
-
-
-def _settle(future: asyncio.Future[int], answer: int | Exception) -> None:
-    if future.done():
-        return
-    if isinstance(answer, int):
-        future.set_result(answer)
-    else:
-        future.set_exception(answer)

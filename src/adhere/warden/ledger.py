@@ -47,6 +47,8 @@ CREATE TABLE instance (
 INSERT INTO tip VALUES (1, 0, x'');
 PRAGMA user_version = 1;
 """
+ROWS = 100
+"""Entries in one statement at the most."""
 BUSY_SECONDS = 10.0
 """How long a writer waits for another process before it gives up."""
 
@@ -61,15 +63,25 @@ class Entry:
     body: dict[str, Any]
 
 
+_FIRST_FACTS = ("clock", "charter", "state")
+_BEGINNING = (
+    "SELECT size, peaks, "
+    + ", ".join(f"(SELECT value FROM fact WHERE name = '{name}')" for name in _FIRST_FACTS)
+    + " FROM tip"
+)
+"""What every transaction asks first, in one statement."""
+
+
 class Transaction:
     """What may be done while the write lock is held. Nothing of it is true before it commits."""
 
     def __init__(self, db: sqlite3.Connection, time: float) -> None:
         self.db = db
         self.time = time
-        row = db.execute("SELECT size, peaks FROM tip").fetchone()
-        self._peaks = Peaks.from_bytes(row[0], row[1])
-        self._appended = False
+        size, peaks, *values = db.execute(_BEGINNING).fetchone()
+        self._peaks = Peaks.from_bytes(size, peaks)
+        self._rows: list[tuple[int, bytes, bytes]] = []
+        self._facts: dict[str, str | None] = dict(zip(_FIRST_FACTS, values, strict=True))
         seen = self.get("clock")
         self.seen = float(seen) if seen else 0.0
 
@@ -83,18 +95,20 @@ class Transaction:
         data = canonical.dumps({"kind": kind, "time": round(self.time, 3), "body": body})
         hashed = merkle.leaf(data)
         seq = self._peaks.size
-        self.db.execute("INSERT INTO entry VALUES (?, ?, ?)", (seq, data, hashed))
+        self._rows.append((seq, data, hashed))
         self._peaks = self._peaks.append(hashed)
-        self._appended = True
         return seq
 
     def get(self, name: str) -> str | None:
         """The fact called `name`."""
+        if name in self._facts:
+            return self._facts[name]
         row = self.db.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def put(self, name: str, value: str) -> None:
         """Set the fact called `name`."""
+        self._facts[name] = value
         self.db.execute(
             "INSERT INTO fact VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
         )
@@ -109,8 +123,16 @@ class Transaction:
         return True
 
     def finish(self) -> None:
-        """Write the tree's peaks; called once, just before the commit."""
-        if self._appended:
+        """Write the entries and the tree's peaks; called once, just before the commit.
+
+        All entries go in by one statement: a thread gives up the interpreter with every statement, and where others
+        are busy it waits milliseconds to get it back.
+        """
+        for first in range(0, len(self._rows), ROWS):
+            rows = self._rows[first : first + ROWS]
+            values = ", ".join(["(?, ?, ?)"] * len(rows))
+            self.db.execute(f"INSERT INTO entry VALUES {values}", [value for row in rows for value in row])
+        if self._rows:
             self.db.execute("UPDATE tip SET size = ?, peaks = ?", (self._peaks.size, self._peaks.to_bytes()))
             if self.time > self.seen:
                 self.put("clock", repr(self.time))
