@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from adhere.gateway.points import Handling
     from adhere.gateway.upstream.client import Upstream
 
+COLLECTED = 50_000, 20, 20
+"""Objects between two collections. What was loaded at the start stays for good, and exchanges leave next to no cycles
+behind: collecting as often as Python does by itself took a quarter of the gateway's time, and stopped every stream."""
 SPEAKS = ("chat", "messages")
 HOLD = ("met", "doomed")
 SPENT = ("flag", "refuse", "human")
@@ -184,6 +188,9 @@ def _run(
 @contextlib.asynccontextmanager
 async def _ready(line: str) -> AsyncIterator[None]:
     """Says that it serves once everything that it stands on does."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED)
     typer.echo(line)
     yield
 
