@@ -50,7 +50,8 @@ async def admit(points: Points, caller: Caller, request: Request) -> Exchange:
         raise denial(broke("admission-broke", f"the policy broke: {type(error).__name__}", retry=True)) from error
     if not admission.decision.allowed:
         raise denial(admission.decision)
-    admission = dataclasses.replace(admission, request=_readable(admission))
+    if (request := _readable(admission)) is not admission.request:
+        admission = dataclasses.replace(admission, request=request)
     # reading a long prompt takes a while, and nobody else's stream is to wait for it
     asked = await asyncio.to_thread(_asked, admission) if admission.handling.read_prompt else _asked(admission)
     return Exchange(uuid.uuid4().hex, caller, admission, asked)
@@ -88,6 +89,8 @@ def _readable(admission: Admission) -> Request:
 
 def _asked(admission: Admission) -> tuple[Asked, ...]:
     """All constraints in force, each once, those of most authority first."""
+    if not admission.request.constraints and not admission.handling.read_prompt:
+        return admission.asked
     given = [*admission.asked, *(Asked(constraint, "request") for constraint in admission.request.constraints)]
     first: dict[Constraint, Asked] = {}
     for asked in given:

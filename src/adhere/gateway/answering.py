@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -52,29 +52,16 @@ RECORD_SECONDS = 10.0
 WATCH_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A piece of text to deliver."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A tool call to deliver."""
-
-    call: ToolCall
+Say = Callable[[str], Awaitable[None]]
+"""Delivers a piece of text; returns when the client has room for more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The answer is over and on the record."""
+    """The answer is over and on the record. Its text was said; its tool calls and its end are still to be delivered."""
 
     answer: Answer
     outcome: Outcome
-
-
-Step = Said | Called | Ended
 
 
 @dataclass
@@ -90,6 +77,7 @@ class _Draft:
     pieces: int = 0
     error: UpstreamError | None = None
     checked: tuple[Checked, ...] = ()
+    broken: tuple[Checked, ...] = ()
     complete: tuple[ToolCall, ...] = ()
     fault: str = ""
     """What is wrong beside the constraints: a tool call that is not complete."""
@@ -99,23 +87,19 @@ class _Draft:
         return self.guard.text + "".join(self.tail)
 
     @property
-    def broken(self) -> tuple[Checked, ...]:
-        return tuple(c for c in self.checked if c.check is not None and not c.check.met)
-
-    @property
     def good(self) -> bool:
         return self.error is None and not self.fault and not self.broken
 
 
 class Answering:
-    """One exchange. Iterate over `steps`, once."""
+    """One exchange. Call `answer`, once."""
 
     def __init__(self, exchange: Exchange, client: Client, points: Points) -> None:
         self.exchange, self.client, self.points = exchange, client, points
         self.handling = exchange.admission.handling
         self._began = time.monotonic()
+        self._say: Say | None = None
         self._delivered: list[str] = []
-        self._released = 0
         self._calls: list[ToolCall] = []
         self._attempts: list[Attempt] = []
         admitted = exchange.admission.decision
@@ -129,27 +113,26 @@ class Answering:
 
     # the whole way
 
-    async def steps(self, live: bool) -> AsyncGenerator[Step, None]:
-        """What to deliver, in its order, ending with `Ended`. With `live` text comes as soon as it may.
+    async def answer(self, say: Say | None) -> Ended:
+        """The whole answer. `say` is given its text as soon as that may be delivered; None: nobody waits for it.
 
         Raises:
             Failure: the answer is not given, or not to its end. It is on the record.
         """
+        self._say = say
         try:
-            async with aclosing(self._steps(live)) as steps:
-                async for step in steps:
-                    yield step
+            return await self._end(await self._best(say is not None and not self.handling.decompose))
         except Failure as failure:
             await self._record(self._outcome(_ENDINGS.get(failure.kind, "failed"), None, failure.text))
             failure.report = report(self._outcome(_ENDINGS.get(failure.kind, "failed"), None, failure.text))
             raise
-        except (asyncio.CancelledError, GeneratorExit):
+        except asyncio.CancelledError:
             await asyncio.shield(self._record(self._outcome("left", None, "the client went away")))
             raise
 
-    async def _steps(self, live: bool) -> AsyncGenerator[Step, None]:
+    async def _best(self, live: bool) -> _Draft:
+        """Ask, and repair within the budget: the draft to end with."""
         request = self.exchange.request
-        live = live and not self.handling.decompose
         ask, kind = Repair("again", request), "ask"
         best: _Draft | None = None
         step = 0
@@ -158,8 +141,7 @@ class Answering:
             through = self.handling.decompose or (last and self.handling.spent != "refuse")
             draft = _Draft(Guard(self.exchange.asked, self.handling.hold if live else "all"))
             began = time.monotonic()
-            async for said in self._ask(ask, draft, live, through):
-                yield said
+            await self._ask(ask, draft, live, through)
             self._judge(draft)
             self._attempts.append(
                 Attempt(
@@ -179,17 +161,16 @@ class Answering:
                 break
             ask, kind = again, again.kind
         self._checked = best.checked
-        async for last_step in self._end(best):
-            yield last_step
+        return best
 
-    async def _ask(self, ask: Repair, draft: _Draft, live: bool, through: bool) -> AsyncGenerator[Said, None]:
-        """Ask once and read the answer into `draft`; what may be delivered meanwhile is yielded."""
+    async def _ask(self, ask: Repair, draft: _Draft, live: bool, through: bool) -> None:
+        """Ask once and read the answer into `draft`; with `live`, what may be delivered meanwhile is."""
         guard = draft.guard
         delivered = "".join(self._delivered)
         guard.skip(delivered)
         going_on = ask.kind == "continue" and bool(ask.prefix)
-        if (piece := guard.feed(ask.prefix[len(delivered) :] if going_on else "")) and live:
-            yield self._say(piece)
+        if going_on and (piece := guard.feed(ask.prefix[len(delivered) :])) and live:
+            await self._deliver(piece)
         own = None if going_on else Thoughts()
         overlap = _Overlap("" if going_on else delivered)
         upstream = self.client.upstream
@@ -207,7 +188,7 @@ class Answering:
                         draft.pieces += 1
                         text = own.feed(event.text) if own else event.text
                         if (piece := self._read(draft, overlap.feed(text))) and live:
-                            yield self._say(piece)
+                            await self._deliver(piece)
                         if guard.broken and not through:
                             break
                     elif isinstance(event, CallDelta):
@@ -223,7 +204,7 @@ class Answering:
             if not guard.broken or through:
                 rest = overlap.feed(own.close() if own else "") + overlap.close()
                 if (piece := self._read(draft, rest)) and live:
-                    yield self._say(piece)
+                    await self._deliver(piece)
                 if draft.reason is None:
                     raise UpstreamError(502, "upstream_broke_off", "the upstream broke off", retry=True)
                 if own and own.inside:
@@ -238,9 +219,10 @@ class Answering:
             draft.usage = Usage(draft.usage.input, draft.pieces)
         self._usage += draft.usage
 
-    def _say(self, piece: str) -> Said:
+    async def _deliver(self, piece: str) -> None:
         self._delivered.append(piece)
-        return Said(piece)
+        if self._say is not None:
+            await self._say(piece)
 
     def _read(self, draft: _Draft, text: str) -> str:
         """Show a piece of text to the watches and the guard; what may be delivered."""
@@ -291,6 +273,7 @@ class Answering:
         if guard.broken and draft.reason is not None:
             # it was read to its end after the break: the checks are those of the whole text
             draft.checked = tuple(Checked(c.asked, c.asked.constraint.check(draft.text)) for c in draft.checked)
+        draft.broken = tuple([c for c in draft.checked if c.check is not None and not c.check.met])
 
     def _better(self, best: _Draft | None, draft: _Draft) -> _Draft:
         """The draft to keep: the latest, but a whole one before one that the upstream broke off; and, where constraints
@@ -333,8 +316,8 @@ class Answering:
 
     # the end
 
-    async def _end(self, draft: _Draft) -> AsyncGenerator[Step, None]:
-        """Deliver what is held back, if it may be, and the end."""
+    async def _end(self, draft: _Draft) -> Ended:
+        """Deliver what is held back, if it may be, once the outcome is on the record."""
         if draft.error is not None:
             raise Failure(draft.error.status, draft.error.kind, draft.error.text)
         if draft.fault:
@@ -379,12 +362,10 @@ class Answering:
         if not await self._record(outcome):
             self._delivered = [delivered]
             raise Failure(503, "unrecorded", "the outcome could not be put on the record, so it is not delivered")
-        if rest:
-            yield Said(rest)
-        for call in self._calls:
-            yield Called(call)
+        if rest and self._say is not None:
+            await self._say(rest)
         answer = Answer("".join(self._delivered), tuple(self._calls), reason, self._usage, report(outcome))
-        yield Ended(answer, outcome)
+        return Ended(answer, outcome)
 
     async def _spent(self, draft: _Draft) -> None:
         """The budget is spent and the answer is broken: returns where it is to be delivered with a flag.

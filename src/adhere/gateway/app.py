@@ -9,15 +9,17 @@ Rules
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from adhere.gateway.admitting import admit, stopped
 from adhere.gateway.answering import Answering
@@ -62,7 +64,7 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
 
     return Starlette(
         routes=[
-            *(Route(path, _endpoint(gateway, wire), methods=["POST"]) for path, wire in WIRES.items()),
+            *(Route(path, Endpoint(gateway, wire), methods=["POST"]) for path, wire in WIRES.items()),
             Route("/v1/models", models, methods=["GET"]),
             Route("/v1/models/{name:path}", models, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
@@ -87,30 +89,38 @@ async def _nowhere(request: Request, error: Exception) -> Response:
     return JSONResponse(wire.error(failure), status_code=404)
 
 
-def _endpoint(gateway: Gateway, wire: Wire) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(http: Request) -> Response:
+class Endpoint:
+    """One API, as an ASGI application of its own."""
+
+    def __init__(self, gateway: Gateway, wire: Wire) -> None:
+        self.gateway, self.wire = gateway, wire
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: Refused | Delivered
         try:
-            request = wire.read(await _body(http))
-            exchange = await admit(gateway.points, _caller(http), request)
+            request = self.wire.read(await _body(receive))
+            exchange = await admit(self.gateway.points, _caller(scope), request)
         except Unreadable as error:
-            return Refused(wire, Failure(400, "unreadable", str(error), error.where))  # type: ignore[return-value]
+            answer = Refused(self.wire, Failure(400, "unreadable", str(error), error.where))
         except Failure as failure:
-            return Refused(wire, failure)  # type: ignore[return-value]  # an ASGI application is all that is needed
-        return Delivered(wire, Answering(exchange, gateway.client, gateway.points))  # type: ignore[return-value]
+            answer = Refused(self.wire, failure)
+        else:
+            answer = Delivered(self.wire, Answering(exchange, self.gateway.client, self.gateway.points))
+        await answer(scope, receive, send)
 
-    return endpoint
 
-
-async def _body(http: Request) -> dict[str, Any]:
-    pieces, size = [], 0
-    try:
-        async for piece in http.stream():
-            pieces.append(piece)
-            size += len(piece)
-            if size > LARGEST_BODY:
-                raise Failure(413, "too_large", f"a request has {LARGEST_BODY:,} bytes at the most")
-    except ClientDisconnect:
-        raise Failure(400, "unreadable", "the request ended before its body did") from None
+async def _body(receive: Receive) -> dict[str, Any]:
+    pieces, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Failure(400, "unreadable", "the request ended before its body did")
+        piece = message.get("body", b"")
+        pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST_BODY:
+            raise Failure(413, "too_large", f"a request has {LARGEST_BODY:,} bytes at the most")
+        more = message.get("more_body", False)
     try:
         body = json.loads(b"".join(pieces), parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -124,10 +134,11 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _caller(http: Request) -> Caller:
-    headers = http.headers
+def _caller(scope: Scope) -> Caller:
+    headers = Headers(scope=scope)
     credential = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()
-    return Caller(credential, http.client.host if http.client else "", headers)
+    client = scope.get("client")
+    return Caller(credential, client[0] if client else "", headers)
 
 
 async def _models(gateway: Gateway, http: Request) -> Response:

@@ -14,13 +14,12 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from adhere.gateway.answering import Answering, Called, Ended, Said
+from adhere.gateway.answering import Answering
 from adhere.gateway.report import header
 from adhere.gateway.wire.form import Failure, Head, Wire
 from adhere.gateway.wire.sse import BEAT
@@ -30,26 +29,27 @@ BEAT_SECONDS = 10.0
 log = logging.getLogger("adhere.gateway")
 
 
-class _Left(Exception):
-    """The client went away."""
-
-
-async def _gone(receive: Receive) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Left
-
-
-async def _beside(receive: Receive, work: Any) -> None:
+async def _until_left(receive: Receive, work: Coroutine[Any, Any, None]) -> None:
     """Do `work` until it is done or the client goes away."""
+    here = asyncio.current_task()
+    assert here is not None, "it runs in a task"
+    left = False
+
+    async def listen() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
+        here.cancel()
+
+    listening = asyncio.create_task(listen())
     try:
-        async with asyncio.TaskGroup() as group:
-            listening = group.create_task(_gone(receive))
-            await work
-            listening.cancel()
-    except* _Left:
-        pass
+        await work
+    except asyncio.CancelledError:
+        if not left or here.uncancel():
+            raise
+    finally:
+        listening.cancel()
 
 
 async def _respond(send: Send, status: int, content_type: bytes, headers: Mapping[str, str], body: bytes) -> None:
@@ -90,7 +90,7 @@ class Delivered:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
-        await _beside(receive, self._stream(send) if self.request.stream else self._whole(send))
+        await _until_left(receive, self._stream(send) if self.request.stream else self._whole(send))
 
     async def _refuse(self, failure: Failure, send: Send) -> None:
         async def nothing() -> Any:
@@ -99,12 +99,8 @@ class Delivered:
         await Refused(self.wire, failure, self.headers)({}, nothing, send)
 
     async def _whole(self, send: Send) -> None:
-        ended = None
         try:
-            async with aclosing(self.answering.steps(live=False)) as steps:
-                async for step in steps:
-                    if isinstance(step, Ended):
-                        ended = step
+            ended = await self.answering.answer(None)
         except Failure as failure:
             await self._refuse(failure, send)
             return
@@ -112,12 +108,11 @@ class Delivered:
             log.exception("exchange %s broke", self.answering.exchange.id)
             await self._refuse(_BROKE, send)
             return
-        assert ended is not None, "an answer that does not fail ends"
-        body = json.dumps(self.wire.answer(Head.of(self.request), ended.answer)).encode()
+        body = json.dumps(self.wire.answer(Head.of(self.answering.exchange.id, self.request), ended.answer)).encode()
         await _respond(send, 200, b"application/json", {"x-adhere": header(ended.outcome), **self.headers}, body)
 
     async def _stream(self, send: Send) -> None:
-        writer = self.wire.writer(Head.of(self.request))
+        writer = self.wire.writer(Head.of(self.answering.exchange.id, self.request))
         began, sent = False, time.monotonic()
 
         async def put(data: bytes, more: bool = True) -> None:
@@ -131,6 +126,9 @@ class Delivered:
             sent = time.monotonic()
             await send({"type": "http.response.body", "body": data, "more_body": more})
 
+        async def say(text: str) -> None:
+            await put(writer.text(text))
+
         async def beat() -> None:
             while True:
                 await asyncio.sleep(max(0.05, BEAT_SECONDS - (time.monotonic() - sent)))
@@ -139,15 +137,9 @@ class Delivered:
 
         beating = asyncio.create_task(beat())
         try:
-            async with aclosing(self.answering.steps(live=True)) as steps:
-                async for step in steps:
-                    if isinstance(step, Said):
-                        await put(writer.text(step.text))
-                    elif isinstance(step, Called):
-                        await put(writer.call(step.call))
-                    else:
-                        beating.cancel()
-                        await put(writer.finish(step.answer), more=False)
+            answer = (await self.answering.answer(say)).answer
+            beating.cancel()
+            await put(b"".join(map(writer.call, answer.calls)) + writer.finish(answer), more=False)
         except Failure as failure:
             beating.cancel()
             await (put(writer.error(failure), more=False) if began else self._refuse(failure, send))

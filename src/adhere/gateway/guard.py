@@ -69,8 +69,9 @@ class Guard:
             raise Unreadable(f"the answer is longer than {LONGEST:,} characters")
         for monitor in self._monitors:
             monitor.feed(chunk)
-        if any(monitor.verdict is not OPEN for monitor in self._open):
-            self.broken = any(monitor.verdict is BROKEN for monitor in self._open)
+        decided = [monitor for monitor in self._open if monitor.verdict is not OPEN]
+        if decided:
+            self.broken = any(monitor.verdict is BROKEN for monitor in decided)
             self._open = [monitor for monitor in self._open if monitor.verdict is OPEN]
         if self._hold == "all":
             return ""
@@ -112,17 +113,15 @@ class Guard:
         is neither met nor broken for certain has no check. What is forbidden and stands at the very end is broken
         there: no word of the answer follows it.
         """
-        if self._checks is None:
-            self._decided = [monitor.verdict.decided for monitor in self._monitors]
-            unsettled = [monitor.unsettled() for monitor in self._monitors]
-            self._lost = [monitor for monitor in self._monitors if monitor.verdict is BROKEN]
-            self._checks = tuple(monitor.close() for monitor in self._monitors)
-            for place, check in enumerate(self._checks):
-                if unsettled[place] and check.verdict is BROKEN:
-                    self._decided[place] = True
+        self._lost = [monitor for monitor in self._monitors if monitor.verdict is BROKEN]
+        if finished:
+            self._checks = tuple([monitor.close() for monitor in self._monitors])
+            return tuple(map(Checked, self.asked, self._checks))
+        before = [(monitor.verdict.decided, monitor.unsettled() > 0) for monitor in self._monitors]
+        self._checks = tuple([monitor.close() for monitor in self._monitors])
         return tuple(
-            Checked(asked, check if finished or decided else None)
-            for asked, check, decided in zip(self.asked, self._checks, self._decided, strict=True)
+            Checked(asked, check if decided or (unsettled and check.verdict is BROKEN) else None)
+            for asked, check, (decided, unsettled) in zip(self.asked, self._checks, before, strict=True)
         )
 
     def rest(self) -> str:

@@ -13,6 +13,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -50,21 +51,27 @@ class Metrics:
             buckets=SECONDS,
         )
 
+        # by labels, which are few and recur: to look one up in its metric takes longer than to count
+        self._check, self._answer = cache(self._checks.labels), cache(self._answers.labels)
+        self._token, self._attempt = cache(self._tokens.labels), cache(self._attempts.labels)
+        self._second = cache(self._seconds.labels)
+
         Gauge("adhere_stopped", "1 while a stop is in force", registry=self.registry).set_function(stopped)
         Gauge("adhere_waiting", "Callers that wait for a person", registry=self.registry).set_function(waiting)
 
     def ended(self, exchange: Exchange, outcome: Outcome) -> None:
         """An exchange is over."""
         route = exchange.admission.route
-        self._answers.labels(route, outcome.ending).inc()
-        self._seconds.labels(route).observe(outcome.seconds)
-        self._attempts.labels(route).inc(len(outcome.attempts))
-        self._tokens.labels(route, "input").inc(outcome.usage.input)
-        self._tokens.labels(route, "output").inc(outcome.usage.output)
-        self._leaked.inc(outcome.leaked)
+        self._answer(route, outcome.ending).inc()
+        self._second(route).observe(outcome.seconds)
+        self._attempt(route).inc(len(outcome.attempts))
+        self._token(route, "input").inc(outcome.usage.input)
+        self._token(route, "output").inc(outcome.usage.output)
+        if outcome.leaked:
+            self._leaked.inc(outcome.leaked)
         for checked in outcome.checked:
             verdict = checked.check.verdict.value if checked.check else "open"
-            self._checks.labels(checked.asked.constraint.kind, verdict).inc()
+            self._check(checked.asked.constraint.kind, verdict).inc()
 
     def decided(self, decision: Decision) -> None:
         """A tool call, or a held answer."""

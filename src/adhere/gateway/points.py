@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from adhere.constraints.constraint import Check, Constraint
@@ -41,12 +42,20 @@ class Caller:
     """In lower case."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asked:
-    """A constraint in force for an answer, and who asks for it."""
+    """A constraint in force for an answer, and who asks for it.
+
+    A policy's are made once and reported with every answer: what is said about them is kept.
+    """
 
     constraint: Constraint
     origin: Origin
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """Constraint and origin as JSON values, for reports. Not to be changed."""
+        return {"constraint": self.constraint.to_json(), "from": self.origin}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +102,8 @@ class Admission:
     """Whether and how a request goes on.
 
     `request` is the request to send, where `decision` is transform: it need not be the one that came. `asked` are all
-    constraints in force beyond those of the request itself. `note` is whatever the deciding side wants back with the
-    exchange; the gateway does not look at it.
+    constraints in force beyond those of the request itself, each once and none against another. `note` is whatever the
+    deciding side wants back with the exchange; the gateway does not look at it.
     """
 
     decision: Decision

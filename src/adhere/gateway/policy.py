@@ -19,6 +19,7 @@ Rules
 - Keys stand in it as hashes (`adhere serve --new-key` prints a pair). They are random and long, so a plain SHA-256
   keeps them; they are compared in constant time.
 - Without clients every caller is `anybody`; with them, a caller without a key of the list is refused.
+- Constraints of one route that contradict each other are refused at the start: no answer could meet them.
 - The first route whose models and clients match holds. No route: refused.
 - Whoever asks a person (a monitor's `ask`, `spent: human`) needs a charter that says which person.
 """
@@ -32,16 +33,18 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from adhere.constraints import from_json
+from adhere.constraints.conflicts import conflicts
 from adhere.constraints.constraint import Constraint
 from adhere.errors import UserError
 from adhere.gateway.monitors.monitor import Thresholds
-from adhere.gateway.points import Handling
+from adhere.gateway.points import Asked, Handling
 from adhere.warden.acts import matches
 from adhere.warden.sources import Source
 
@@ -68,6 +71,7 @@ class HandlingTerms(_Part):
     parameters: frozenset[str] = frozenset()
     reasoning: Literal["drop", "pass"] = "drop"
 
+    @cached_property
     def handling(self) -> Handling:
         """As the gateway takes it."""
         return Handling(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Handling)})
@@ -97,7 +101,16 @@ class Route(_Part):
     def _constraints(cls, given: Any) -> Any:
         if not isinstance(given, list | tuple):
             raise ValueError("constraints are a list of objects with a kind")
-        return tuple(one if isinstance(one, Constraint) else from_json(one) for one in given)
+        read = tuple(one if isinstance(one, Constraint) else from_json(one) for one in given)
+        for conflict in conflicts(read):
+            one, other = conflict.one.describe(), conflict.other.describe()
+            raise ValueError(f'no answer can meet both "{one}" and "{other}": {conflict.reason}')
+        return tuple(dict.fromkeys(read))
+
+    @cached_property
+    def asked(self) -> tuple[Asked, ...]:
+        """The constraints as every answer of this route is asked to meet them."""
+        return tuple(Asked(constraint, "policy") for constraint in self.constraints)
 
     def about(self, model: str, client: str) -> bool:
         """Whether this route is for `model` asked by `client`."""

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
-from adhere.constraints.constraint import Constraint
 from adhere.gateway.points import Checked, Outcome
-
-
-@lru_cache(maxsize=4096)
-def _json(constraint: Constraint) -> dict[str, Any]:
-    """A constraint's JSON; a policy's constraints are reported with every answer."""
-    return constraint.to_json()
 
 
 def checked(one: Checked) -> dict[str, Any]:
     """One constraint, who asked for it, and its verdict; "open" where the answer is not finished."""
-    record: dict[str, Any] = {"constraint": _json(one.asked.constraint), "from": one.asked.origin}
     if one.check is None:
-        return {**record, "verdict": "open"}
-    return {**record, "verdict": one.check.verdict.value, "reason": one.check.reason}
+        return {**one.asked.record, "verdict": "open"}
+    return {**one.asked.record, "verdict": one.check.verdict.value, "reason": one.check.reason}
 
 
 def report(outcome: Outcome) -> dict[str, Any]:

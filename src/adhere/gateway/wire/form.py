@@ -8,7 +8,6 @@ that official clients pass over.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,8 +25,8 @@ class Head:
     request: Request
 
     @classmethod
-    def of(cls, request: Request) -> Head:
-        return cls(uuid.uuid4().hex, request.model, int(time.time()), request)
+    def of(cls, id: str, request: Request) -> Head:
+        return cls(id, request.model, int(time.time()), request)
 
 
 @dataclass(frozen=True, slots=True)
