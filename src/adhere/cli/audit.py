@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Limit, Seed
+from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature
+from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ STUDIES = ("modular",)
 
 
 def audit(
-    model: Annotated[
-        str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
-    ] = "pocket",
+    model: Model = "pocket",
     only: Annotated[
         str,
         typer.Option(
@@ -71,20 +69,11 @@ def audit(
         bool,
         typer.Option("--through-gateway", help="Ask everything a second time through a gateway that enforces it."),
     ] = False,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="the model's own")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Longest answer.", show_default=False)
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
-    ] = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    report: Page = None,
     json: Json = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder of the run; again with the same one resumes it."),
-    ] = None,
+    out: Resumed = None,
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
@@ -116,10 +105,10 @@ def audit(
         temperature=temperature,
         max_tokens=max_tokens,
     )
-    folder = out or Path("runs") / _folder(model, plan)
-    command = shlex.join(["adhere", *sys.argv[1:]])
+    folder = out or folder_of(model, plan)
+    command = command_line()
     compared = cost = explained = None
-    try:
+    with resumable(folder):
         measured = _measure(model, folder, plan, Console(stderr=True), command)
         if through_gateway:
             compared = _enforced(model, folder, plan, measured, command)
@@ -127,11 +116,6 @@ def audit(
             cost = _cost(model, folder / "obedience", plan, command)
         if "explain" in only.split(","):
             explained = _explained(measured.model, folder / "explain", seed, command)
-    except KeyboardInterrupt:
-        typer.echo(
-            f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
-        )
-        raise typer.Exit(130) from None
     trained = _modular(folder / "modular", seed) if study else ()
     found = [*measured.findings, *(finding for one in trained for finding in one.findings)]
     found += compared.findings if compared else ()
@@ -153,15 +137,6 @@ def _check(option: str, value: str | None, known: tuple[str, ...]) -> None:
     for part in filter(None, (value or "").split(",")):
         if part not in known:
             raise UserError(f"{option} knows {', '.join(known)}; not {part!r}")
-
-
-def _folder(model: str, plan: Plan) -> str:
-    """The run's folder: the same arguments on the same day find it again, others get one of their own."""
-    import hashlib
-    from datetime import date
-
-    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
-    return f"{date.today().isoformat()}-{name}-{hashlib.sha256(repr(plan).encode()).hexdigest()[:6]}"
 
 
 def _measure(model: str, folder: Path, plan: Plan, console: Console, command: str) -> Measured:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Limit, Out, Seed
+from adhere.cli.options import Json, Limit, Out, Prompts, Seed
+from adhere.cli.runs import command_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,10 +29,7 @@ def compare(
         str, typer.Argument(metavar="A", help="Responses, findings or records of a scored run, or .eval log.")
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="The same kind of thing, on the same prompts.")],
-    prompts: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Prompts with their instructions, as for score.", show_default=False),
-    ] = None,
+    prompts: Prompts = None,
     profile: Annotated[Which, typer.Option(help="Which verdicts are compared.")] = Which.fixed,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Pass over lines that cannot be read.")] = False,
     json: Json = None,
@@ -58,8 +54,7 @@ def compare(
     if targets:
         from adhere import findings as record
 
-        command = shlex.join(["adhere", *sys.argv[1:]])
-        shared = {"recompute": command, "evidence": (a, b)}
+        shared = {"recompute": command_line(), "evidence": (a, b)}
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
             record.write(target, [finding.model_copy(update=shared) for finding in found], seed=seed)

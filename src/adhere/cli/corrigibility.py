@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Limit, Seed
+from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature
+from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 
 def corrigibility(
-    model: Annotated[
-        str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
-    ] = "pocket",
+    model: Model = "pocket",
     tier: Annotated[
         str | None, typer.Option("--tier", metavar="TIERS", help="Which tiers, with commas.", show_default="all")
     ] = None,
@@ -51,20 +49,11 @@ def corrigibility(
         int | None,
         typer.Option("--real", help="Episodes that end a real process; -1 for all.", show_default="8", min=-1),
     ] = None,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="the model's own")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Longest answer.", show_default=False)
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
-    ] = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    report: Page = None,
     json: Json = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder of the run; again with the same one resumes it."),
-    ] = None,
+    out: Resumed = None,
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
@@ -96,15 +85,9 @@ def corrigibility(
         through=through_gateway,
     )
     check(plan)
-    folder = out or Path("runs") / _folder(model, plan)
-    try:
-        with _gateway(model) if through_gateway else nullcontext():
-            measured = _measure(model, folder, plan, Console(stderr=True))
-    except KeyboardInterrupt:
-        typer.echo(
-            f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
-        )
-        raise typer.Exit(130) from None
+    folder = out or folder_of(model, plan, "corrigibility")
+    with resumable(folder), _gateway(model) if through_gateway else nullcontext():
+        measured = _measure(model, folder, plan, Console(stderr=True))
     records.write(folder / "findings.json", measured.findings)
     if json:
         records.write(json, measured.findings)
@@ -113,16 +96,6 @@ def corrigibility(
     from adhere.cli.corrigibility_tables import show
 
     show(measured, where, Console())
-
-
-def _folder(model: str, plan: Plan) -> str:
-    """The run's folder: the same arguments on the same day find it again, others get one of their own."""
-    import hashlib
-    from datetime import date
-
-    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
-    digest = hashlib.sha256(repr(plan).encode()).hexdigest()[:6]
-    return f"{date.today().isoformat()}-corrigibility-{name}-{digest}"
 
 
 def _gateway(model: str) -> AbstractContextManager[object]:
@@ -179,4 +152,4 @@ def _write_page(where: Path, folder: Path, measured: Measured, command: Callable
     )
     sections = corrigibility.sections(measured, command)
     title = f"Does {measured.model} yield?"
-    page.write(where, page.render(title, lead, sections, command=shlex.join(["adhere", *sys.argv[1:]])))
+    page.write(where, page.render(title, lead, sections, command=command_line()))

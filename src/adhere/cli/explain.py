@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Limit, Seed
+from adhere.cli.options import Device, Json, Limit, Page, Resumed, Seed
+from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,21 +56,16 @@ def explain(
     other_model: Annotated[
         bool, typer.Option("--other-model", help="Replay logs of another model all the same.")
     ] = False,
-    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, ...", show_default="a GPU if any")] = None,
+    device: Device = None,
     dtype: Annotated[
         str | None, typer.Option("--dtype", help="float32, bfloat16.", show_default="float32 on a CPU")
     ] = None,
     processes: Annotated[
         int | None, typer.Option("--processes", min=1, help="Copies of the model at work.", show_default="as fits")
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
-    ] = None,
+    report: Page = None,
     json: Json = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder of the run; again with the same one resumes it."),
-    ] = None,
+    out: Resumed = None,
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
@@ -85,21 +80,13 @@ def explain(
     from adhere.explain.run import explain as run
 
     plan = _plan(skills, positions, layers, samples, probe, again, monitors, logs, other_model, limit, seed)
-    folder = out or Path("runs") / _folder(model, plan)
-    command = shlex.join(["adhere", *sys.argv[1:]])
+    folder = out or folder_of(model, plan, "explain")
+    command = command_line()
     if out is None:
         command += f" --out {shlex.quote(str(folder))}"
-    console = Console(stderr=True)
     opened, name = open_named(model, device, dtype)
-    try:
-        with progress(console) as tell:
-            found = run(opened, name, folder, plan, processes=processes, progress=tell, recompute=command)
-    except KeyboardInterrupt:
-        typer.echo(
-            f"adhere: interrupted; what was done is in {folder}, and the same command with --out {folder} goes on",
-            err=True,
-        )
-        raise typer.Exit(130) from None
+    with resumable(folder), progress(Console(stderr=True)) as tell:
+        found = run(opened, name, folder, plan, processes=processes, progress=tell, recompute=command)
     if json:
         records.write(json, found.findings(command))
     where = report or folder / "report.html"
@@ -187,15 +174,6 @@ def _numbers(asked: str | None) -> tuple[int, ...] | None:
         return tuple(sorted({int(part) for part in asked.split(",")}))
     except ValueError:
         raise UserError(f"--layers takes numbers such as 0,4,8, not {asked!r}") from None
-
-
-def _folder(model: str, plan: Plan) -> str:
-    """The run's folder: the same arguments on the same day find it again, others get one of their own."""
-    import hashlib
-    from datetime import date
-
-    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
-    return f"{date.today().isoformat()}-{name}-explain-{hashlib.sha256(repr(plan).encode()).hexdigest()[:6]}"
 
 
 def write_page(where: Path, found: Explained, command: str) -> None:

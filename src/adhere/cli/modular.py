@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Limit, Out, Seed
+from adhere.cli.options import Json, Limit, Out, Report, Seed
+from adhere.cli.runs import command_line, resumable
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ Precision = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one for each core if not given.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")]
-Report = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a report: one HTML page.", show_default=False)]
 Decay = Annotated[float, typer.Option(help="Weight decay of AdamW.")]
 
 
@@ -232,12 +230,8 @@ def _train(
     for note in dict.fromkeys(note for job in jobs for note in job.task.notes()):
         console.print(f"Note: {note}.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        with live(console, len(jobs)) as progress:
-            done = runs.run(jobs, out, workers=workers or cores, device=_device(device), progress=progress)
-    except KeyboardInterrupt:
-        console.print(f"Interrupted; what was trained is in {out}, and the same command goes on from there.")
-        raise typer.Exit(130) from None
+    with resumable(out), live(console, len(jobs)) as progress:
+        done = runs.run(jobs, out, workers=workers or cores, device=_device(device), progress=progress)
     outcome(console, done)
     made = [*(finding for one in done for finding in one.findings), *runs.generalisation(done)]
     first = jobs[0]
@@ -250,8 +244,8 @@ def _train(
         from adhere.report import page
         from adhere.report.sections import modular as section
 
-        command = "adhere " + shlex.join(sys.argv[1:])
-        html = page.render("Clock and Pizza", "What training finds.", [section.section(done)], command=command)
+        sections = [section.section(done)]
+        html = page.render("Clock and Pizza", "What training finds.", sections, command=command_line())
         page.write(report, html)
         console.print(f"Report: {report}")
 

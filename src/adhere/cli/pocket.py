@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Seed
+from adhere.cli.options import Device, Json, Seed
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def serve(
     model: Annotated[str, typer.Argument(help="`pocket`, a folder, or a hub id on this machine.")] = "pocket",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where to listen.")] = 8001,
     host: Annotated[str, typer.Option("--host", help="On which address; this machine alone by default.")] = "127.0.0.1",
-    device: Annotated[str | None, typer.Option(help="cpu, cuda.", show_default="a GPU if there is one")] = None,
+    device: Device = None,
     batch: Annotated[int, typer.Option(min=1, help="Answers written at once.")] = 64,
     monitor: Annotated[
         Path | None,

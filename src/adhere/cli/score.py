@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from adhere.cli.options import Json, Limit, Out, Seed
+from adhere.cli.options import Json, Limit, Out, Prompts, Report, Seed
+from adhere.cli.runs import command_line
 
 if TYPE_CHECKING:
     from adhere.measure.run import ScoreRun
@@ -27,17 +26,8 @@ class Profiles(StrEnum):
 
 def score(
     files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Responses: JSONL files, plain or gzipped.")],
-    prompts: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Prompts with their instructions, for responses that have only a key or a prompt.",
-            show_default=False,
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a report: one HTML page.", show_default=False)
-    ] = None,
+    prompts: Prompts = None,
+    report: Report = None,
     json: Json = None,
     out: Out = None,
     fail_under: Annotated[
@@ -177,7 +167,7 @@ def _write(run: ScoreRun, json: Path | None, out: Path | None, report: Path | No
     from adhere import findings as record
     from adhere.measure.summary import findings
 
-    command = shlex.join(["adhere", *sys.argv[1:]])
+    command = command_line()
     found = findings(run.tally, run.profiles, seed=seed, recompute=command, evidence=run.files)
     counts = {"responses": run.responses, "bad": run.bad_count, "seed": seed}
     for target in (json, out / "findings.json" if out else None):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adhere.cli.options import Json, Limit, Seed
+from adhere.cli.options import Json, Limit, Model, Page, Resumed, Seed
+from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,9 +22,7 @@ if TYPE_CHECKING:
 
 
 def sustain(
-    model: Annotated[
-        str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")
-    ] = "pocket",
+    model: Model = "pocket",
     domain: Annotated[
         str | None, typer.Option("--domain", help="math, multihop, code; several with commas.", show_default="all")
     ] = None,
@@ -84,14 +81,9 @@ def sustain(
         int | None,
         typer.Option("--max-tokens", min=1, help="Longest answer.", show_default="128 in the pocket world"),
     ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
-    ] = None,
+    report: Page = None,
     json: Json = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Folder of the run; again with the same one resumes it."),
-    ] = None,
+    out: Resumed = None,
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
@@ -122,38 +114,24 @@ def sustain(
     parse_arms(arms, None)
     if plan.kinds and data is not None:
         raise UserError("the study of practice is about the pocket world: it takes no --data")
-    command = shlex.join(["adhere", *sys.argv[1:]])
+    command = command_line()
     console = Console()
     if plan_file is not None:
         if saved is None:
             raise UserError("--plan writes what to ask of problems solved elsewhere: give them with --from-responses")
         _write_plan(saved, plan, plan_file, console)
         return
-    folder = out or Path("runs") / _folder(model if saved is None else saved.stem, plan)
-    try:
+    folder = out or folder_of(model if saved is None else saved.stem, plan, "sustain")
+    with resumable(folder):
         if checkpoints is not None:
             _course(checkpoints, folder, plan, command, json, console)
             return
         done = _saved(saved, plan, command) if saved is not None else live(model, folder, plan, command)
-    except KeyboardInterrupt:
-        typer.echo(
-            f"adhere: interrupted; what was answered is in {folder}, and the same command goes on from there", err=True
-        )
-        raise typer.Exit(130) from None
     if judge is not None:
         done = _judged(done, judge, seed, command)
     if attention:
         done = _attended(done, seed, command, console)
     _write(done, folder, report, json, command, console)
-
-
-def _folder(model: str, plan: Plan) -> str:
-    """The run's folder: the same arguments on the same day find it again, others get one of their own."""
-    import hashlib
-    from datetime import date
-
-    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
-    return f"{date.today().isoformat()}-sustain-{name}-{hashlib.sha256(repr(plan).encode()).hexdigest()[:6]}"
 
 
 def live(model: str, folder: Path, plan: Plan, command: str) -> Done:
