@@ -66,6 +66,7 @@ def evaluate(
             retry_wait=1,
             display="none",
             log_realtime=False,
+            score_display=False,  # nothing shows it, and it sums up all samples again and again
             log_level="error",
         )
     except (PrerequisiteError, OSError) as error:

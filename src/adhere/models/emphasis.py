@@ -25,12 +25,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from adhere.errors import UserError
 from adhere.models.attending import causal
+from adhere.models.blocks import blocks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 Since = Literal["answer", "behind"]
 
@@ -65,6 +69,17 @@ class Emphasis:
             raise UserError(f"token {max(self.tokens)} is not one of the prompt's {prompt}")
         if self.factor == 0 and len(set(self.tokens)) == prompt:
             raise UserError("attention cannot be taken from the whole prompt: there is nothing else to attend to")
+
+
+def emphasise(model: PreTrainedModel, wanted: Sequence[Emphasis | None], prompts: Sequence[int]) -> Emphasised | None:
+    """The observer for a batch: what each row asks for, and the tokens of its prompt. None if no row asks for anything.
+
+    Raises:
+        UserError: a row's emphasis does not fit its prompt or the model.
+    """
+    if all(one is None or one.factor == 1 for one in wanted):
+        return None
+    return Emphasised(wanted, prompts, len(blocks(model).modules), model.device)
 
 
 class Emphasised:

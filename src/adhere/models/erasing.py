@@ -25,6 +25,7 @@ import torch
 from adhere.errors import UserError
 from adhere.models.blocks import blocks
 from adhere.models.capture import batch_limit, in_batches
+from adhere.models.reading import READING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +99,8 @@ class Erasing:
     @contextmanager
     def answers_from(self, starts: Sequence[int]) -> Iterator[None]:
         """For passes over whole texts, padded on the right: the column of each row's last prompt token. Without it a
-        pass over several tokens is taken for a prompt, padded on the left, whose last column writes."""
+        pass over several tokens is taken for a prompt, padded on the left, whose last column writes; while our own
+        generation reads prompts none does."""
         self._starts = torch.tensor(list(starts), device=self._opened.device)
         try:
             yield
@@ -110,6 +112,8 @@ class Erasing:
             return self._erased(layer, stream)
         columns = torch.arange(stream.shape[1], device=stream.device)
         start = columns[-1:] if self._starts is None else self._starts
+        if READING.get():
+            start = columns[-1:] + 1
         answer = (columns >= start[:, None])[..., None]
         return torch.where(answer == (self._where == "answer"), self._erased(layer, stream), stream)
 

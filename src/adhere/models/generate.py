@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import torch
-from transformers import DynamicCache
 
 from adhere.errors import UserError
 from adhere.models.attending import attending
 from adhere.models.blocks import blocks
-from adhere.models.emphasis import Emphasis, Emphasised
+from adhere.models.emphasis import Emphasis, emphasise
+from adhere.models.reading import Beginning, read
 
 if TYPE_CHECKING:
     from adhere.models.load import OpenModel
@@ -202,15 +202,15 @@ def _run(opened: OpenModel, requests: list[tuple[int, Request]], watchers: Seque
         for i, request in requests
     ]
     width = max(len(row.request.tokens) for row in rows)
-    pad = opened.tokenizer.pad_token_id or 0
-    ids = torch.tensor([[pad] * (width - len(r.request.tokens)) + list(r.request.tokens) for r in rows], device=device)
+    beginnings = [Beginning(row.request.tokens[:-1], _while_reading(row.request.emphasis)) for row in rows]
+    cache = read(model, beginnings, opened.tokenizer.pad_token_id or 0)
+    ids = torch.tensor([[row.request.tokens[-1]] for row in rows], device=device)
     mask = torch.tensor(
         [[0] * (width - len(r.request.tokens)) + [1] * len(r.request.tokens) for r in rows], device=device
     )
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    alive = list(range(len(rows)))
-    emphasised = _emphasised(opened, [request for _, request in requests])
+    positions = torch.tensor([[len(row.request.tokens) - 1] for row in rows], device=device)
+    alive = rows
+    emphasised = emphasise(model, [r.request.emphasis for r in rows], [len(r.request.tokens) for r in rows])
     with _Taps(model, watchers) as taps, attending(model, emphasised) if emphasised else nullcontext():
         taps.begin([row.index for row in rows])
         while True:
@@ -225,35 +225,39 @@ def _run(opened: OpenModel, requests: list[tuple[int, Request]], watchers: Seque
                 logits_to_keep=1,
             )
             logits = output.logits[:, -1].float()
-            here = [rows[i] for i in alive]
-            for row in taps.stopped(here):
+            for row in taps.stopped(alive):
                 row.reason = "watcher"
-            chosen = _choose(logits, here)
-            for row, token in zip(here, chosen, strict=True):
+            chosen = _choose(logits, alive)
+            for row, token in zip(alive, chosen, strict=True):
                 if row.reason is None:
                     _append(opened, row, token)
-            stay = [k for k, row in enumerate(here) if row.reason is None]
+            stay = _places([row.reason is None for row in alive])
             if not stay:
                 break
-            if len(stay) < len(here):
+            if len(stay) < len(alive):
                 keep = torch.tensor(stay, device=device)
                 cache.batch_select_indices(keep)
                 if emphasised:
                     emphasised.keep(keep)
                 mask, positions = mask[keep], positions[keep]
                 alive = [alive[k] for k in stay]
-            ids = torch.tensor([[rows[i].tokens[-1]] for i in alive], device=device)
+            ids = torch.tensor([[row.tokens[-1]] for row in alive], device=device)
             mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
-            positions = positions[:, -1:] + 1
+            positions = positions + 1
     return {row.index: _finish(opened, row) for row in rows}
 
 
-def _emphasised(opened: OpenModel, requests: Sequence[Request]) -> Emphasised | None:
-    wanted = [request.emphasis for request in requests]
-    if all(one is None or one.factor == 1 for one in wanted):
-        return None
-    prompts = [len(request.tokens) for request in requests]
-    return Emphasised(wanted, prompts, len(blocks(opened.model).modules), opened.device)
+def _while_reading(emphasis: Emphasis | None) -> Emphasis | None:
+    """What of `emphasis` changes how the prompt is read."""
+    return emphasis if emphasis is not None and emphasis.since == "behind" and emphasis.factor != 1 else None
+
+
+def _places(alive: Sequence[bool]) -> list[int]:
+    """Which row is to stand in each place when only those `alive` go on: the last ones fill the gaps, so that few
+    move."""
+    left = sum(alive)
+    late = [k for k in range(left, len(alive)) if alive[k]]
+    return [k if alive[k] else late.pop() for k in range(left)]
 
 
 def _choose(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int | None]:
