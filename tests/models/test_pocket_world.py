@@ -13,7 +13,7 @@ from adhere.errors import UserError
 from adhere.models.pocket import vocabulary, world
 from adhere.models.pocket.item import side_of
 from adhere.models.pocket.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
-from adhere.problems.problem import grade_all
+from adhere.problems.grading import grade_all
 
 SIDES: tuple[world.Side, ...] = ("train", "test")
 

@@ -83,7 +83,7 @@ def resolve(name: str) -> Model:
     from inspect_ai._util.error import PrerequisiteError
     from inspect_ai.model import get_model
 
-    import adhere.measure._registry  # noqa: F401  (so that a checkout that was never installed knows its provider)
+    import adhere.models.provider  # noqa: F401  (so that a checkout that was never installed knows it, too)
 
     bare = "/" not in name or name.startswith((".", "/", "~")) or Path(name).is_dir()
     try:

@@ -8,10 +8,11 @@ A grader takes the text after reasoning has been removed.
 """
 
 from adhere.problems.coding import Case, CodeProblem, grade_code
+from adhere.problems.grading import grade_all
 from adhere.problems.loading import FORMATS, Loaded, load
 from adhere.problems.mathematics import MathProblem
 from adhere.problems.multihop import Hop, QAProblem
-from adhere.problems.problem import Domain, Grade, Outcome, Problem, Step, first_difference, grade_all
+from adhere.problems.problem import Domain, Grade, Outcome, Problem, Step, first_difference
 
 __all__ = [
     "FORMATS",

@@ -12,7 +12,6 @@ Rules:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -120,24 +119,3 @@ def first_difference(before: Grade, after: Grade) -> int | None:
         if (one.value or one.text, one.ok) != (other.value or other.text, other.ok):
             return index
     return None
-
-
-def grade_all(problems: Sequence[Problem], responses: Sequence[str]) -> list[Grade]:
-    """The grades of `responses[i]` to `problems[i]`, code run together so that it is fast.
-
-    Raises:
-        ValueError: the two sequences differ in length.
-    """
-    from adhere.problems.coding import CodeProblem, grade_code
-
-    grades: list[Grade | None] = [None] * len(problems)
-    code: list[int] = []
-    for index, (problem, response) in enumerate(zip(problems, responses, strict=True)):
-        if isinstance(problem, CodeProblem):
-            code.append(index)
-        else:
-            grades[index] = problem.grade(response)
-    programs = [(problem, responses[i]) for i in code if isinstance(problem := problems[i], CodeProblem)]
-    for index, grade in zip(code, grade_code(programs), strict=True):
-        grades[index] = grade
-    return [grade for grade in grades if grade is not None]

@@ -31,11 +31,13 @@ from adhere.warden import canonical, keys, lease, orders
 from adhere.warden import charter as charters
 from adhere.warden.canonical import Refused
 from adhere.warden.charter import Charter
+from adhere.warden.confirm import void
 from adhere.warden.keys import fingerprint
 from adhere.warden.latch import Latch
 from adhere.warden.ledger import FILE as LEDGER
 from adhere.warden.ledger import Ledger
 from adhere.warden.quorum import Proof
+from adhere.warden.waiting import waits
 
 PENDING = "pending.json"
 Clock = Callable[[], float]
@@ -138,11 +140,9 @@ def adopt(folder: Path, draft: Charter, clock: Clock = time.time) -> None:
             if not waiting:
                 current = charters.load(folder)
                 follows(current, draft)
-                if draft.will is not None and len(draft.roots) > len(current.roots):
-                    from adhere.warden.succession import waits
-
-                    if waits(transaction, draft) > 0:
-                        raise Refused("will", "not its time: the will's cooling-off is not over")
+                by_will = draft.will is not None and len(draft.roots) > len(current.roots)
+                if by_will and waits(transaction, draft) > 0:
+                    raise Refused("will", "not its time: the will's cooling-off is not over")
                 gone = revoked(current, draft)
                 state = orders.from_dict(json.loads(transaction.get("state") or "{}"))
                 voids = bool(gone) or draft.terms.epoch > current.terms.epoch
@@ -158,8 +158,6 @@ def adopt(folder: Path, draft: Charter, clock: Clock = time.time) -> None:
                     "epoch": step.state.epoch,
                 }
                 if step.state.epoch != state.epoch:
-                    from adhere.warden.confirm import void
-
                     body["voided"] = void(transaction, step.state.epoch)
                     transaction.put("epoch-before", transaction.get("epoch-began") or "0")
                     transaction.put("epoch-began", str(transaction.next))

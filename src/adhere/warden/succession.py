@@ -14,7 +14,6 @@ Rules
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -29,8 +28,9 @@ from adhere.warden import charter as charters
 from adhere.warden.canonical import Refused
 from adhere.warden.charter import FIELD, Charter, Grant, Principal, Will, root_quorums
 from adhere.warden.ledger import FILE as LEDGER
-from adhere.warden.ledger import Ledger, Transaction
+from adhere.warden.ledger import Ledger
 from adhere.warden.quorum import count_persons
+from adhere.warden.waiting import waits
 
 FILE = "will.json"
 
@@ -143,26 +143,3 @@ def invoke(folder: Path, signers: Sequence[Signer], clock: Callable[[], float] =
     founding.adopt(folder, draft, clock)
     path.unlink(missing_ok=True)
     return "the will is in force"
-
-
-def waits(transaction: Transaction, draft: Charter) -> float:
-    """Seconds of cooling-off that are left; begins it where the condition is met for the first time.
-
-    Raises:
-        Refused: a principal has been heard of too recently.
-    """
-    will = draft.will
-    assert will is not None
-    now = max(transaction.time, transaction.seen)
-    silent = now - float(transaction.get("sign-of-life") or now)
-    if silent < will.after_missing:
-        raise Refused(
-            "will",
-            f"not its time: a principal was heard of {silent:.0f} s ago, the will waits for {will.after_missing} s",
-        )
-    found = json.loads(transaction.get("will") or "{}")
-    if found.get("digest") != draft.digest:
-        transaction.put("will", json.dumps({"digest": draft.digest, "began": now}))
-        transaction.append("will", {"invoked": draft.digest, "silent": silent, "cooling off": will.cooling_off})
-        return float(will.cooling_off)
-    return float(found["began"] + will.cooling_off - now)

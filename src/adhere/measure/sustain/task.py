@@ -42,7 +42,8 @@ from adhere.measure.sustain.outcome import Exclusion, Outcome
 from adhere.measure.sustain.plan import Plan
 from adhere.measure.sustain.query import Query, Said
 from adhere.measure.sustain.rewriting import extracted, rewritten
-from adhere.problems.problem import Grade, Problem, grade_all
+from adhere.problems.grading import grade_all
+from adhere.problems.problem import Grade, Problem
 
 answered: Callable[[], None] | None = None
 """Called whenever a problem is done: how a run in this process shows its progress."""

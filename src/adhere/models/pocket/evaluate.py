@@ -144,7 +144,7 @@ def held_out(seed: int, each: int) -> list[world.Dialogue]:
 
 def score(dialogues: Sequence[world.Dialogue], answers: Sequence[Answer]) -> Scores:
     """What the answers are worth, and one record of each for reading."""
-    from adhere.problems.problem import grade_all
+    from adhere.problems.grading import grade_all
 
     scores = Scores()
     problems = {i: d.problem for i, d in enumerate(dialogues) if d.problem is not None}
