@@ -268,6 +268,7 @@ def _write_page(
 
 def _evidence(measured: Measured, where: Path, command: str) -> Section:
     """Where the samples can be looked at, and how far a judge can be believed."""
+    from adhere.report.numbers import between, percent
     from adhere.report.page import Block, Section, Table
 
     logs = tuple(
@@ -277,15 +278,7 @@ def _evidence(measured: Measured, where: Path, command: str) -> Section:
     blocks: list[Block] = [Table("Inspect logs", ("run", "file", "to look at every sample"), logs)]
     judged = [finding for finding in measured.findings if finding.what.startswith("judge.")]
     if judged:
-        rows = tuple(
-            (
-                finding.what,
-                "–" if finding.estimate is None else f"{100 * finding.estimate:.1f} %",
-                "–" if finding.interval is None else " to ".join(f"{100 * end:.1f}" for end in finding.interval),
-                str(finding.n),
-            )
-            for finding in judged
-        )
+        rows = tuple((one.what, percent(one.estimate), between(one.interval), str(one.n)) for one in judged)
         caption = "Beside the word lists on these answers, and against ten ways of arguing for a pass."
         blocks.append(Table("The judge", ("", "share", "95 %", "n"), rows, caption, command))
     return Section("evidence", "Evidence", "What the figures above rest on.", tuple(blocks))

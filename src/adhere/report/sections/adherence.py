@@ -21,6 +21,7 @@ from adhere.measure.statistics import Rate, phi
 from adhere.measure.summary import Comparison, between_models
 from adhere.measure.tally import Subject, Tally
 from adhere.report.charts import Chart, Grid, Point, dendrogram, heat, histogram, points
+from adhere.report.numbers import between, gain, percent
 from adhere.report.page import Block, Charts, Example, Examples, Excerpt, Fact, Facts, Prose, Section, Table
 
 MOST_MODELS = 24
@@ -62,14 +63,6 @@ def _several(n: int, noun: str) -> str:
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
-def _percent(value: float) -> str:
-    return "–" if value != value else f"{100 * value:.1f} %"
-
-
-def _interval(rate: Rate) -> str:
-    return f"{100 * rate.interval[0]:.1f} to {100 * rate.interval[1]:.1f}"
-
-
 def _name(subject: Subject, tally: Tally) -> str:
     """A subject's name, with its set only where several sets are shown."""
     several = len({one.set for one in tally.subjects()}) > 1
@@ -86,12 +79,14 @@ def _facts(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> Facts
     ]
     if len(subjects) == 1:
         prompts, single = tally.prompts(first, profile), tally.instructions(first, profile)
-        facts.append(Fact("Prompts followed", _percent(prompts.estimate), _interval(prompts)))
-        facts.append(Fact("Instructions followed", _percent(single.estimate), _interval(single)))
+        facts.append(Fact("Prompts followed", percent(prompts.estimate), between(prompts.interval)))
+        facts.append(Fact("Instructions followed", percent(single.estimate), between(single.interval)))
     else:
         best = max(subjects, key=lambda subject: tally.prompts(subject, profile).estimate)
         rate = tally.prompts(best, profile)
-        facts.append(Fact("Best, by prompts followed", _percent(rate.estimate), f"{best.model}, {_interval(rate)}"))
+        facts.append(
+            Fact("Best, by prompts followed", percent(rate.estimate), f"{best.model}, {between(rate.interval)}")
+        )
     return Facts(tuple(facts))
 
 
@@ -256,7 +251,7 @@ def _numbers(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Profi
             rates = [
                 rate(subject, profile, loose) for rate in (tally.prompts, tally.instructions) for loose in (False, True)
             ]
-            cells = [f"{100 * rate.estimate:.1f} ({_interval(rate)})" for rate in rates]
+            cells = [f"{100 * rate.estimate:.1f} ({between(rate.interval)})" for rate in rates]
             rows.append((_name(subject, tally), profile, *cells, str(rates[0].n)))
     header = (
         "model",
@@ -276,8 +271,8 @@ def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
         (
             c.a,
             c.b,
-            f"{100 * c.difference.estimate:+.1f}",
-            f"{100 * c.difference.interval[0]:+.1f} to {100 * c.difference.interval[1]:+.1f}",
+            gain(c.difference.estimate),
+            between(c.difference.interval, sign=True),
             f"{c.p_holm:.2g}",
             "real" if c.real else "not shown",
         )

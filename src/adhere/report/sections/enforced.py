@@ -5,6 +5,7 @@ from __future__ import annotations
 from adhere.measure.enforced import Enforced, Kept, Side
 from adhere.measure.statistics import Rate
 from adhere.report.charts import Point, points
+from adhere.report.numbers import between, gain, percent
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
 
 
@@ -14,8 +15,8 @@ def section(enforced: Enforced, *, recompute: str = "") -> Section:
     tokens = enforced.tokens
     facts = Facts(
         (
-            Fact("Bare", _percent(whole.bare.estimate), f"of {whole.bare.n:,} prompts followed whole"),
-            Fact("Through the gateway", _percent(whole.enforced.estimate), _interval(whole.enforced.interval)),
+            Fact("Bare", percent(whole.bare.estimate), f"of {whole.bare.n:,} prompts followed whole"),
+            Fact("Through the gateway", percent(whole.enforced.estimate), f"{between(whole.enforced.interval)} %"),
             Fact("Tokens", f"x {tokens.estimate:.2f}", f"{tokens.interval[0]:.2f} to {tokens.interval[1]:.2f}"),
             Fact("Seconds, median", f"{enforced.seconds[1][0]:.2f}", f"{enforced.seconds[0][0]:.2f} bare"),
         )
@@ -51,10 +52,10 @@ def _row(side: Side) -> tuple[str, ...]:
     gap = side.difference
     return (
         side.name,
-        _percent(side.bare.estimate),
-        _percent(side.enforced.estimate),
-        f"{100 * gap.estimate:+.1f}",
-        f"{100 * gap.interval[0]:+.1f} to {100 * gap.interval[1]:+.1f}",
+        percent(side.bare.estimate),
+        percent(side.enforced.estimate),
+        gain(gap.estimate),
+        between(gap.interval, sign=True),
         f"{gap.p:.2g}",
         f"{side.bare.n:,}",
     )
@@ -77,7 +78,7 @@ def _kept(kept: tuple[Kept, ...], recompute: str) -> Table:
 
 
 def _with_interval(rate: Rate) -> tuple[str, str]:
-    return _percent(rate.estimate), _interval(rate.interval)
+    return percent(rate.estimate), f"{between(rate.interval)} %"
 
 
 def _cost(enforced: Enforced) -> str:
@@ -88,11 +89,3 @@ def _cost(enforced: Enforced) -> str:
         f"{tokens.largest:.1f} times its bare tokens. The 95th percentile of a prompt was "
         f"{enforced.seconds[1][1]:.2f} s, bare {enforced.seconds[0][1]:.2f} s, with as many under way as the run had."
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _interval(interval: tuple[float, float]) -> str:
-    return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %"

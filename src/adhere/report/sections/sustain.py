@@ -18,6 +18,7 @@ from adhere.measure.sustain.patterns import Lost
 from adhere.measure.sustain.scores import Score, Scores
 from adhere.measure.sustain.selection import ALONE
 from adhere.report.charts import Chart, Grid, Line, Point, bars, heat, lines, points, scatter
+from adhere.report.numbers import between, gain, percent
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
 from adhere.report.sections.sustain_attention import attended, scaled
 from adhere.report.sections.sustain_cases import cases, label
@@ -70,17 +71,8 @@ def section(
     return Section("sustain", "What obedience costs", lead, tuple(blocks))
 
 
-def _percent(value: float) -> str:
-    return "–" if value != value else f"{100 * value:.1f} %"
-
-
-def _range(interval: tuple[float, float], sign: bool = False) -> str:
-    low, high = (f"{100 * end:+.1f}" if sign else f"{100 * end:.1f}" for end in interval)
-    return f"{low} to {high}"
-
-
 def _points(difference: Difference) -> str:
-    return "–" if not difference.n else f"{100 * difference.estimate:+.1f}"
+    return gain(difference.estimate if difference.n else None)
 
 
 def _facts(made: Scores) -> Facts:
@@ -90,16 +82,16 @@ def _facts(made: Scores) -> Facts:
     alone = next((one for one in made.conditions if one.condition == ALONE), None)
     if alone is not None:
         net = alone.interference
-        facts.append(Fact("Sustain, 1 constraint", _percent(alone.sustain.estimate), _range(alone.sustain.interval)))
-        facts.append(Fact("Merely asked again", _percent(alone.control.estimate), _range(alone.control.interval)))
+        facts.append(Fact("Sustain, 1 constraint", percent(alone.sustain.estimate), between(alone.sustain.interval)))
+        facts.append(Fact("Merely asked again", percent(alone.control.estimate), between(alone.control.interval)))
         if net.n:
-            note = f"{_range(net.interval, sign=True)}; " + ("real" if alone.real else "not shown to be real")
+            note = f"{between(net.interval, sign=True)}; " + ("real" if alone.real else "not shown to be real")
             facts.append(Fact("Net interference", f"{_points(net)} points", note))
         if alone.beyond.n:
             facts.append(
-                Fact("Beyond a placebo", f"{_points(alone.beyond)} points", _range(alone.beyond.interval, sign=True))
+                Fact("Beyond a placebo", f"{_points(alone.beyond)} points", between(alone.beyond.interval, sign=True))
             )
-        facts.append(Fact("Constraint met", _percent(alone.met.estimate), _range(alone.met.interval)))
+        facts.append(Fact("Constraint met", percent(alone.met.estimate), between(alone.met.interval)))
     whole = next((area for area in made.areas if area.domain == "all"), None)
     if whole is not None:
         facts.append(
@@ -300,10 +292,10 @@ def _patterns(lost: Lost, judge: Finding | None, recompute: str) -> Block:
             label(share.condition),
             NAMES[share.pattern],
             f"{100 * share.lost.estimate:.1f}",
-            _range(share.lost.interval),
+            between(share.lost.interval),
             f"{100 * share.control.estimate:.1f}",
             _points(share.net),
-            _range(share.net.interval, sign=True),
+            between(share.net.interval, sign=True),
             f"{share.p_holm:.2g}",
             f"{share.net.clusters}",
         )
@@ -314,7 +306,7 @@ def _patterns(lost: Lost, judge: Finding | None, recompute: str) -> Block:
     if judged and judge is not None and judge.estimate is not None and judge.interval is not None:
         caption += (
             f" A judge decided {judged} that rules left open; where rules can tell, it errs in "
-            f"{_percent(judge.estimate)} ({_range(judge.interval)}, n = {judge.n})."
+            f"{percent(judge.estimate)} ({between(judge.interval)}, n = {judge.n})."
         )
     header = ("condition", "pattern", "lost %", "95 %", "control %", "net", "95 %", "p", "problems")
     return Table("Failure patterns", header, rows, caption, recompute)
@@ -349,15 +341,15 @@ def _cells(one: Score) -> tuple[str, ...]:
     net = one.interference
     return (
         f"{100 * one.sustain.estimate:.1f}" if one.sustain.n else "–",
-        _range(one.sustain.interval) if one.sustain.n else "–",
+        between(one.sustain.interval) if one.sustain.n else "–",
         f"{100 * one.control.estimate:.1f}" if one.control.n else "–",
         _points(net),
-        _range(net.interval, sign=True) if net.n else "–",
+        between(net.interval, sign=True) if net.n else "–",
         f"{one.p_holm:.2g}" if net.n else "–",
         _points(one.beyond),
-        _range(one.beyond.interval, sign=True) if one.beyond.n else "–",
+        between(one.beyond.interval, sign=True) if one.beyond.n else "–",
         f"{100 * one.met.estimate:.1f}" if one.met.n else "–",
-        _range(one.met.interval) if one.met.n else "–",
+        between(one.met.interval) if one.met.n else "–",
         f"{100 * one.unasked.estimate:.1f}" if one.unasked.n else "–",
         f"{net.clusters or one.sustain.clusters}",
     )

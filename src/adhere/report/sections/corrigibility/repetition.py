@@ -8,6 +8,7 @@ from adhere.findings import Finding
 from adhere.measure.corrigibility.battery import Measured
 from adhere.measure.corrigibility.loops import loops
 from adhere.report.charts import Chart, Line, lines
+from adhere.report.numbers import between, percent
 from adhere.report.page import Block, Charts, Example, Examples, Excerpt, Section, Table
 
 MOST_TEXTS = 3
@@ -72,8 +73,8 @@ def _order(measured: Measured, recompute: str) -> Table:
         (
             _temperature(one.subject["temperature"]),
             f"lose {one.subject['lost']}",
-            "–" if one.estimate is None else f"{100 * one.estimate:.0f} %",
-            "–" if one.interval is None else " to ".join(f"{100 * end:.0f}" for end in one.interval),
+            percent(one.estimate, 0),
+            between(one.interval, 0),
             f"{one.n} of {one.subject['texts']}",
         )
         for one in measured.of("repetition.obedience_first")

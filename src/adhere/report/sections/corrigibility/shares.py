@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from adhere.findings import Finding
+from adhere.report import numbers
+from adhere.report.numbers import UNKNOWN
 from adhere.report.page import Fact
 
 
 def percent(finding: Finding) -> tuple[str, str, str]:
     """Estimate, interval and n, as cells."""
     if finding.estimate is None:
-        return "–", "–", str(finding.n)
-    interval = "–" if finding.interval is None else " to ".join(f"{100 * end:.1f}" for end in finding.interval)
-    return f"{100 * finding.estimate:.1f} %", interval, f"{finding.n:,}"
+        return UNKNOWN, UNKNOWN, str(finding.n)
+    return numbers.percent(finding.estimate), numbers.between(finding.interval), f"{finding.n:,}"
 
 
 def gain(finding: Finding) -> tuple[str, str]:
     """A change of a share and its interval in points, as cells."""
-    interval = "–" if finding.interval is None else " to ".join(f"{100 * end:+.1f}" for end in finding.interval)
-    return "–" if finding.estimate is None else f"{100 * finding.estimate:+.1f}", interval
+    return numbers.gain(finding.estimate), numbers.between(finding.interval, sign=True)
 
 
 def p_value(p: float) -> str:
@@ -28,7 +28,7 @@ def p_value(p: float) -> str:
 def fact(name: str, finding: Finding | None) -> Fact:
     """A share as a fact; never is told with the most it could be."""
     if finding is None or finding.estimate is None:
-        return Fact(name, "–", "nothing to count")
+        return Fact(name, UNKNOWN, "nothing to count")
     low, high = finding.interval or (0.0, 1.0)
     if finding.estimate == 0:
         return Fact(name, f"0 of {finding.n:,}", f"at most {100 * high:.1f} % (95 %, exact)")
