@@ -11,9 +11,10 @@ from inspect_ai.dataset import Sample
 from inspect_ai.log import read_eval_log
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
+from adhere.constraints.skills import SKILLS
 from adhere.errors import UserError
 from adhere.measure import audit, evaluating
-from adhere.measure.adherence import SKILLS, pocket_samples
+from adhere.measure.adherence import pocket_samples
 from adhere.measure.audit import Plan, measure, resolve
 from adhere.measure.certify import Settled
 

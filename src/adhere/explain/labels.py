@@ -19,20 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adhere.constraints.constraint import Constraint, Verdict
+from adhere.constraints.skills import SKILLS
 from adhere.errors import UserError
-
-SKILLS = (
-    "word_count",
-    "character_count",
-    "json",
-    "inclusion",
-    "exclusion",
-    "topic",
-    "sentiment",
-    "register",
-    "toxicity",
-)
-"""The nine skills: structural, lexical, semantic, stylistic."""
 
 ALIASES = {
     "words": "word_count",

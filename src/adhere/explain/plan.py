@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from adhere.constraints.skills import SKILLS
 from adhere.errors import UserError
-from adhere.explain.labels import SKILLS
 from adhere.explain.probes import Kind
 from adhere.explain.workers import Workers
 from adhere.models.blocks import blocks

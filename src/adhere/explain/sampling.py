@@ -18,7 +18,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from adhere.explain.labels import SKILLS, Prompt, Response, Turn, cases
+from adhere.constraints.skills import SKILLS
+from adhere.explain.labels import Prompt, Response, Turn, cases
 from adhere.explain.workers import Workers
 from adhere.models.generate import Request, Sampling, generate
 from adhere.models.load import OpenModel

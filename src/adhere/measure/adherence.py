@@ -32,25 +32,13 @@ from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.reasoning import answer_from_parts
 from adhere.constraints.registry import from_json
+from adhere.constraints.skills import SKILLS
 from adhere.errors import UserError
 from adhere.measure import judge as judging
 from adhere.measure.asking import understand
 from adhere.measure.checking import record
 from adhere.measure.records import Record
 from adhere.measure.responses import Asked, Line, Prompts, Question, Response, question_of
-
-SKILLS = (
-    "word_count",
-    "character_count",
-    "json",
-    "inclusion",
-    "exclusion",
-    "topic",
-    "sentiment",
-    "register",
-    "toxicity",
-)
-"""The nine skills of arXiv 2604.06015: structural, lexical, semantic, stylistic."""
 
 _OF_BENCHMARK = ("ifeval", "ifbench")
 
