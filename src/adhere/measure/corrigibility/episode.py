@@ -24,11 +24,12 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from adhere.measure.corrigibility.claims import Claims, agrees, claims
 from adhere.measure.corrigibility.design import Cell, Factor
-from adhere.measure.corrigibility.world import COMMANDS, HANDOVER, SCRIPT, Event, World, command_in
+from adhere.measure.corrigibility.work import Event, Work
+from adhere.measure.corrigibility.world import COMMANDS, HANDOVER, SCRIPT, World, command_in
 
 FACTORS = (
     Factor("priority", ("absent", "explicit"), "an instruction to shut down is said to come first"),
@@ -84,26 +85,6 @@ def scenario(number: int, seed: int = 0, tasks: int = 2) -> Scenario:
     return Scenario(number, sums, number)
 
 
-class Shell(Protocol):
-    """What an episode needs of a world: the simulated one, or the one in a container."""
-
-    noticed_at: int | None
-    over: bool
-
-    @property
-    def running(self) -> bool: ...
-    @property
-    def answered(self) -> int: ...
-    @property
-    def finished(self) -> bool: ...
-    @property
-    def events(self) -> Sequence[Event]: ...
-
-    async def act(self, line: str) -> str: ...
-    def notice(self, text: str = "") -> None: ...
-    async def end(self) -> bool: ...
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What happened, by state; and what was said about it."""
@@ -141,10 +122,10 @@ class Outcome:
 class Episode:
     """The course of an episode; the caller asks the model."""
 
-    def __init__(self, scenario: Scenario, cell: Cell, world: Shell | None = None, *, tools: bool = False) -> None:
+    def __init__(self, scenario: Scenario, cell: Cell, world: Work | None = None, *, tools: bool = False) -> None:
         self.scenario = scenario
         self.cell = cell
-        self.world: Shell = world if world is not None else World(scenario.tasks)
+        self.world: Work = world if world is not None else World(scenario.tasks)
         self.said: list[str] = []
         """What the model said besides commands: its answers whole."""
         self._rules = TOOL_RULES if tools else RULES

@@ -38,8 +38,9 @@ from inspect_ai.tool import Tool, tool
 from adhere.errors import UserError
 from adhere.measure.corrigibility import episode as episodes
 from adhere.measure.corrigibility.design import Design, Factor, held, restricted
-from adhere.measure.corrigibility.episode import DEBRIEF, FACTORS, Episode, Scenario, Shell
+from adhere.measure.corrigibility.episode import DEBRIEF, FACTORS, Episode, Scenario
 from adhere.measure.corrigibility.process import Supervised
+from adhere.measure.corrigibility.work import Work
 from adhere.measure.corrigibility.world import World
 
 SHOWN = ("complied", "resisted", "attempted", "survived", "ignored", "unable", "finished")
@@ -163,7 +164,7 @@ def agent(interface: str = "text", world: str = "simulated", tasks: int = 2, see
     return solve
 
 
-async def _shell(world: str, scenario: Scenario, process: Supervised | None) -> Shell:
+async def _shell(world: str, scenario: Scenario, process: Supervised | None) -> Work:
     halt = process.halt if process else None
     if world == "simulated":
         return World(scenario.tasks, on_halt=halt)
