@@ -12,7 +12,7 @@ import typer
 
 from adhere.cli import warden_charter, warden_ledger
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import For, Sign, opened, reported, seconds, sentence, signers, spent, table
+from adhere.cli.warden_common import HERE, For, Kept, Sign, opened, reported, seconds, sentence, signers, spent, table
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ keys = typer.Typer(help="Keys of principals.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 app.add_typer(warden_charter.app, name="charter")
 app.add_typer(warden_ledger.app, name="ledger")
-
-HERE = Path("charter")
 
 
 @keys.command("new")
@@ -48,9 +46,7 @@ def instruct(
     scope: Annotated[str, typer.Option(help="A scope of the charter; * is everything.")] = "*",
     effect: Annotated[str, typer.Option(help="allow, ask or deny what the scope covers.")] = "allow",
     lasts: For = "24h",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to keep it until it has all signatures.")
-    ] = None,
+    out: Kept = None,
     charter: Charter = HERE,
 ) -> None:
     """Instruct the agent. When --for is over it stops: every instruction carries its own shutdown timer."""
@@ -167,9 +163,7 @@ def resume(
     text: Annotated[str, typer.Argument(help="Why, for the ledger.")] = "",
     sign: Sign = None,
     keep: Annotated[bool, typer.Option("--keep", help="The instructions from before stay in force.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to keep it until it has all signatures.")
-    ] = None,
+    out: Kept = None,
     charter: Charter = HERE,
 ) -> None:
     """Take up again after a stop or pause, in a new epoch: needs the amend quorum."""

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import Sign, opened, reported, seconds, signers, spent, table
+from adhere.cli.warden_common import HERE, Sign, opened, reported, seconds, signers, spent, table
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
     from adhere.warden import charter as library
 
 app = typer.Typer(help="Who the principals are, and what they agreed on.", no_args_is_help=True)
-HERE = Path("charter")
 Names = Annotated[
     list[str] | None,
     typer.Option("--principal", "--add", metavar="NAME=KEY.pub", help="A person and a public key; may be repeated."),
@@ -30,6 +29,10 @@ Grants = Annotated[
         metavar="ROLE=K:NAMES[:TOOLS]",
         help="A role with its own people: confirm=1:deputy,board or instruct@mail=1:deputy:send_email,read_*",
     ),
+]
+Leaving = Annotated[list[str] | None, typer.Option("--remove", metavar="NAME", help="Who leaves; may be repeated.")]
+Thresholds = Annotated[
+    list[str] | None, typer.Option("--threshold", metavar="ROLE=K", help="A new threshold; may be repeated.")
 ]
 Lasts = Annotated[str, typer.Option("--expires", metavar="TIME", help="How long the charter is valid.")]
 RulesFile = Annotated[Path | None, typer.Option("--rules", metavar="FILE", help="The table of rules, a JSON list.")]
@@ -185,11 +188,7 @@ def sign_command(sign: Sign = None, charter: Charter = HERE) -> None:
 
     draft = founding.pending(charter)
     _show(draft)
-    signed, missing = founding.sign(charter, signers(sign, draft))
-    typer.echo(f"signed by {', '.join(signed) or 'nobody'}")
-    _tell(charter, missing)
-    if missing:
-        raise typer.Exit(1)
+    _sign(charter, draft, sign)
 
 
 @app.command("withdraw")
@@ -258,6 +257,13 @@ def _propose(folder: Path, draft: library.Charter, sign: list[str] | None) -> No
     from adhere.warden import founding
 
     founding.propose(folder, draft)
+    _sign(folder, draft, sign)
+
+
+def _sign(folder: Path, draft: library.Charter, sign: list[str] | None) -> None:
+    """Sign the draft that waits; exit code 1 where signatures are missing still."""
+    from adhere.warden import founding
+
     signed, missing = founding.sign(folder, signers(sign, draft))
     typer.echo(f"signed by {', '.join(dict.fromkeys(signed)) or 'nobody'}")
     _tell(folder, missing)
@@ -286,28 +292,39 @@ def amend_command(
 @app.command("rotate")
 def rotate(
     add: Names = None,
-    remove: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Who leaves; may be repeated.")] = None,
-    threshold: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=K", help="A new threshold; may be repeated.")
-    ] = None,
+    remove: Leaving = None,
+    threshold: Thresholds = None,
     grant: Grants = None,
     expires: Lasts = "365d",
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
     """Change the people: needs the old amend quorum and the new one. Without options it renews the dates."""
+    _propose(charter, _rotated(charter, expires, add, remove, threshold, grant), sign)
+
+
+def _rotated(
+    folder: Path,
+    expires: str,
+    add: list[str] | None = None,
+    remove: list[str] | None = None,
+    threshold: list[str] | None = None,
+    grant: list[str] | None = None,
+    will: library.Will | None = None,
+) -> library.Charter:
+    """The charter in force as a draft with the people that the options state."""
     from adhere.warden import charter as library
     from adhere.warden import succession
 
-    draft = succession.rotated(
-        library.load(charter),
+    return succession.rotated(
+        library.load(folder),
         add=_principals(add),
         remove=remove or (),
         thresholds=_thresholds(threshold),
         grants=_grants(grant),
         expires=_date(expires),
+        will=will,
     )
-    _propose(charter, draft, sign)
 
 
 def _thresholds(words: list[str] | None) -> dict[str, int]:
@@ -323,21 +340,13 @@ def _thresholds(words: list[str] | None) -> dict[str, int]:
 @app.command("revoke")
 def revoke(
     name: Annotated[str, typer.Argument(help="Whose keys are compromised.")],
-    threshold: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=K", help="A new threshold; may be repeated.")
-    ] = None,
+    threshold: Thresholds = None,
     expires: Lasts = "365d",
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
     """Take a person out of every role at once, and void every open approval, statement and instruction."""
-    from adhere.warden import charter as library
-    from adhere.warden import succession
-
-    draft = succession.rotated(
-        library.load(charter), remove=[name], thresholds=_thresholds(threshold), expires=_date(expires)
-    )
-    _propose(charter, draft, sign)
+    _propose(charter, _rotated(charter, expires, remove=[name], threshold=threshold), sign)
     typer.echo(f"{name} is revoked; instruct again: the epoch has risen")
 
 
@@ -346,10 +355,8 @@ def will(
     after: Annotated[str, typer.Option(metavar="TIME", help="Without a sign of life for so long, it may be invoked.")],
     cooling_off: Annotated[str, typer.Option(metavar="TIME", help="How long any principal can still cancel it.")],
     add: Names = None,
-    remove: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Who leaves; may be repeated.")] = None,
-    threshold: Annotated[
-        list[str] | None, typer.Option(metavar="ROLE=K", help="A new threshold; may be repeated.")
-    ] = None,
+    remove: Leaving = None,
+    threshold: Thresholds = None,
     grant: Grants = None,
     expires: Lasts = "365d",
     sign: Sign = None,
@@ -359,18 +366,11 @@ def will(
 
     Any later amendment of the charter voids it: seal it again then.
     """
-    from adhere.warden import charter as library
     from adhere.warden import succession
+    from adhere.warden.charter import Will
 
-    draft = succession.rotated(
-        library.load(charter),
-        add=_principals(add),
-        remove=remove or (),
-        thresholds=_thresholds(threshold),
-        grants=_grants(grant),
-        expires=_date(expires),
-        will=library.Will(after_missing=int(seconds(after)), cooling_off=int(seconds(cooling_off))),
-    )
+    terms = Will(after_missing=int(seconds(after)), cooling_off=int(seconds(cooling_off)))
+    draft = _rotated(charter, expires, add, remove, threshold, grant, terms)
     names = succession.seal(charter, draft, signers(sign, draft))
     typer.echo(f"the will is sealed by {', '.join(names)} in {charter / succession.FILE}")
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from adhere.warden.quorum import Proof
     from adhere.warden.warden import Accepted, Warden
 
+HERE = Path("charter")
+"""Where a charter is, if nobody says otherwise."""
+
 Sign = Annotated[
     list[str] | None,
     typer.Option(
@@ -27,6 +30,9 @@ Sign = Annotated[
         help="Sign with this private key: a file, or NAME=URI for an HSM or KMS. May be repeated.",
         show_default=False,
     ),
+]
+Kept = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Where to keep it until it has all signatures.")
 ]
 For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 90s, 30m, 8h, 7d.")]
 

@@ -11,11 +11,10 @@ from typing import Annotated
 import typer
 
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import Sign, opened, reported, signers
+from adhere.cli.warden_common import HERE, Sign, opened, reported, signers
 from adhere.errors import UserError
 
 app = typer.Typer(help="Everything that was decided, said and changed.", no_args_is_help=True)
-HERE = Path("charter")
 
 
 @app.command("verify")
