@@ -18,7 +18,6 @@ import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +27,7 @@ from adhere.gateway.app import Gateway, app
 from adhere.gateway.exchange import Request
 from adhere.gateway.points import Admission, Asked, Caller, Handling, Open
 from adhere.gateway.upstream.client import Client, Upstream, dialect
-from adhere.gateway.upstream.dialect import Question, UpstreamError
+from adhere.gateway.upstream.dialect import UpstreamError
 from adhere.gateway.wire import sse
 
 SECRET = "swordfish 7731"
@@ -57,17 +56,15 @@ class Babbler(Client):
     async def __aenter__(self) -> Babbler:
         return self
 
-    @asynccontextmanager
-    async def _response(self, question: Question, seconds: float) -> AsyncIterator[Any]:
+    async def _sent(self, data: bytes, seconds: float) -> Any:
         del seconds
-        json.dumps(self.upstream.dialect.body(question)).encode()
         chance = self.chance
         if chance.random() < 0.05:
             raise UpstreamError(503, "upstream_unreachable", "nobody is there", retry=True)
-        raw = _events(chance) if question.stream else _whole(chance)
+        raw = _events(chance) if json.loads(data).get("stream") else _whole(chance)
         if chance.random() < 0.15:
             raw = _bitten(chance, raw)
-        yield _Response(raw, chance)
+        return _Response(raw, chance)
 
 
 class _Response:
@@ -75,6 +72,9 @@ class _Response:
         self.headers = {"content-type": "text/event-stream" if raw[:1] != b"{" else "application/json"}
         self.content = self
         self._raw, self._chance = raw, chance
+
+    def close(self) -> None:
+        pass
 
     async def iter_any(self) -> AsyncIterator[bytes]:
         at = 0

@@ -9,7 +9,8 @@ Rules
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,17 +20,19 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adhere.gateway.admitting import admit, stopped
 from adhere.gateway.answering import Answering
-from adhere.gateway.delivery import Delivered, Refused
+from adhere.gateway.delivery import BROKE, Delivered, Refused
 from adhere.gateway.exchange import Unreadable
 from adhere.gateway.points import Caller, Points
 from adhere.gateway.upstream.client import Client
 from adhere.gateway.upstream.dialect import UpstreamError
 from adhere.gateway.wire import chat, messages, responses
 from adhere.gateway.wire.form import Failure, Wire
+
+log = logging.getLogger("adhere.gateway")
 
 LARGEST_BODY = 8 << 20
 """Bytes of one request: a million tokens of text."""
@@ -43,7 +46,7 @@ class Gateway:
     points: Points
 
 
-def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[Any] = ()) -> Starlette:
+def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[Any] = ()) -> Front:
     """The application. `routes` are served beside the APIs (a console); `beside` are asynchronous context managers that
     are open as long as it serves (the pocket model's process), the first opened first."""
 
@@ -62,9 +65,10 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
         why = stopped(gateway.points)
         return JSONResponse({"serving": why is None, "stopped": why}, status_code=200 if why is None else 503)
 
-    return Starlette(
+    endpoints = {path: Endpoint(gateway, wire) for path, wire in WIRES.items()}
+    rest = Starlette(
         routes=[
-            *(Route(path, Endpoint(gateway, wire), methods=["POST"]) for path, wire in WIRES.items()),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
             Route("/v1/models", models, methods=["GET"]),
             Route("/v1/models/{name:path}", models, methods=["GET"]),
             Route("/healthz", health, methods=["GET"]),
@@ -73,6 +77,7 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
         exception_handlers={404: _nowhere, 405: _nowhere},
         lifespan=lifespan,
     )
+    return Front(endpoints, rest)
 
 
 WIRES: dict[str, Wire] = {
@@ -87,6 +92,18 @@ async def _nowhere(request: Request, error: Exception) -> Response:
     wire = WIRES.get(request.url.path, WIRES["/v1/chat/completions"])
     failure = Failure(404, "not_found", f"there is no {request.method} {request.url.path[:80]} here")
     return JSONResponse(wire.error(failure), status_code=404)
+
+
+class Front:
+    """The whole application: what is posted to an API goes straight to it, all else through `rest`'s routes."""
+
+    def __init__(self, endpoints: Mapping[str, ASGIApp], rest: Starlette) -> None:
+        self.endpoints, self.rest = endpoints, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        posted = scope["type"] == "http" and scope["method"] == "POST"
+        here = self.endpoints.get(scope["path"]) if posted else None
+        await (here or self.rest)(scope, receive, send)
 
 
 class Endpoint:
@@ -104,6 +121,9 @@ class Endpoint:
             answer = Refused(self.wire, Failure(400, "unreadable", str(error), error.where))
         except Failure as failure:
             answer = Refused(self.wire, failure)
+        except Exception:
+            log.exception("a request broke")
+            answer = Refused(self.wire, BROKE)
         else:
             answer = Delivered(self.wire, Answering(exchange, self.gateway.client, self.gateway.points))
         await answer(scope, receive, send)

@@ -106,7 +106,7 @@ class Delivered:
             return
         except Exception:
             log.exception("exchange %s broke", self.answering.exchange.id)
-            await self._refuse(_BROKE, send)
+            await self._refuse(BROKE, send)
             return
         body = json.dumps(self.wire.answer(Head.of(self.answering.exchange.id, self.request), ended.answer)).encode()
         await _respond(send, 200, b"application/json", {"x-adhere": header(ended.outcome), **self.headers}, body)
@@ -146,9 +146,9 @@ class Delivered:
         except Exception:
             beating.cancel()
             log.exception("exchange %s broke", self.answering.exchange.id)
-            await (put(writer.error(_BROKE), more=False) if began else self._refuse(_BROKE, send))
+            await (put(writer.error(BROKE), more=False) if began else self._refuse(BROKE, send))
         finally:
             beating.cancel()
 
 
-_BROKE = Failure(500, "internal_error", "the gateway broke; nothing more is delivered")
+BROKE = Failure(500, "internal_error", "the gateway broke; nothing more is delivered")

@@ -8,14 +8,17 @@
 
 Rules
 - Labels come from the policy, from registries and from fixed words, never from a request: nobody can make new ones.
+- What counts is the event loop alone, so a count is a plain number; it becomes a metric when somebody reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from adhere.gateway.monitors.monitor import Effect, Reading
 from adhere.gateway.points import Exchange, Outcome
@@ -25,20 +28,37 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS: Sequence[float] = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 
 
+class Counts(Collector):
+    """One counter, its values by labels."""
+
+    def __init__(self, name: str, text: str, *labels: str) -> None:
+        self._name, self._text, self._labels = f"adhere_{name}", text, labels
+        self.by: defaultdict[tuple[str, ...], int] = defaultdict(int)
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for labels, count in self.by.items():
+            family.add_metric(labels, count)
+        yield family
+
+
 class Metrics:
     """All counters, and two gauges that are asked when they are read."""
 
     def __init__(self, stopped: Callable[[], bool] = lambda: False, waiting: Callable[[], int] = lambda: 0) -> None:
         self.registry = CollectorRegistry()
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"adhere_{name}", text, labels, registry=self.registry)
+        def counter(name: str, text: str, *labels: str) -> defaultdict[tuple[str, ...], int]:
+            counts = Counts(name, text, *labels)
+            self.registry.register(counts)
+            return counts.by
 
         self._answers = counter("answers", "Exchanges by how they ended", "route", "ending")
         self._tokens = counter("tokens", "Tokens as the upstream counted them, repairs included", "route", "kind")
         self._checks = counter("checks", "Constraints checked on what was delivered", "kind", "verdict")
         self._attempts = counter("attempts", "Askings of the upstream", "route")
         self._leaked = counter("leaked_characters", "Characters of a violation delivered before it was found")
+        self._leaked[()] = 0
         self._decisions = counter("decisions", "Decisions on tool calls and held answers", "verdict", "reason")
         self._refused = counter("refused_requests", "Requests that were not admitted", "reason")
         self._readings = counter("readings", "Readings of monitors and what they led to", "monitor", "effect")
@@ -51,43 +71,37 @@ class Metrics:
             buckets=SECONDS,
         )
 
-        # by labels, which are few and recur: to look one up in its metric takes longer than to count
-        self._check, self._answer = cache(self._checks.labels), cache(self._answers.labels)
-        self._token, self._attempt = cache(self._tokens.labels), cache(self._attempts.labels)
-        self._second = cache(self._seconds.labels)
-
         Gauge("adhere_stopped", "1 while a stop is in force", registry=self.registry).set_function(stopped)
         Gauge("adhere_waiting", "Callers that wait for a person", registry=self.registry).set_function(waiting)
 
     def ended(self, exchange: Exchange, outcome: Outcome) -> None:
         """An exchange is over."""
         route = exchange.admission.route
-        self._answer(route, outcome.ending).inc()
-        self._second(route).observe(outcome.seconds)
-        self._attempt(route).inc(len(outcome.attempts))
-        self._token(route, "input").inc(outcome.usage.input)
-        self._token(route, "output").inc(outcome.usage.output)
-        if outcome.leaked:
-            self._leaked.inc(outcome.leaked)
+        self._answers[route, outcome.ending] += 1
+        self._seconds.labels(route).observe(outcome.seconds)
+        self._attempts[route,] += len(outcome.attempts)
+        self._tokens[route, "input"] += outcome.usage.input
+        self._tokens[route, "output"] += outcome.usage.output
+        self._leaked[()] += outcome.leaked
         for checked in outcome.checked:
             verdict = checked.check.verdict.value if checked.check else "open"
-            self._check(checked.asked.constraint.kind, verdict).inc()
+            self._checks[checked.asked.constraint.kind, verdict] += 1
 
     def decided(self, decision: Decision) -> None:
         """A tool call, or a held answer."""
-        self._decisions.labels(decision.verdict.name.lower(), decision.reason).inc()
+        self._decisions[decision.verdict.name.lower(), decision.reason] += 1
 
     def refused(self, decision: Decision) -> None:
         """A request that goes no further."""
-        self._refused.labels(decision.reason).inc()
+        self._refused[decision.reason,] += 1
 
     def reading(self, reading: Reading, effect: Effect) -> None:
         """A monitor has spoken, or failed to."""
-        self._readings.labels(reading.monitor, effect.name.lower() if reading.parsed else "unparsed").inc()
+        self._readings[reading.monitor, effect.name.lower() if reading.parsed else "unparsed"] += 1
 
     def drift(self, client: str) -> None:
         """An alert."""
-        self._drift.labels(client).inc()
+        self._drift[client,] += 1
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

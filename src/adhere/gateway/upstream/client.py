@@ -18,8 +18,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -89,10 +88,16 @@ class Client:
 
     async def __aenter__(self) -> Self:
         up = self.upstream
+        self._url = up.url.rstrip("/") + up.dialect.path
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
             timeout=self._timeout(up.silence_seconds),
-            headers={"accept-encoding": "identity", "user-agent": "adhere", **up.dialect.headers(up.key)},
+            headers={
+                "accept-encoding": "identity",
+                "content-type": "application/json",
+                "user-agent": "adhere",
+                **up.dialect.headers(up.key),
+            },
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
@@ -118,45 +123,35 @@ class Client:
         """
         self.budget.asked()
         reading = self.upstream.dialect.reading()
-        async with self._response(question, seconds) as response:
-            try:
-                if not question.stream:
-                    for event in reading.whole(await _whole(response)):
-                        yield event
-                    return
-                if "text/event-stream" not in response.headers.get("content-type", ""):
-                    raise Unreadable("the upstream was asked for a stream and sent something else")
-                reader = sse.Reader()
-                async for piece in response.content.iter_any():
-                    events = (event for sent in reader.feed(piece) for event in reading.sent(sent))
-                    for event in _joined(events):
-                        yield event
-            except TimeoutError as error:
-                raise UpstreamError(504, "upstream_silent", "the upstream fell silent", retry=True) from error
-            except aiohttp.ClientError as error:
-                raise UpstreamError(502, "upstream_broke_off", "the upstream broke off", retry=True) from error
-
-    @asynccontextmanager
-    async def _response(self, question: Question, seconds: float) -> AsyncIterator[aiohttp.ClientResponse]:
-        assert self._session is not None, "the client is an asynchronous context manager"
-        url = self.upstream.url.rstrip("/") + self.upstream.dialect.path
         try:
             data = json.dumps(self.upstream.dialect.body(question)).encode()
         except RecursionError:
             raise UpstreamError(400, "unreadable", "the request nests too deep") from None
-        response = await self._sent(self._session, url, data, seconds)
+        response = await self._sent(data, seconds)
         try:
-            yield response
+            if not question.stream:
+                for event in reading.whole(await _whole(response)):
+                    yield event
+                return
+            if "text/event-stream" not in response.headers.get("content-type", ""):
+                raise Unreadable("the upstream was asked for a stream and sent something else")
+            reader = sse.Reader()
+            async for piece in response.content.iter_any():
+                events = (event for sent in reader.feed(piece) for event in reading.sent(sent))
+                for event in _joined(events):
+                    yield event
+        except TimeoutError as error:
+            raise UpstreamError(504, "upstream_silent", "the upstream fell silent", retry=True) from error
+        except aiohttp.ClientError as error:
+            raise UpstreamError(502, "upstream_broke_off", "the upstream broke off", retry=True) from error
         finally:
             response.close()
 
-    async def _sent(
-        self, session: aiohttp.ClientSession, url: str, data: bytes, seconds: float
-    ) -> aiohttp.ClientResponse:
+    async def _sent(self, data: bytes, seconds: float) -> aiohttp.ClientResponse:
         """The response, tried again where that may help and the budget allows it."""
         until = time.monotonic() + seconds
         try:
-            return await self._send(session, url, data, seconds)
+            return await self._send(data, seconds)
         except UpstreamError as error:
             if not error.retry or not self.budget.retry():
                 raise
@@ -169,20 +164,15 @@ class Client:
         await asyncio.sleep(random.uniform(0, 0.2))
 
         async def again() -> aiohttp.ClientResponse:
-            return await self._send(session, url, data, until - time.monotonic())
+            return await self._send(data, until - time.monotonic())
 
         return await retrying(again)
 
-    async def _send(
-        self, session: aiohttp.ClientSession, url: str, data: bytes, seconds: float
-    ) -> aiohttp.ClientResponse:
+    async def _send(self, data: bytes, seconds: float) -> aiohttp.ClientResponse:
+        assert self._session is not None, "the client is an asynchronous context manager"
         try:
-            response = await session.post(
-                url,
-                data=data,
-                headers={"content-type": "application/json"},
-                allow_redirects=False,
-                timeout=self._timeout(seconds),
+            response = await self._session.post(
+                self._url, data=data, allow_redirects=False, timeout=self._timeout(seconds)
             )
         except TimeoutError as error:
             raise UpstreamError(504, "upstream_silent", "the upstream did not answer in time", retry=True) from error
