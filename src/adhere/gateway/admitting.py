@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import uuid
+import secrets
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -54,7 +54,7 @@ async def admit(points: Points, caller: Caller, request: Request) -> Exchange:
         admission = dataclasses.replace(admission, request=request)
     # reading a long prompt takes a while, and nobody else's stream is to wait for it
     asked = await asyncio.to_thread(_asked, admission) if admission.handling.read_prompt else _asked(admission)
-    return Exchange(uuid.uuid4().hex, caller, admission, asked)
+    return Exchange(secrets.token_hex(16), caller, admission, asked)
 
 
 def stopped(points: Points) -> str | None:

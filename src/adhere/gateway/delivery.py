@@ -25,6 +25,7 @@ from adhere.gateway.wire.form import Failure, Head, Wire
 from adhere.gateway.wire.sse import BEAT
 
 BEAT_SECONDS = 10.0
+_encode = json.JSONEncoder(check_circular=False).encode
 
 log = logging.getLogger("adhere.gateway")
 
@@ -108,7 +109,7 @@ class Delivered:
             log.exception("exchange %s broke", self.answering.exchange.id)
             await self._refuse(BROKE, send)
             return
-        body = json.dumps(self.wire.answer(Head.of(self.answering.exchange.id, self.request), ended.answer)).encode()
+        body = _encode(self.wire.answer(Head.of(self.answering.exchange.id, self.request), ended.answer)).encode()
         await _respond(send, 200, b"application/json", {"x-adhere": header(ended.outcome), **self.headers}, body)
 
     async def _stream(self, send: Send) -> None:

@@ -15,6 +15,7 @@ import asyncio
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ from adhere.warden.warden import Warden
 
 BATCH = 256
 """Entries in one transaction at the most."""
+BUSY, GATHER = 8, 0.005
+"""After so many entries at once the writer waits so many seconds for more: a transaction costs the same for all of them,
+and the loop, which needs the interpreter too, is disturbed less often."""
 HALTED = (Mode.STOPPING, Mode.STOPPED)
 
 
@@ -81,10 +85,13 @@ class Journal:
         self._thread.join(30.0)
 
     def _run(self) -> None:
-        ended = False
+        ended, batch = False, list[_Waiting]()
         while not ended:
-            batch: list[_Waiting] = []
+            busy = len(batch) >= BUSY
+            batch = []
             word = self._queue.get()
+            if busy:
+                time.sleep(GATHER)
             while True:
                 if word is None:
                     ended = True

@@ -37,7 +37,7 @@ class Tracing:
 
     def end(self, span: Any, body: dict[str, Any]) -> None:
         """It is over; `body` is the ledger's entry."""
-        if span is None:
+        if span is None or not span.is_recording():
             return
         for name in ("ending", "sha256", "characters", "attempts", "leaked", "held"):
             span.set_attribute(f"adhere.{name}", body[name])
