@@ -29,8 +29,8 @@ from adhere.warden.warden import Warden
 BATCH = 256
 """Entries in one transaction at the most."""
 BUSY, GATHER = 8, 0.005
-"""After so many entries at once the writer waits so many seconds for more: a transaction costs the same for all of them,
-and the loop, which needs the interpreter too, is disturbed less often."""
+"""After so many entries at once the writer waits so many seconds for more: a transaction costs the same for all of
+them, and the loop, which needs the interpreter too, is disturbed less often."""
 HALTED = (Mode.STOPPING, Mode.STOPPED)
 
 
