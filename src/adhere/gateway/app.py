@@ -142,7 +142,7 @@ async def _body(receive: Receive) -> dict[str, Any]:
             raise Failure(413, "too_large", f"a request has {LARGEST_BODY:,} bytes at the most")
         more = message.get("more_body", False)
     try:
-        body = json.loads(b"".join(pieces), parse_constant=_no_constant)
+        body = _decode(b"".join(pieces).decode())
     except (ValueError, RecursionError):
         raise Failure(400, "unreadable", "the body is not JSON") from None
     if not isinstance(body, dict):
@@ -152,6 +152,10 @@ async def _body(receive: Receive) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_no_constant).decode
+"""RFC 8259: UTF-8, and no NaN."""
 
 
 def _caller(scope: Scope) -> Caller:

@@ -15,6 +15,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -230,8 +231,9 @@ class Core:
         return Heartbeat.from_dict(json.loads(text)) if text else None
 
 
+@lru_cache(maxsize=64)
 def read_state(text: str | None) -> State:
-    """The state in the ledger's words.
+    """The state in the ledger's words; most often they are those of the time before.
 
     Raises:
         Refused: there is none, or it cannot be read.
