@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from adhere.gateway.points import Handling
     from adhere.gateway.upstream.client import Upstream
 
-COLLECTED = 50_000, 20, 20
+COLLECTED = 50_000, 5, 2
 """Objects between two collections. What was loaded at the start stays for good, and exchanges leave next to no cycles
 behind: collecting as often as Python does by itself took a quarter of the gateway's time, and stopped every stream."""
 SPEAKS = ("chat", "messages")

@@ -129,6 +129,8 @@ class Answering:
         except asyncio.CancelledError:
             await asyncio.shield(self._record(self._outcome("left", None, "the client went away")))
             raise
+        finally:
+            self._say = None  # it knows whom it delivers for, who knows this: without it both go at once
 
     async def _best(self, live: bool) -> _Draft:
         """Ask, and repair within the budget: the draft to end with."""
