@@ -65,6 +65,15 @@ def test_leace_stands_fewer_rows_than_features() -> None:
     assert np.abs(gap).max() < 1e-2 * np.abs(x[met].mean(axis=0) - x[~met].mean(axis=0)).max()
 
 
+def test_where_all_states_are_alike_there_is_nothing_to_erase() -> None:
+    _, met = _data(n=40, d=8)
+    x = np.ones((40, 8), np.float32)
+    moments = _moments(x, met)
+    for eraser in (leace(Centred.of(moments), moments.mean), inlp(Centred.of(moments), moments.mean)):
+        assert eraser.rank == 0
+        assert np.array_equal(eraser(x), x)
+
+
 def test_inlp_takes_out_what_projecting_and_refitting_takes_out() -> None:
     x, met = _data()
     x = (x - x.mean(axis=0)) / x.std(axis=0)  # an isotropic penalty, for which both are the same

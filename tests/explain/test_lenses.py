@@ -237,6 +237,15 @@ def test_specificity_falls_to_nothing_where_free_texts_read_alike() -> None:
         assert found.claims()[0].holds is specific
 
 
+def test_a_site_at_which_all_states_are_alike_says_nothing_of_specificity() -> None:
+    made = examples(skills=1, prompts=80, per_prompt=6)
+    made = replace(made, constrained=np.arange(len(made)) % 3 != 0, states=np.ones_like(made.states))
+    found = specificity(made, scan(made, "lda", shuffles=0), [(2, "eos")])[0]
+    assert found.rank == 0
+    assert np.isnan([found.variance_asked, found.apart_asked]).all()
+    assert not any(claim.holds for claim in found.claims())
+
+
 def test_an_eraser_to_be_used_leaves_nothing_linear() -> None:
     made = examples(skills=1, prompts=100).balanced()
     site = (2, "eos")

@@ -61,13 +61,17 @@ class Eraser:
 def leace(centred: Centred, mean: Floats) -> Eraser:
     """LEACE for the labels of `centred.cross`, shape (t, d): all t columns are erased together.
 
+    Of activations that are all alike (before the first block at a prompt's last token, say) it erases nothing: rank 0.
+
     Args:
         centred: moments of the activations from which to erase.
         mean: their mean, which stays where it is.
     """
     right = _definite(centred).solve(centred.cross.T)
-    inner = Factor.of_matrix(right.T @ centred.cross.T)
-    return Eraser("leace", inner.solve(centred.cross).T, right, mean)
+    inner = right.T @ centred.cross.T
+    if not np.trace(inner) > 0:
+        return Eraser("leace", right[:, :0], right[:, :0], mean)
+    return Eraser("leace", Factor.of_matrix(inner).solve(centred.cross).T, right, mean)
 
 
 def _definite(centred: Centred) -> Factor:

@@ -129,6 +129,7 @@ def specificity(
         sign = np.where(scan.met(asked), np.float32(1), np.float32(-1))[:, None]
         moments = Moments.of(x[asked], (np.zeros(len(asked), np.int64),), (1,), sign)[0]
         rowspace = inlp(Centred.of(moments), moments.mean, rank, kind=kind).left
+        first = rowspace[:, :1].sum(axis=1)  # none where all states are alike: then nothing lies apart along it
         found.append(
             Specificity(
                 skill=skill,
@@ -140,8 +141,8 @@ def specificity(
                 variance_asked=_share(x[asked], rowspace),
                 variance_free=_share(x[free], rowspace),
                 variance_random=rowspace.shape[1] / x.shape[1],
-                apart_asked=_apart(x[asked] @ rowspace[:, 0], scan.met(asked)),
-                apart_free=_apart(x[free] @ rowspace[:, 0], scan.met(free)),
+                apart_asked=_apart(x[asked] @ first, scan.met(asked)),
+                apart_free=_apart(x[free] @ first, scan.met(free)),
                 free_met=float(scan.met(free).mean()) if len(free) else math.nan,
                 free_rows=len(free),
             )
@@ -153,7 +154,8 @@ def _share(x: NDArray[np.float32], rowspace: Floats) -> float:
     if len(x) < 2:
         return math.nan
     centred = x - x.mean(axis=0)
-    return float(np.sum((centred @ rowspace) ** 2) / np.sum(centred.astype(np.float64) ** 2))
+    total = float(np.sum(centred.astype(np.float64) ** 2))
+    return float(np.sum((centred @ rowspace) ** 2)) / total if total else math.nan
 
 
 def _apart(along: Floats, met: NDArray[np.bool_]) -> float:

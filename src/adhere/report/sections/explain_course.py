@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adhere.report.charts import Line, Point, lines, number, points
+from adhere.report.numbers import percent
 from adhere.report.page import Block, Charts, Prose, Section, Table
 from adhere.report.sections.explain_told import finite, told
 
@@ -110,10 +111,10 @@ def specific(found: Explained, recompute: str = "") -> Section:
             (
                 one.skill,
                 f"layer {one.site[0]}, {one.site[1]}",
-                f"{100 * one.variance_asked:.2f} %",
-                f"{100 * one.variance_free:.2f} %",
-                f"{100 * one.variance_random:.2f} %",
-                f"{100 * one.free_met:.0f} % of {one.free_rows}",
+                percent(one.variance_asked, 2),
+                percent(one.variance_free, 2),
+                percent(one.variance_random, 2),
+                f"{percent(one.free_met, 0)} of {one.free_rows}",
             )
             for one in found.specificity
         ),
