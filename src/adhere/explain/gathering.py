@@ -63,7 +63,7 @@ def gather(run: Run) -> Gathered:
     kept = plan.logs is not None and plan.again > 0
     fitting = [case for case in labelled if case.prompt % HELD_OUT] if kept else labelled
     chosen = balance(fitting, plan.samples, plan.seed)
-    skills, left_out = _enough(labelled, chosen, plan)
+    skills, left_out = enough(labelled, chosen, plan)
     chosen = [case for case in chosen if case.skill in skills]
     free = _free(run, responses, chosen)
     free_cases = []
@@ -106,13 +106,17 @@ def _sampled(run: Run) -> tuple[list[Response], str]:
     return responses, "sampled at temperature 1 from prompts of the pocket world's test side"
 
 
-def _enough(labelled: Sequence[Case], chosen: Sequence[Case], plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def enough(labelled: Sequence[Case], chosen: Sequence[Case], plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The skills with enough of both outcomes, and a line for each of the others.
 
     Raises:
         UserError: there is none.
     """
     have, seen = counts(chosen), counts(labelled)
+    least, why = LEAST, ""
+    if plan.logs is not None and plan.again:
+        least = -(-LEAST * HELD_OUT // (HELD_OUT - 1))
+        why = f" (one prompt in {HELD_OUT} is kept to be answered again)"
     skills = tuple(skill for skill in plan.skills if have.get(skill, (0, 0))[0] >= LEAST)
     lines = []
     for skill in plan.skills:
@@ -120,7 +124,9 @@ def _enough(labelled: Sequence[Case], chosen: Sequence[Case], plan: Plan) -> tup
             continue
         met, broken = seen.get(skill, (0, 0))
         balanced = have.get(skill, (0, 0))[0]
-        line = str(Shortfall(skill, met, broken, LEAST)) if met + broken else f"{skill}: no response was asked for it"
+        line = f"{skill}: no response was asked for it"
+        if met + broken:
+            line = str(Shortfall(skill, met, broken, least)) + why
         if met + broken and min(met, broken) >= LEAST:
             line = (
                 f"{skill}: {met} met and {broken} violated, but only {balanced} pairs of like items; a probe needs "
