@@ -227,6 +227,10 @@ def test_without_a_charter_constraints_hold_and_tools_are_denied(fake, tmp_path)
         ("routes: [{}]", "nothing would be enforced"),
         ("routes: [{constraint: []}]", "constraint"),
         ("routes: [{constraints: [{kind: length.wrods}]}]", "length.wrods"),
+        (
+            "routes: [{constraints: [{kind: length.words, at_most: 3}, {kind: length.words, at_least: 4}]}]",
+            "no answer can meet both",
+        ),
         ("routes: [{monitors: [nobody]}]", "nobody"),
         ("routes: [{}]\nroutes: [{}]", "twice"),
         ("routes: [{constraints: [{kind: length.words, at_most: 5}], handling: {spent: human}}]", "charter"),

@@ -50,6 +50,10 @@ class Verdict(enum.Enum):
     BROKEN = "broken"
     UNSURE = "unsure"
 
+    def __init__(self, word: str) -> None:
+        self.word = word
+        """The value, as an attribute: what is asked for a million times does not go through a property."""
+
     @property
     def decided(self) -> bool:
         """Whether nothing written later can change it."""

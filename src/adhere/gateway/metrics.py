@@ -84,8 +84,7 @@ class Metrics:
         self._tokens[route, "output"] += outcome.usage.output
         self._leaked[()] += outcome.leaked
         for checked in outcome.checked:
-            verdict = checked.check.verdict.value if checked.check else "open"
-            self._checks[checked.asked.constraint.kind, verdict] += 1
+            self._checks[checked.asked.constraint.kind, checked.verdict] += 1
 
     def decided(self, decision: Decision) -> None:
         """A tool call, or a held answer."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from adhere.constraints.constraint import Check, Constraint
 from adhere.gateway.exchange import NOTHING, FinishReason, Request, ToolCall, Usage
@@ -132,13 +132,17 @@ class Exchange:
         return self.admission.request
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """One constraint's part in what was delivered. `check` is None where the answer is not finished (a tool is called)
     and nothing is lost yet."""
 
     asked: Asked
     check: Check | None
+
+    @property
+    def verdict(self) -> str:
+        """In a word, `open` where there is no check yet."""
+        return self.check.verdict.word if self.check is not None else "open"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def entry(
             {
                 "kind": c.asked.constraint.kind,
                 "origin": c.asked.origin,
-                "verdict": c.check.verdict.value if c.check else "open",
+                "verdict": c.verdict,
                 "reason": c.check.reason[:200] if c.check else "",
             }
             for c in outcome.checked

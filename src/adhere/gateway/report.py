@@ -10,8 +10,8 @@ from adhere.gateway.points import Checked, Outcome
 def checked(one: Checked) -> dict[str, Any]:
     """One constraint, who asked for it, and its verdict; "open" where the answer is not finished."""
     if one.check is None:
-        return {**one.asked.record, "verdict": "open"}
-    return {**one.asked.record, "verdict": one.check.verdict.value, "reason": one.check.reason}
+        return {**one.asked.record, "verdict": one.verdict}
+    return {**one.asked.record, "verdict": one.verdict, "reason": one.check.reason}
 
 
 def report(outcome: Outcome) -> dict[str, Any]:
