@@ -67,6 +67,7 @@ class _House:
         from adhere.warden import charter as charters
         from adhere.warden import founding
         from adhere.warden.charter import Grant, Principal
+        from adhere.warden.terms import parse_terms
         from adhere.warden.warden import Warden
 
         self.folder = folder / name
@@ -78,7 +79,7 @@ class _House:
         fields: dict[str, Any] = {"warden": founding.new_warden_key(self.folder)}
         if rules:
             fields["rules"] = rules
-        terms = charters.parse_terms(fields, "bench")
+        terms = parse_terms(fields, "bench")
         founding.propose(self.folder, charters.draft(people, roles, terms, founding.expiry(time.time(), 9e6)))
         founding.sign(self.folder, self.keys)
         self.warden = Warden.open(self.folder)

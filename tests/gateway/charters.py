@@ -20,6 +20,7 @@ from adhere.warden import charter as charters
 from adhere.warden import confirm, founding, instructions
 from adhere.warden.acts import Rule
 from adhere.warden.charter import Grant, Principal
+from adhere.warden.terms import parse_terms
 from adhere.warden.warden import Warden
 
 RULES: list[dict[str, Any]] = [
@@ -80,7 +81,7 @@ def found(folder: Path, **terms: Any) -> Charter:
     draft = charters.draft(
         people,
         [Grant(role, count, everyone) for role, count in counts.items()],
-        charters.parse_terms(fields, "test"),
+        parse_terms(fields, "test"),
         founding.expiry(time.time(), 86400 * 365),
     )
     founding.propose(folder, draft)

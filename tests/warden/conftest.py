@@ -15,6 +15,7 @@ from adhere.warden import charter as charters
 from adhere.warden import founding, instructions
 from adhere.warden.acts import Rule
 from adhere.warden.charter import Charter, Grant, Principal
+from adhere.warden.terms import parse_terms
 from adhere.warden.warden import Accepted, Warden
 
 NOW = 1_800_000_000.0
@@ -130,9 +131,7 @@ def found(
         Grant("stop", 1, everyone),
         Grant("confirm", 1, everyone),
     ]
-    draft = charters.draft(
-        members, base + list(grants), charters.parse_terms(fields, "test"), founding.expiry(clock(), YEAR)
-    )
+    draft = charters.draft(members, base + list(grants), parse_terms(fields, "test"), founding.expiry(clock(), YEAR))
     founding.propose(folder, draft)
     _, missing = founding.sign(folder, [people[name] for name in names], clock)
     assert not missing

@@ -33,6 +33,7 @@ from adhere.warden import charter as charters
 from adhere.warden.acts import matches
 from adhere.warden.charter import Charter, Grant, Principal
 from adhere.warden.quorum import PERSON, prove
+from adhere.warden.terms import Will, parse_terms
 
 
 def alias(key, keyid, person):
@@ -53,7 +54,7 @@ def test_01_one_key_under_two_names_founds_no_charter(tmp_path, people):
     key = people["owner"].public_key
     twice = [Principal("owner", alias(key, "1", "")), Principal("other", alias(key, "2", ""))]
     grants = [Grant(role, 1, ("owner",)) for role in ("amend", "instruct", "stop", "confirm")]
-    terms = charters.parse_terms({"warden": "0" * 64}, "test")
+    terms = parse_terms({"warden": "0" * 64}, "test")
     with pytest.raises(Refused, match="same key"):
         charters.draft(twice, grants, terms, founding.expiry(time.time(), 99))
 
@@ -356,7 +357,7 @@ def test_13_a_charter_may_let_a_monitor_stop(founder):
 
 def test_14_without_rules_nothing_is_enforced_so_nothing_opens(house, tmp_path):
     with pytest.raises(Refused, match="empty"):
-        charters.parse_terms({"warden": "0" * 64, "rules": []}, "test")
+        parse_terms({"warden": "0" * 64, "rules": []}, "test")
     with pytest.raises(Refused, match="no charter"):
         type(house)(tmp_path / "nowhere", {}, house.clock).open()
 
@@ -531,7 +532,7 @@ def test_a_will_before_its_time_is_refused_and_a_sign_of_life_cancels_it(house):
         remove=["owner", "deputy", "board"],
         thresholds={"amend": 1, "instruct": 1},
         expires=founding.expiry(house.clock(), 9e6),
-        will=charters.Will(after_missing=1000, cooling_off=500),
+        will=Will(after_missing=1000, cooling_off=500),
     )
     with pytest.raises(Refused, match="it has 1"):
         succession.seal(house.folder, draft, [house.keys["owner"]])

@@ -13,6 +13,7 @@ from adhere.errors import UserError
 from adhere.warden import Act, Refused, canonical, instructions, keys
 from adhere.warden import charter as charters
 from adhere.warden.acts import rules_from
+from adhere.warden.terms import parse_terms
 
 
 def refused(act, *arguments, **options):
@@ -119,7 +120,7 @@ def test_a_statement_with_a_field_nobody_knows_is_refused(house):
 
 
 def test_a_charter_with_a_field_nobody_knows_is_refused():
-    assert "weekdays" in refused(charters.parse_terms, {"warden": "0" * 64, "weekdays": 5}, "terms")
+    assert "weekdays" in refused(parse_terms, {"warden": "0" * 64, "weekdays": 5}, "terms")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from adhere.errors import UserError
 
 if TYPE_CHECKING:
     from adhere.warden import charter as library
+    from adhere.warden.terms import Will
 
 app = typer.Typer(help="Who the principals are, and what they agreed on.", no_args_is_help=True)
 Names = Annotated[
@@ -118,6 +119,7 @@ def init(
     from adhere.warden import charter as library
     from adhere.warden import founding, keys
     from adhere.warden.charter import Grant
+    from adhere.warden.terms import parse_terms
 
     people = _principals(principal)
     names = tuple(dict.fromkeys(p.name for p in people))
@@ -125,9 +127,9 @@ def init(
     counts = {"amend": amend, "instruct": instruct, "stop": stop, "confirm": confirm}
     roles = [special.pop(role, Grant(role, count, names)) for role, count in counts.items()] + list(special.values())
     fields = {"agent": agent, **_terms(terms, rules, cedar, witness)}
-    library.draft(people, roles, library.parse_terms({**fields, "warden": "0" * 64}, "the terms"), _date(expires))
+    library.draft(people, roles, parse_terms({**fields, "warden": "0" * 64}, "the terms"), _date(expires))
     public = founding.new_warden_key(charter)
-    parsed = library.parse_terms({**fields, "warden": public}, "the terms")
+    parsed = parse_terms({**fields, "warden": public}, "the terms")
     founding.propose(charter, library.draft(people, roles, parsed, _date(expires)))
     found = list(sign or ())
     if not found:
@@ -310,7 +312,7 @@ def _rotated(
     remove: list[str] | None = None,
     threshold: list[str] | None = None,
     grant: list[str] | None = None,
-    will: library.Will | None = None,
+    will: Will | None = None,
 ) -> library.Charter:
     """The charter in force as a draft with the people that the options state."""
     from adhere.warden import charter as library
@@ -367,7 +369,7 @@ def will(
     Any later amendment of the charter voids it: seal it again then.
     """
     from adhere.warden import succession
-    from adhere.warden.charter import Will
+    from adhere.warden.terms import Will
 
     terms = Will(after_missing=int(seconds(after)), cooling_off=int(seconds(cooling_off)))
     draft = _rotated(charter, expires, add, remove, threshold, grant, terms)

@@ -31,103 +31,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from securesystemslib.exceptions import Error as SecureSystemsError
 from securesystemslib.signer import Key, Signature, Signer
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, Targets
 
 from adhere.warden import canonical
-from adhere.warden.acts import DEFAULT_RULES, Rule, matches
+from adhere.warden.acts import matches
 from adhere.warden.canonical import Refused, digest
 from adhere.warden.keys import fingerprint
 from adhere.warden.quorum import PERSON, Proof, count_persons, person_of, prove
+from adhere.warden.terms import Terms, Will, packed, parse_terms, unpacked
 
 FILE = "charter.json"
 FIELD = "x-adhere"
 ROLES = ("amend", "instruct", "stop", "confirm", "witness")
 SCOPED = re.compile(r"instruct@[a-z0-9][a-z0-9_.-]{0,63}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.@+-]{0,63}")
-
-
-class _Terms(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-
-
-class LeaseTerms(_Terms):
-    """Seconds: how long one heartbeat lasts, and what follows after it lapsed. `instances` is the default number
-    that a heartbeat allows at once."""
-
-    seconds: int = Field(default=7 * 86400, ge=1)
-    harmless_after: int = Field(default=600, ge=0)
-    stop_after: int = Field(default=3600, ge=0)
-    instances: int = Field(default=1, ge=1)
-
-
-class MonitorTerms(_Terms):
-    """Thresholds on a monitor's probability that a principal would want to stop; None: never on its word."""
-
-    pause: float | None = Field(default=0.5, ge=0, le=1)
-    stop: float | None = Field(default=None, ge=0, le=1)
-    seconds: float = Field(default=10.0, gt=0)
-
-
-class ConfirmTerms(_Terms):
-    """How many persons confirm an act of each impact, and for how many seconds a request and its approval hold.
-
-    `major_cost`, `critical_cost`: costs from which an act is of that impact, in the charter's own unit.
-    """
-
-    minor: int = Field(default=0, ge=0)
-    major: int = Field(default=1, ge=0)
-    critical: int = Field(default=2, ge=0)
-    seconds: int = Field(default=3600, ge=1)
-    major_cost: float = Field(default=10.0, ge=0)
-    critical_cost: float = Field(default=1000.0, ge=0)
-
-
-class Protect(_Terms):
-    """What counts as weakening the principals' means of control, beside the charter's own folder.
-
-    `tools` are patterns of tool names, `paths` are files and folders that no argument may name, `words` may not
-    stand in the arguments of tools that run commands (`commands`, patterns).
-    """
-
-    tools: tuple[str, ...] = ("*schedule*", "*cron*", "*systemd*", "*sudo*", "*spawn_agent*", "disable_*")
-    commands: tuple[str, ...] = (
-        "*bash*", "*shell*", "*exec*", "*python*", "*run*", "*terminal*", "*command*", "*process*",
-    )  # fmt: skip
-    paths: tuple[str, ...] = ()
-    words: tuple[str, ...] = (
-        "adhere warden", "adhere.warden", "crontab", "systemctl", "systemd-run", "launchctl", "schtasks", "setsid",
-        "nohup", "disown", "unshare", "nsenter", "cgexec", "/sys/fs/cgroup", "/proc/", "pkill", "killall", "kill -",
-        "docker ", "podman ", "start_new_session", "daemonize", "ledger.db", "charter.json", "warden.key",
-    )  # fmt: skip
-
-
-class Terms(_Terms):
-    """What the principals agreed on. `agent` is the audience every statement names; `warden` is the public key
-    (Ed25519, 64 hexadecimal digits) that signs checkpoints and attestations."""
-
-    agent: str = Field(default="agent", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
-    warden: str = Field(pattern=r"^[0-9a-f]{64}$")
-    epoch: int = Field(default=1, ge=1)
-    rules: tuple[Rule, ...] = Field(default=DEFAULT_RULES)
-    cedar: str = ""
-    lease: LeaseTerms = LeaseTerms()
-    monitor: MonitorTerms = MonitorTerms()
-    confirm: ConfirmTerms = ConfirmTerms()
-    protect: Protect = Protect()
-    witnesses: tuple[str, ...] = ()
-    grace: float = Field(default=2.0, ge=0, le=60)
-    clock_tolerance: float = Field(default=5.0, ge=0)
-
-
-class Will(_Terms):
-    """When a root that was signed in advance may take over (see `succession`). Seconds."""
-
-    after_missing: int = Field(ge=1)
-    cooling_off: int = Field(ge=1)
 
 
 @dataclass(frozen=True)
@@ -146,38 +66,6 @@ class Grant:
     threshold: int
     names: tuple[str, ...]
     tools: tuple[str, ...] = ("*",)
-
-
-def parse_terms(fields: Mapping[str, Any], where: str) -> Terms:
-    """Terms from plain fields.
-
-    Raises:
-        Refused: a field nobody knows or of the wrong kind, or an empty table of rules.
-    """
-    try:
-        terms = Terms.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise Refused(
-            "terms", f"{where}: {'.'.join(map(str, first['loc']))}: {first['msg']} ({first['input']!r:.60})"
-        ) from error
-    if not terms.rules:
-        raise Refused("no-rules", f"{where}: the table of rules is empty: nothing would be enforced")
-    return terms
-
-
-def packed(terms: Terms) -> str:
-    """The terms as one text inside the signed metadata, whose canonical form knows no fractions."""
-    return canonical.dumps(terms.model_dump(mode="json", exclude_defaults=True)).decode()
-
-
-def _unpacked(text: Any) -> Any:
-    if not isinstance(text, str):
-        raise Refused("terms", f"{FILE}: the terms are missing")
-    fields = canonical.loads(text.encode(), FILE)
-    if not isinstance(fields, dict):
-        raise Refused("terms", f"{FILE}: the terms are not an object")
-    return fields
 
 
 def draft(
@@ -280,7 +168,7 @@ class Charter:
         """What the principals agreed on."""
         found = self.__dict__.get("_terms")
         if found is None:
-            found = parse_terms(_unpacked(self.targets.unrecognized_fields.get(FIELD)), FILE)
+            found = parse_terms(unpacked(self.targets.unrecognized_fields.get(FIELD), FILE), FILE)
             object.__setattr__(self, "_terms", found)
         return found
 

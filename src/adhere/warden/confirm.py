@@ -25,10 +25,11 @@ from typing import Any
 from adhere.warden import instructions
 from adhere.warden.acts import Act, Impact
 from adhere.warden.canonical import Refused, digest
-from adhere.warden.charter import Charter, ConfirmTerms
+from adhere.warden.charter import Charter
 from adhere.warden.instructions import Verified
 from adhere.warden.ledger import Ledger, Transaction
 from adhere.warden.quorum import Proof, prove
+from adhere.warden.terms import ConfirmTerms
 
 SHOWN_LIMIT = 20_000
 """Characters of a restatement: more than a person reads is not shown to him."""

@@ -30,9 +30,10 @@ from tuf.api.metadata import Metadata, Timestamp
 
 from adhere.warden import canonical
 from adhere.warden.canonical import Refused
-from adhere.warden.charter import FIELD, Charter, LeaseTerms
+from adhere.warden.charter import FIELD, Charter
 from adhere.warden.orders import Lease
 from adhere.warden.quorum import Proof, prove
+from adhere.warden.terms import LeaseTerms
 
 
 @dataclass(frozen=True)

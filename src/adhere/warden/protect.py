@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from adhere.warden.acts import Act, matches
-from adhere.warden.charter import Protect
+from adhere.warden.terms import Protect
 
 _TOKEN = re.compile(r"[^\s'\"`;|&<>()=,:\[\]{}]+")
 

@@ -26,10 +26,11 @@ from tuf.api.metadata import Metadata, Targets
 from adhere.warden import canonical, founding
 from adhere.warden import charter as charters
 from adhere.warden.canonical import Refused
-from adhere.warden.charter import FIELD, Charter, Grant, Principal, Will, root_quorums
+from adhere.warden.charter import FIELD, Charter, Grant, Principal, root_quorums
 from adhere.warden.ledger import FILE as LEDGER
 from adhere.warden.ledger import Ledger
 from adhere.warden.quorum import count_persons
+from adhere.warden.terms import Will, packed, parse_terms
 from adhere.warden.waiting import waits
 
 FILE = "will.json"
@@ -44,12 +45,12 @@ def amended(current: Charter, changes: Mapping[str, Any], expires: datetime) -> 
     fields = current.terms.model_dump(mode="json")
     for name, value in changes.items():
         fields[name] = {**fields[name], **value} if isinstance(fields.get(name), dict) else value
-    terms = charters.parse_terms(fields, "the amendment")
+    terms = parse_terms(fields, "the amendment")
     targets = Targets(
         version=current.targets.version + 1,
         expires=expires,
         delegations=current.targets.delegations,
-        unrecognized_fields={FIELD: charters.packed(terms)},
+        unrecognized_fields={FIELD: packed(terms)},
     )
     return Charter(current.roots, Metadata(targets))
 
