@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adhere.cli import warden_charter, warden_ledger
+from adhere.cli import warden_charter, warden_ledger, warden_run, warden_see
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import HERE, For, Kept, Sign, opened, reported, seconds, sentence, signers, spent, table
+from adhere.cli.warden_common import HERE, For, Kept, Sign, opened, reported, seconds, sentence, signers, spent
 from adhere.errors import UserError
 
 if TYPE_CHECKING:
@@ -257,210 +255,13 @@ def refuse(
     _answer("refuse", request, sign, "1h", 1, charter)
 
 
-@app.command(rich_help_panel="run")
-def decide(
-    tool: Annotated[str, typer.Argument(help="The tool's name.")],
-    arguments: Annotated[str, typer.Argument(help="Its arguments, a JSON object.")] = "{}",
-    because: Annotated[str, typer.Option(help="The agent's reason.")] = "",
-    source: Annotated[list[str] | None, typer.Option(help="Where its content comes from; may be repeated.")] = None,
-    json_file: Json = None,
-    charter: Charter = HERE,
-) -> None:
-    """Propose an act and print the decision. Exit code 0: allowed; 1: not."""
-    from adhere.warden.acts import Act
-    from adhere.warden.control import spoken
+BEHIND_DASHES = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""What follows `--` is a command of somebody else's."""
 
-    try:
-        given = json.loads(arguments)
-    except ValueError as error:
-        raise UserError(f"the arguments are not a JSON object: {error}") from error
-    if not isinstance(given, dict):
-        raise UserError("the arguments are not a JSON object")
-    with opened(charter) as warden:
-        decision = warden.decide(Act(tool, given, because, tuple(source or ())))
-        reported(json_file, spoken(decision))
-        note = f"  (request {decision.approval}: adhere warden approve {decision.approval} --sign KEY)"
-        typer.echo(
-            f"{decision.verdict.name.lower()}: {decision.reason}"
-            + (f", {decision.text}" if decision.text else "")
-            + (" [a check broke]" if decision.failed else "")
-            + (note if decision.approval and not decision.allowed else "")
-        )
-        if decision.allowed:
-            typer.echo(f"act {decision.act.id if decision.act else ''} is in flight: say how it went with `finish`")
-            return
-    raise typer.Exit(1)
-
-
-@app.command(rich_help_panel="run")
-def finish(
-    act: Annotated[str, typer.Argument(help="The act's name, as `decide` gave it.")],
-    outcome: Annotated[str, typer.Argument(help="done, failed or unknown.")] = "done",
-    charter: Charter = HERE,
-) -> None:
-    """Say how an allowed act went."""
-    from adhere.warden.acts import Act, Decision, Verdict
-
-    with opened(charter) as warden:
-        warden.finished(Decision(Verdict.ALLOW, "", act=Act("finished", id=act)), outcome)
-        typer.echo(f"{act}: {outcome}")
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, rich_help_panel="run")
-def run(
-    context: typer.Context,
-    user: Annotated[
-        str, typer.Option(help="Run the agent as this user: the surest way to keep it from the charter.")
-    ] = "",
-    method: Annotated[
-        list[str] | None,
-        typer.Option(help="Containment: cgroup, 'pid namespace', subreaper, 'process group'. Default: all there is."),
-    ] = None,
-    show: Annotated[bool, typer.Option("--show-charter", help="Do not hide the charter's folder.")] = False,
-    charter: Charter = HERE,
-) -> None:
-    """Run an agent inside the supervisor: `adhere warden run -- python my_agent.py`.
-
-    Exit code: the agent's own; 3 where it was stopped; 130 where it was interrupted.
-    """
-    from adhere.warden import attest, running
-
-    command = context.args[1:] if context.args[:1] == ["--"] else list(context.args)
-    if not command:
-        raise UserError("no command to run: adhere warden run -- COMMAND")
-    with opened(charter, instance="run") as warden:
-        ended = running.run(
-            warden,
-            command,
-            methods=method or None,
-            user=_user(user),
-            hide=not show,
-            on_start=lambda s: print(
-                f"adhere: agent {s.pid} runs, contained by {', '.join(s.contained)}; "
-                + ("the charter is hidden from it" if s.hides else "the charter is NOT hidden from it"),
-                file=sys.stderr,
-            ),
-        )
-        if ended.attestation is not None:
-            for line in attest.lines(ended.attestation.body):
-                print(f"adhere: {line}", file=sys.stderr)
-            raise typer.Exit(3)
-        left = len(ended.killed.processes)
-        if left:
-            print(f"adhere: the agent ended and left {left} processes, which were ended too", file=sys.stderr)
-    status = ended.status or 0
-    raise typer.Exit(status if status >= 0 else 128 - status)
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, rich_help_panel="run")
-def mcp(
-    context: typer.Context,
-    env_file: Annotated[
-        Path | None, typer.Option(help="NAME=VALUE lines: credentials for the server, which the agent never sees.")
-    ] = None,
-    charter: Charter = HERE,
-) -> None:
-    """Serve another MCP server's tools through the warden, on standard input and output."""
-    import asyncio
-
-    from adhere.warden import mcp_proxy
-
-    command = context.args[1:] if context.args[:1] == ["--"] else list(context.args)
-    if not command:
-        raise UserError("no server to put behind the warden: adhere warden mcp -- COMMAND")
-    secrets = {}
-    if env_file is not None:
-        try:
-            lines = env_file.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise UserError(f"{env_file}: {error.strerror}") from error
-        secrets = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    with opened(charter, instance="mcp") as warden:
-        asyncio.run(mcp_proxy.serve_stdio(warden, command, secrets))
-
-
-def _user(name: str) -> tuple[int, int] | None:
-    import pwd
-
-    if not name:
-        return None
-    try:
-        found = pwd.getpwnam(name)
-    except KeyError:
-        raise UserError(f"no user is called {name!r}") from None
-    return found.pw_uid, found.pw_gid
-
-
-@app.command(rich_help_panel="see")
-def status(json_file: Json = None, charter: Charter = HERE) -> None:
-    """What is in force: mode, epoch, instructions, lease, acts in flight, what waits."""
-    from adhere.warden import confirm, orders
-    from adhere.warden.supervisor import marked
-
-    with opened(charter) as warden:
-        state = warden.tick()
-        beat, now = warden.heartbeat(), warden.clock()
-        waiting = confirm.requests(warden.ledger, now, state.epoch)
-        record = json.loads(warden.ledger.get("supervised") or "{}")
-        alive = marked(record["run"]) if record else []
-        peaks = warden.ledger.peaks()
-        reported(
-            json_file,
-            {
-                **orders.to_dict(state),
-                "agent": warden.charter.terms.agent,
-                "lease": beat.to_dict() if beat else None,
-                "lease_level": state.lease.name.lower(),
-                "waiting": [request.id for request in waiting],
-                "processes": alive,
-                "ledger": {"size": peaks.size, "root": peaks.root.hex()},
-            },
-        )
-        cause = f" (cause: {state.cause})" if state.cause else ""
-        rows = [("agent", warden.charter.terms.agent), ("mode", state.mode.value + cause), ("epoch", str(state.epoch))]
-        stopped = state.mode in (orders.Mode.STOPPING, orders.Mode.STOPPED)
-        for chain in () if stopped else state.chains:
-            for link in chain.in_force:
-                kind = "CONFLICT" if chain.held else link.effect.value
-                left = spent(link.expires - now)
-                about = "" if chain.scope == "*" else f" [{chain.scope}]"
-                rows.append(("in force", f"{kind}{about}: {link.text}  (by {', '.join(link.by)}, {left} left)"))
-        if stopped:
-            rows.append(("in force", "the stop, and nothing else"))
-        elif not any(chain.in_force for chain in state.chains):
-            rows.append(("in force", "nothing: every act is denied until somebody instructs"))
-        lasts = spent(beat.expires - now) + " left" if beat and beat.expires > now else "lapsed"
-        rows.append(
-            (
-                "lease",
-                f"{state.lease.name.lower()}, {beat.instances} at once, {lasts}"
-                if beat
-                else "none yet, so nothing runs",
-            )
-        )
-        rows.append(("processes", f"{len(alive)} supervised" if record else "no agent runs under this charter"))
-        rows.append(("in flight", ", ".join(sorted(state.flight)) or "no act"))
-        if state.unknown:
-            rows.append(("unknown", f"{', '.join(sorted(state.unknown))}: begun, and nobody said how they went"))
-        rows.append(("waiting", ", ".join(r.id for r in waiting) or "nothing"))
-        rows.append(("ledger", f"{peaks.size} entries, root {peaks.root.hex()[:16]}"))
-        table(rows)
-
-
-@app.command(rich_help_panel="see")
-def posture(json_file: Json = None, charter: Charter = HERE) -> None:
-    """What is protected here, what is not, and why."""
-    from adhere.warden.posture import posture as look
-
-    with opened(charter) as warden:
-        lines = look(warden)
-        reported(json_file, {"posture": [vars(line) for line in lines]})
-        for line in lines:
-            typer.echo(f"{line.status:<7} {line.what}: {line.how}")
-
-
-@app.command("orders", rich_help_panel="see")
-def orders_command(charter: Charter = HERE) -> None:
-    """The standing orders and what is in force, as text for a model's system prompt."""
-    with opened(charter) as warden:
-        typer.echo(warden.orders_text())
+app.command(rich_help_panel="run")(warden_run.decide)
+app.command(rich_help_panel="run")(warden_run.finish)
+app.command(context_settings=BEHIND_DASHES, rich_help_panel="run")(warden_run.run)
+app.command(context_settings=BEHIND_DASHES, rich_help_panel="run")(warden_run.mcp)
+app.command(rich_help_panel="see")(warden_see.status)
+app.command(rich_help_panel="see")(warden_see.posture)
+app.command(rich_help_panel="see")(warden_see.orders)

@@ -1,0 +1,148 @@
+"""`adhere warden decide`, `finish`, `run` and `mcp`: acts that are proposed, and agents that live under the warden."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adhere.cli.options import Charter, Json
+from adhere.cli.warden_common import HERE, opened, reported
+from adhere.errors import UserError
+
+
+def decide(
+    tool: Annotated[str, typer.Argument(help="The tool's name.")],
+    arguments: Annotated[str, typer.Argument(help="Its arguments, a JSON object.")] = "{}",
+    because: Annotated[str, typer.Option(help="The agent's reason.")] = "",
+    source: Annotated[list[str] | None, typer.Option(help="Where its content comes from; may be repeated.")] = None,
+    json_file: Json = None,
+    charter: Charter = HERE,
+) -> None:
+    """Propose an act and print the decision. Exit code 0: allowed; 1: not."""
+    from adhere.warden.acts import Act
+    from adhere.warden.control import spoken
+
+    try:
+        given = json.loads(arguments)
+    except ValueError as error:
+        raise UserError(f"the arguments are not a JSON object: {error}") from error
+    if not isinstance(given, dict):
+        raise UserError("the arguments are not a JSON object")
+    with opened(charter) as warden:
+        decision = warden.decide(Act(tool, given, because, tuple(source or ())))
+        reported(json_file, spoken(decision))
+        note = f"  (request {decision.approval}: adhere warden approve {decision.approval} --sign KEY)"
+        typer.echo(
+            f"{decision.verdict.name.lower()}: {decision.reason}"
+            + (f", {decision.text}" if decision.text else "")
+            + (" [a check broke]" if decision.failed else "")
+            + (note if decision.approval and not decision.allowed else "")
+        )
+        if decision.allowed:
+            typer.echo(f"act {decision.act.id if decision.act else ''} is in flight: say how it went with `finish`")
+            return
+    raise typer.Exit(1)
+
+
+def finish(
+    act: Annotated[str, typer.Argument(help="The act's name, as `decide` gave it.")],
+    outcome: Annotated[str, typer.Argument(help="done, failed or unknown.")] = "done",
+    charter: Charter = HERE,
+) -> None:
+    """Say how an allowed act went."""
+    from adhere.warden.acts import Act, Decision, Verdict
+
+    with opened(charter) as warden:
+        warden.finished(Decision(Verdict.ALLOW, "", act=Act("finished", id=act)), outcome)
+        typer.echo(f"{act}: {outcome}")
+
+
+def run(
+    context: typer.Context,
+    user: Annotated[
+        str, typer.Option(help="Run the agent as this user: the surest way to keep it from the charter.")
+    ] = "",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="Containment: cgroup, 'pid namespace', subreaper, 'process group'. Default: all there is."),
+    ] = None,
+    show: Annotated[bool, typer.Option("--show-charter", help="Do not hide the charter's folder.")] = False,
+    charter: Charter = HERE,
+) -> None:
+    """Run an agent inside the supervisor: `adhere warden run -- python my_agent.py`.
+
+    Exit code: the agent's own; 3 where it was stopped; 130 where it was interrupted.
+    """
+    from adhere.warden import attest, running
+
+    command = _command(context, "no command to run: adhere warden run -- COMMAND")
+    with opened(charter, instance="run") as warden:
+        ended = running.run(
+            warden,
+            command,
+            methods=method or None,
+            user=_user(user),
+            hide=not show,
+            on_start=lambda s: print(
+                f"adhere: agent {s.pid} runs, contained by {', '.join(s.contained)}; "
+                + ("the charter is hidden from it" if s.hides else "the charter is NOT hidden from it"),
+                file=sys.stderr,
+            ),
+        )
+        if ended.attestation is not None:
+            for line in attest.lines(ended.attestation.body):
+                print(f"adhere: {line}", file=sys.stderr)
+            raise typer.Exit(3)
+        left = len(ended.killed.processes)
+        if left:
+            print(f"adhere: the agent ended and left {left} processes, which were ended too", file=sys.stderr)
+    status = ended.status or 0
+    raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+def mcp(
+    context: typer.Context,
+    env_file: Annotated[
+        Path | None, typer.Option(help="NAME=VALUE lines: credentials for the server, which the agent never sees.")
+    ] = None,
+    charter: Charter = HERE,
+) -> None:
+    """Serve another MCP server's tools through the warden, on standard input and output."""
+    import asyncio
+
+    from adhere.warden import mcp_proxy
+
+    command = _command(context, "no server to put behind the warden: adhere warden mcp -- COMMAND")
+    secrets = {}
+    if env_file is not None:
+        try:
+            lines = env_file.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise UserError(f"{env_file}: {error.strerror}") from error
+        secrets = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    with opened(charter, instance="mcp") as warden:
+        asyncio.run(mcp_proxy.serve_stdio(warden, command, secrets))
+
+
+def _command(context: typer.Context, missing: str) -> list[str]:
+    """What stands behind `--`."""
+    command = context.args[1:] if context.args[:1] == ["--"] else list(context.args)
+    if not command:
+        raise UserError(missing)
+    return command
+
+
+def _user(name: str) -> tuple[int, int] | None:
+    import pwd
+
+    if not name:
+        return None
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        raise UserError(f"no user is called {name!r}") from None
+    return found.pw_uid, found.pw_gid

@@ -1,0 +1,83 @@
+"""`adhere warden status`, `posture` and `orders`: what is in force, what is protected, what a model is told."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from adhere.cli.options import Charter, Json
+from adhere.cli.warden_common import HERE, opened, reported, spent, table
+
+
+def status(json_file: Json = None, charter: Charter = HERE) -> None:
+    """What is in force: mode, epoch, instructions, lease, acts in flight, what waits."""
+    from adhere.warden import confirm
+    from adhere.warden import orders as standing
+    from adhere.warden.supervisor import marked
+
+    with opened(charter) as warden:
+        state = warden.tick()
+        beat, now = warden.heartbeat(), warden.clock()
+        waiting = confirm.requests(warden.ledger, now, state.epoch)
+        record = json.loads(warden.ledger.get("supervised") or "{}")
+        alive = marked(record["run"]) if record else []
+        peaks = warden.ledger.peaks()
+        reported(
+            json_file,
+            {
+                **standing.to_dict(state),
+                "agent": warden.charter.terms.agent,
+                "lease": beat.to_dict() if beat else None,
+                "lease_level": state.lease.name.lower(),
+                "waiting": [request.id for request in waiting],
+                "processes": alive,
+                "ledger": {"size": peaks.size, "root": peaks.root.hex()},
+            },
+        )
+        cause = f" (cause: {state.cause})" if state.cause else ""
+        rows = [("agent", warden.charter.terms.agent), ("mode", state.mode.value + cause), ("epoch", str(state.epoch))]
+        stopped = state.mode in (standing.Mode.STOPPING, standing.Mode.STOPPED)
+        for chain in () if stopped else state.chains:
+            for link in chain.in_force:
+                kind = "CONFLICT" if chain.held else link.effect.value
+                left = spent(link.expires - now)
+                about = "" if chain.scope == "*" else f" [{chain.scope}]"
+                rows.append(("in force", f"{kind}{about}: {link.text}  (by {', '.join(link.by)}, {left} left)"))
+        if stopped:
+            rows.append(("in force", "the stop, and nothing else"))
+        elif not any(chain.in_force for chain in state.chains):
+            rows.append(("in force", "nothing: every act is denied until somebody instructs"))
+        lasts = spent(beat.expires - now) + " left" if beat and beat.expires > now else "lapsed"
+        rows.append(
+            (
+                "lease",
+                f"{state.lease.name.lower()}, {beat.instances} at once, {lasts}"
+                if beat
+                else "none yet, so nothing runs",
+            )
+        )
+        rows.append(("processes", f"{len(alive)} supervised" if record else "no agent runs under this charter"))
+        rows.append(("in flight", ", ".join(sorted(state.flight)) or "no act"))
+        if state.unknown:
+            rows.append(("unknown", f"{', '.join(sorted(state.unknown))}: begun, and nobody said how they went"))
+        rows.append(("waiting", ", ".join(r.id for r in waiting) or "nothing"))
+        rows.append(("ledger", f"{peaks.size} entries, root {peaks.root.hex()[:16]}"))
+        table(rows)
+
+
+def posture(json_file: Json = None, charter: Charter = HERE) -> None:
+    """What is protected here, what is not, and why."""
+    from adhere.warden.posture import posture as look
+
+    with opened(charter) as warden:
+        lines = look(warden)
+        reported(json_file, {"posture": [vars(line) for line in lines]})
+        for line in lines:
+            typer.echo(f"{line.status:<7} {line.what}: {line.how}")
+
+
+def orders(charter: Charter = HERE) -> None:
+    """The standing orders and what is in force, as text for a model's system prompt."""
+    with opened(charter) as warden:
+        typer.echo(warden.orders_text())
