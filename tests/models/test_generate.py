@@ -58,6 +58,19 @@ def test_sampling_follows_the_models_distribution() -> None:
     assert abs(counts[best] - wanted[best]) < 4 * (wanted[best] / len(draws)) ** 0.5
 
 
+def test_a_draw_looked_for_among_the_likeliest_is_that_of_the_whole_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny()
+    hot = [
+        Request(tuple(model.encode(text)), Sampling(max_tokens=30, temperature=heat, seed=k))
+        for k, (text, heat) in enumerate((text, heat) for text in PROMPTS for heat in (0.3, 1.0, 2.0))
+    ]
+    answers = {}
+    for head in (1, 16, 258, 10_000):
+        monkeypatch.setattr("adhere.models.generate.HEAD", head)
+        answers[head] = [answer.tokens for answer in generate(model, hot)]
+    assert answers[1] == answers[16] == answers[258] == answers[10_000]
+
+
 def test_top_p_keeps_only_the_head_of_the_distribution() -> None:
     model = tiny()
     prompt = tuple(model.encode("Hi"))

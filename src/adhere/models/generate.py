@@ -42,6 +42,8 @@ a watcher, the listener."""
 
 MOST_REFUSED = 400
 """Tokens that a guide may refuse at one place before the answer ends there: what it wants is not to be had."""
+HEAD = 64
+"""Likeliest tokens among which a draw is looked for before all are sorted."""
 
 
 class Opinion(enum.Enum):
@@ -287,23 +289,45 @@ def _draw(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:
     chosen: list[int] = logits.argmax(dim=-1).tolist()
     sampled = [k for k, row in enumerate(rows) if row.request.sampling.temperature > 0]
     if sampled:
-        part = logits[sampled]
-        heat = torch.tensor([rows[k].request.sampling.temperature for k in sampled], device=part.device)
-        ordered, order = torch.sort(part / heat[:, None], dim=-1, descending=True)
-        shares = ordered.softmax(dim=-1)
-        for j, k in enumerate(sampled):
-            if (most := rows[k].request.sampling.top_k) is not None:
-                shares[j, most:] = 0
-        before = shares.cumsum(dim=-1) - shares
-        kept = torch.tensor([rows[k].request.sampling.top_p for k in sampled], device=part.device)
-        shares = shares.masked_fill(before > kept[:, None], 0)
-        cumulative = shares.double().cumsum(dim=-1)
-        draws = torch.tensor([rows[k].uniform() for k in sampled], device=part.device, dtype=torch.float64)
-        at = torch.searchsorted(cumulative, (draws * cumulative[:, -1])[:, None], right=True)
-        at = at.clamp(max=part.shape[1] - 1)
-        for k, token in zip(sampled, order.gather(1, at)[:, 0].tolist(), strict=True):
+        heat = torch.tensor([rows[k].request.sampling.temperature for k in sampled], device=logits.device)
+        drawn = _sampled(logits[sampled] / heat[:, None], [rows[k] for k in sampled])
+        for k, token in zip(sampled, drawn, strict=True):
             chosen[k] = token
     return chosen
+
+
+def _sampled(logits: torch.Tensor, rows: Sequence[_Row]) -> list[int]:
+    """A token for each row, the likeliest of `logits` [rows, vocabulary] standing first along the line from which one
+    is drawn. Most draws fall among the first few: only the rest need all of it sorted."""
+    draws = torch.tensor([row.uniform() for row in rows], device=logits.device, dtype=torch.float64)
+    shares = logits.softmax(dim=-1)
+    head, order = shares.topk(min(HEAD, shares.shape[1]))
+    aims = draws * shares.double().sum(dim=-1)
+    at = torch.searchsorted(head.double().cumsum(dim=-1), aims[:, None], right=True)[:, 0]
+    within = (at < head.shape[1]).tolist()
+    tokens: list[int] = order.gather(1, at.clamp(max=head.shape[1] - 1)[:, None])[:, 0].tolist()
+    wanted = [row.request.sampling for row in rows]
+    rest = [k for k, one in enumerate(wanted) if not within[k] or one.top_p < 1 or one.top_k is not None]
+    if rest:
+        for k, token in zip(rest, _from_all(logits[rest], draws[rest], [wanted[k] for k in rest]), strict=True):
+            tokens[k] = token
+    return tokens
+
+
+def _from_all(logits: torch.Tensor, draws: torch.Tensor, wanted: Sequence[Sampling]) -> list[int]:
+    """As `_sampled`, with all of the vocabulary sorted, and what `wanted` leaves out left out."""
+    ordered, order = torch.sort(logits, dim=-1, descending=True)
+    shares = ordered.softmax(dim=-1)
+    for j, one in enumerate(wanted):
+        if one.top_k is not None:
+            shares[j, one.top_k :] = 0
+    before = shares.cumsum(dim=-1) - shares
+    kept = torch.tensor([one.top_p for one in wanted], device=logits.device)
+    shares = shares.masked_fill(before > kept[:, None], 0)
+    cumulative = shares.double().cumsum(dim=-1)
+    at = torch.searchsorted(cumulative, (draws * cumulative[:, -1])[:, None], right=True)
+    tokens: list[int] = order.gather(1, at.clamp(max=logits.shape[1] - 1))[:, 0].tolist()
+    return tokens
 
 
 def _accepted(logits: torch.Tensor, row: _Row, token: int | None) -> int | None:

@@ -48,6 +48,9 @@ from adhere.models.load import Message, OpenModel, open_model
 from adhere.models.tokenmap import prompt_map
 
 BATCH = 64
+QUEUE = 4
+"""Requests that Inspect keeps open for each row of a batch: the more wait, the more alike in length are those that are
+answered together."""
 DEFAULT_MAX_TOKENS = 512
 
 _STOP: dict[Reason, StopReason] = {
@@ -66,7 +69,7 @@ class AdhereAPI(ModelAPI):
     Args:
         model_name: `pocket`, `pocket-base`, a folder, or a hub id.
         device, dtype: as `open_model` takes them.
-        batch: rows answered at once, and so the number of connections that Inspect keeps open.
+        batch: rows answered at once.
     """
 
     attends = True
@@ -160,7 +163,7 @@ class AdhereAPI(ModelAPI):
         return DEFAULT_MAX_TOKENS
 
     def max_connections(self) -> int:
-        return self._batch
+        return QUEUE * self._batch
 
     def collapse_user_messages(self) -> bool:
         return True

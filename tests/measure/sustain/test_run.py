@@ -304,3 +304,19 @@ def test_the_pocket_model_is_asked_offline_with_attention_scaled(tmp_path: Path)
     assert not done.errors
     cold = run.measure("pocket", tmp_path / "cold", Plan(problems=2, arms="control", temperature=0.0, domain="math"))
     assert cold.deterministic
+
+
+def test_the_same_seeds_give_the_same_answers_however_requests_were_batched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inspect_ai.model import get_model
+
+    said = []
+    for batch in (64, 5):
+        monkeypatch.setattr(
+            audit, "resolve", lambda _name, batch=batch: get_model("adhere/pocket", batch=batch, memoize=False)
+        )
+        done = run.measure("pocket", tmp_path / str(batch), Plan(problems=2, constraints=(1, 4), seed=3))
+        said.append({(one.problem, one.arm, one.k, one.position, one.factor): one.response for one in done.outcomes})
+    assert said[0] == said[1]
+    assert len(said[0]) > 40

@@ -38,7 +38,7 @@ Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many problems are done since the last call, and how many there are in all."""
 
 DEFAULT = Plan()
-BACKLOG = 4
+BACKLOG = 2
 """Answers that are waited for at once, for each connection: enough that batches are full, and few enough that problems
 are finished one after another. An interruption costs the problems under way, never those that were finished."""
 FEWEST_AT_ONCE = 8

@@ -129,6 +129,14 @@ def _about(material: Material) -> dict[str, Any]:
     return about
 
 
+class _Settled(list[dict[str, Any]]):
+    """Records that nobody changes: a copy is the same list. Inspect's metrics copy every score once for each arm."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Settled:
+        del memo
+        return self
+
+
 @dataclass
 class Finished:
     """What came of one sample: outcomes by the label of their condition, and what was left out."""
@@ -139,8 +147,8 @@ class Finished:
     def to_json(self) -> dict[str, Any]:
         """As `outcome.outcomes` and `outcome.exclusions` read it from a log."""
         return {
-            "outcomes": [outcome.to_json() for outcome in self.outcomes.values()],
-            "exclusions": [asdict(exclusion) for exclusion in self.exclusions],
+            "outcomes": _Settled(outcome.to_json() for outcome in self.outcomes.values()),
+            "exclusions": _Settled(asdict(exclusion) for exclusion in self.exclusions),
         }
 
 
