@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from tiny import tiny
 
 from adhere.errors import UserError
-from adhere.explain.monitoring import Answers, Trial, _window, conformal, findings, fit, trial
+from adhere.explain.monitoring import Answers, _window, conformal, fit
+from adhere.explain.trial import Trial, findings, trial
 from adhere.models.generate import Request, Sampling, generate
 from adhere.models.load import OpenModel
 from adhere.models.probe_monitor import SavedMonitor

@@ -36,6 +36,7 @@ import numpy as np
 
 from adhere.errors import UserError
 from adhere.findings import Control, Finding
+from adhere.intervals import CONFIDENCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 BINS = 10
 CALIPER = 1.25
 RESAMPLES = 2000
-CONFIDENCE = 0.95
 
 Measure = Literal["raw", "per_token", "relative"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)

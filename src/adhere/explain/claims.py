@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adhere.explain.decodability import CONFIDENCE, Estimate
+from adhere.explain.decodability import Estimate
 from adhere.findings import Control, Finding, Scalar
+from adhere.intervals import CONFIDENCE
 
 
 @dataclass(frozen=True)

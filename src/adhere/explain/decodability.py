@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from adhere.intervals import CONFIDENCE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
 RESAMPLES = 1000
-CONFIDENCE = 0.95
 
 _PAIRS = 4_000_000
 """Comparisons held in memory at once."""

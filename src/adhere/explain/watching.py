@@ -18,8 +18,9 @@ import numpy as np
 
 from adhere.errors import UserError
 from adhere.explain.labels import Prompt, Response, cases, satisfied
-from adhere.explain.monitoring import Answers, Trial, findings, fit, trial
+from adhere.explain.monitoring import Answers, fit
 from adhere.explain.sampling import MAX_TOKENS, TEMPERATURE, encode
+from adhere.explain.trial import Trial, findings, trial
 from adhere.explain.workers import Workers
 from adhere.findings import Finding
 from adhere.models.generate import Request, Sampling
