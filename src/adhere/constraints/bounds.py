@@ -40,6 +40,12 @@ class Bounded(Constraint):
             raise ValueError(f"at_least ({self.at_least}) is more than at_most ({self.at_most})")
         return self
 
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        """The constraint whose bounds a match of one of `wordings`, which contain `BOUND`, states."""
+        bounds = bound(match)
+        return cls.model_validate(bounds) if bounds else None
+
     def within(self, count: int) -> bool:
         return (self.at_least is None or count >= self.at_least) and (self.at_most is None or count <= self.at_most)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.bounds import BOUND, Bounded, bound
+from adhere.constraints.bounds import BOUND, Bounded
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.line_counts import LineCountMonitor
 from adhere.constraints.readers import Line, LineReader
@@ -60,8 +60,3 @@ class Bullets(Bounded):
         count = sum(1 for line in lines if not line.fenced for _ in _find(line))
         if count > 1:
             yield cls(at_least=count, at_most=count)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None

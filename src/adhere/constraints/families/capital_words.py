@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import ClassVar, Self
 
-from adhere.constraints.bounds import BOUND, Bounded, bound
+from adhere.constraints.bounds import BOUND, Bounded
 from adhere.constraints.constraint import BROKEN, HOLDS, MOST_SPANS, AtEnd, Check, Monitor, Span
 from adhere.constraints.readers import WordReader
 from adhere.constraints.registry import register
@@ -84,11 +84,6 @@ class CapitalWords(Bounded):
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
         return cls(at_least=3), cls(at_most=2), cls(at_least=1, at_most=1)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None
 
 
 class _CapitalMonitor(Monitor):

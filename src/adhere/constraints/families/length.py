@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from adhere.constraints import counters
-from adhere.constraints.bounds import BOUND, TAIL, Bounded, CountMonitor, bound
+from adhere.constraints.bounds import BOUND, TAIL, Bounded, CountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.registry import register
 
@@ -58,11 +58,6 @@ class Words(Bounded):
         if text and counter.read(text):
             yield from (cls.model_validate(bounds) for bounds in natural_bounds(counter.count))
 
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None
-
 
 @register
 class Characters(Bounded):
@@ -90,11 +85,6 @@ class Characters(Bounded):
         if text and counter.read(text):
             yield from (cls.model_validate(bounds) for bounds in natural_bounds(counter.count))
 
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None
-
 
 @register
 class Lines(Bounded):
@@ -120,11 +110,6 @@ class Lines(Bounded):
         counter = counters.Lines()
         if text and counter.read(text) > 1:
             yield cls(at_least=counter.count, at_most=counter.count)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None
 
 
 @register
@@ -156,8 +141,3 @@ class Paragraphs(Bounded):
         counter = counters.Paragraphs()
         if text and counter.read(text):
             yield cls(at_least=counter.count, at_most=counter.count)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None

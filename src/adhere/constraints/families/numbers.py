@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from adhere.constraints.bounds import BOUND, Bounded, bound
+from adhere.constraints.bounds import BOUND, Bounded
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span, Verdict
 from adhere.constraints.registry import register
 from adhere.constraints.twofold import Twofold, bare
@@ -49,11 +49,6 @@ class Numbers(Bounded, Twofold):
     def induce(cls, text: str) -> Iterator[Self]:
         if count := len(_NUMBER.findall(text)):
             yield cls(at_least=count, at_most=count)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None
 
 
 @register

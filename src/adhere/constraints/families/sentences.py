@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from adhere.constraints import sentences
-from adhere.constraints.bounds import BOUND, Bounded, CountMonitor, bound
+from adhere.constraints.bounds import BOUND, Bounded, CountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor, Verdict
 from adhere.constraints.registry import register
 
@@ -44,11 +44,6 @@ class Sentences(Bounded):
         counter.finish()
         if counter.count:
             yield cls(at_least=counter.count, at_most=counter.count)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = bound(match)
-        return cls.model_validate(bounds) if bounds else None
 
 
 class _SentenceMonitor(CountMonitor):

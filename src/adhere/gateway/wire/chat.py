@@ -26,7 +26,7 @@ from adhere.gateway.exchange import (
 )
 from adhere.gateway.exchange import Usage as Tokens
 from adhere.gateway.wire import sse
-from adhere.gateway.wire.fields import EMPTY, Json, boolean, constraints, items, mapping, only, string
+from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
 from adhere.gateway.wire.form import Answer, Failure, Head
 
 form: Form = "chat"
@@ -36,7 +36,7 @@ PARAMETERS = frozenset(
     "tool_choice parallel_tool_calls response_format reasoning_effort verbosity metadata service_tier store "
     "prompt_cache_key safety_identifier top_k min_p repetition_penalty".split()
 )
-_READ = frozenset({"model", "messages", "tools", "stream", "stream_options", "constraints", "n"})
+_KNOWN = PARAMETERS | {"model", "messages", "tools", "stream", "stream_options", "constraints", "n"}
 _MEDIA = {"image_url": "image", "input_audio": "audio", "file": "file"}
 
 
@@ -44,16 +44,14 @@ def read(body: Json) -> Request:
     if body.get("n") not in (None, 1):
         raise Unreadable("n: one answer at a time, ask again for another", "n")
     options = mapping(body.get("stream_options") or {}, "stream_options")
-    return Request(
-        form="chat",
-        model=string(body, "model"),
-        messages=tuple(_message(m, f"messages[{i}]") for i, m in enumerate(_some(body))),
-        tools=tuple(_tool(t, f"tools[{i}]") for i, t in enumerate(items(body.get("tools") or [], "tools"))),
+    return request(
+        form,
+        body,
+        messages=(_message(m, f"messages[{i}]") for i, m in enumerate(_some(body))),
+        tool=_tool,
         parameters={k: v for k, v in body.items() if k in PARAMETERS and v is not None},
-        unread={k: v for k, v in body.items() if k not in _READ and k not in PARAMETERS and v not in EMPTY},
-        stream=boolean(body, "stream"),
+        known=_KNOWN,
         usage_wanted=boolean(options, "include_usage"),
-        constraints=constraints(body),
     )
 
 

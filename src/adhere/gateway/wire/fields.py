@@ -6,13 +6,13 @@ back what they were given, empty fields too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.registry import from_json
 from adhere.errors import UserError
-from adhere.gateway.exchange import Unreadable
+from adhere.gateway.exchange import Form, Message, Request, Tool, Unreadable
 
 Json = Mapping[str, Any]
 
@@ -64,6 +64,30 @@ def only(record: Json, known: Iterable[str], where: str) -> None:
     for name, value in record.items():
         if name not in known and value not in EMPTY:
             raise Unreadable(f"{where}: nobody here can read the field {str(name)[:80]!r}", f"{where}.{str(name)[:80]}")
+
+
+def request(
+    form: Form,
+    body: Json,
+    *,
+    messages: Iterable[Message],
+    tool: Callable[[Any, str], Tool],
+    parameters: Mapping[str, Any],
+    known: Collection[str],
+    usage_wanted: bool,
+) -> Request:
+    """The request in `body`, with what all APIs have in common; `known` are the fields that this one reads."""
+    return Request(
+        form=form,
+        model=string(body, "model"),
+        messages=tuple(messages),
+        tools=tuple(tool(t, f"tools[{i}]") for i, t in enumerate(items(body.get("tools") or [], "tools"))),
+        parameters=parameters,
+        unread={name: value for name, value in body.items() if name not in known and value not in EMPTY},
+        stream=boolean(body, "stream"),
+        usage_wanted=usage_wanted,
+        constraints=constraints(body),
+    )
 
 
 def constraints(body: Json) -> tuple[Constraint, ...]:

@@ -27,13 +27,13 @@ from adhere.gateway.exchange import (
     Unreadable,
 )
 from adhere.gateway.wire import sse
-from adhere.gateway.wire.fields import EMPTY, Json, boolean, constraints, items, mapping, only, string
+from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
 from adhere.gateway.wire.form import Answer, Failure, Head
 
 form: Form = "messages"
 
 _PASSED = frozenset({"temperature", "top_p", "top_k"})
-_READ = frozenset(
+_KNOWN = _PASSED | frozenset(
     "model messages system max_tokens stop_sequences stream tools tool_choice metadata thinking service_tier "
     "constraints".split()
 )
@@ -50,16 +50,14 @@ def read(body: Json) -> Request:
     ]
     if body.get("system") is not None:
         messages.insert(0, Message("system", tuple(_blocks(body["system"], "system"))))
-    return Request(
-        form="messages",
-        model=string(body, "model"),
-        messages=tuple(messages),
-        tools=tuple(_tool(t, f"tools[{i}]") for i, t in enumerate(items(body.get("tools") or [], "tools"))),
+    return request(
+        form,
+        body,
+        messages=messages,
+        tool=_tool,
         parameters=_parameters(body),
-        unread={k: v for k, v in body.items() if k not in _READ and k not in _PASSED and v not in EMPTY},
-        stream=boolean(body, "stream"),
+        known=_KNOWN,
         usage_wanted=True,
-        constraints=constraints(body),
     )
 
 

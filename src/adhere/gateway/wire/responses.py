@@ -26,7 +26,8 @@ from adhere.gateway.exchange import (
     Unreadable,
 )
 from adhere.gateway.wire import sse
-from adhere.gateway.wire.fields import EMPTY, Json, boolean, constraints, items, mapping, only, string
+from adhere.gateway.wire.chat import error as error
+from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
 from adhere.gateway.wire.form import Answer, Failure, Head
 
 form: Form = "responses"
@@ -34,7 +35,7 @@ form: Form = "responses"
 _PASSED = frozenset(
     "temperature top_p parallel_tool_calls user metadata store service_tier prompt_cache_key safety_identifier".split()
 )
-_READ = frozenset(
+_KNOWN = _PASSED | frozenset(
     "model input instructions tools tool_choice stream stream_options max_output_tokens reasoning text truncation "
     "include constraints".split()
 )
@@ -48,16 +49,14 @@ def read(body: Json) -> Request:
         messages.insert(0, Message("system", (Text(string(body, "instructions")),)))
     if not messages:
         raise Unreadable("input is empty", "input")
-    return Request(
-        form="responses",
-        model=string(body, "model"),
-        messages=tuple(messages),
-        tools=tuple(_tool(t, f"tools[{i}]") for i, t in enumerate(items(body.get("tools") or [], "tools"))),
+    return request(
+        form,
+        body,
+        messages=messages,
+        tool=_tool,
         parameters=_parameters(body),
-        unread={k: v for k, v in body.items() if k not in _READ and k not in _PASSED and v not in EMPTY},
-        stream=boolean(body, "stream"),
+        known=_KNOWN,
         usage_wanted=True,
-        constraints=constraints(body),
     )
 
 
@@ -235,16 +234,6 @@ def answer(head: Head, said: Answer) -> dict[str, Any]:
     }
     response["adhere"] = said.report
     return response
-
-
-def error(failure: Failure) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "message": failure.text,
-        "type": "invalid_request_error" if failure.status < 500 else "server_error",
-        "param": failure.where or None,
-        "code": failure.kind,
-    }
-    return {"error": body} if failure.report is None else {"error": body, "adhere": failure.report}
 
 
 class Stream:
