@@ -36,10 +36,11 @@ def _is_detail(finding: Finding) -> bool:
 
 def percent(finding: Finding) -> tuple[str, str]:
     """Estimate and interval in per cent."""
+    from adhere.report.numbers import UNKNOWN, between
+
     if finding.estimate is None:
-        return "–", "–"
-    interval = "–" if finding.interval is None else " to ".join(f"{100 * end:.1f}" for end in finding.interval)
-    return f"{100 * finding.estimate:.1f}", interval
+        return UNKNOWN, UNKNOWN
+    return f"{100 * finding.estimate:.1f}", between(finding.interval)
 
 
 def row_name(finding: Finding) -> str:

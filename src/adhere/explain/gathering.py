@@ -107,7 +107,12 @@ def _sampled(run: Run) -> tuple[list[Response], str]:
 
 
 def enough(labelled: Sequence[Case], chosen: Sequence[Case], plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The skills with enough of both outcomes, and a line for each of the others.
+    """The skills with enough of both outcomes, and for each of the others a line with how many responses it would take.
+
+    Args:
+        labelled: all cases.
+        chosen: those that are left when what is answered again is kept apart, and the rest balanced.
+        plan: what is asked for.
 
     Raises:
         UserError: there is none.
@@ -119,20 +124,18 @@ def enough(labelled: Sequence[Case], chosen: Sequence[Case], plan: Plan) -> tupl
         why = f" (one prompt in {HELD_OUT} is kept to be answered again)"
     skills = tuple(skill for skill in plan.skills if have.get(skill, (0, 0))[0] >= LEAST)
     lines = []
-    for skill in plan.skills:
-        if skill in skills:
-            continue
+    for skill in (one for one in plan.skills if one not in skills):
         met, broken = seen.get(skill, (0, 0))
-        balanced = have.get(skill, (0, 0))[0]
-        line = f"{skill}: no response was asked for it"
-        if met + broken:
-            line = str(Shortfall(skill, met, broken, least)) + why
-        if met + broken and min(met, broken) >= LEAST:
-            line = (
-                f"{skill}: {met} met and {broken} violated, but only {balanced} pairs of like items; a probe needs "
-                f"{LEAST}: sample about {-(-LEAST * (met + broken) // max(1, balanced))} responses, or leave it out"
+        pairs = have.get(skill, (0, 0))[0]
+        if not met + broken:
+            lines.append(f"{skill}: no response was asked for it")
+        elif min(met, broken) < LEAST:
+            lines.append(str(Shortfall(skill, met, broken, least)) + why)
+        else:
+            lines.append(
+                f"{skill}: {met} met and {broken} violated, but only {pairs} pairs of like items; a probe needs "
+                f"{LEAST}: sample about {-(-LEAST * (met + broken) // max(1, pairs))} responses, or leave it out"
             )
-        lines.append(line)
     if not skills:
         raise UserError(lines[0] + (f" (and {len(lines) - 1} more skills)" if len(lines) > 1 else ""))
     return skills, tuple(lines)
