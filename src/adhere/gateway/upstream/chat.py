@@ -46,7 +46,7 @@ _REASONS: Mapping[str, FinishReason] = {
     "tool_calls": "tool_calls",
     "content_filter": "content_filter",
 }
-_DROPPED = ("role", "annotations", "refusal", "content", "reasoning_content", "reasoning", "tool_calls")
+_DROPPED = frozenset({"role", "annotations", "refusal", "content", "reasoning_content", "reasoning", "tool_calls"})
 
 
 def headers(key: str) -> dict[str, str]:
@@ -132,12 +132,14 @@ class Reading:
         choices = items(chunk.get("choices") or [], "choices")
         if len(choices) > 1 or (choices and mapping(choices[0], "choice").get("index", 0) != 0):
             raise Unreadable("the upstream gave several choices where one was asked for")
-        yield from self._foreseen(chunk)
+        if "adhere" in chunk:
+            yield from self._foreseen(chunk)
         if choices:
             yield from self._said(mapping(choices[0].get("delta") or {}, "delta"))
             if choices[0].get("finish_reason") is not None:
                 yield Finished(_reason(choices[0]["finish_reason"]))
-        yield from self._used(chunk)
+        if "usage" in chunk:
+            yield from self._used(chunk)
 
     def _foreseen(self, body: Json) -> Iterator[Event]:
         """What the saved monitors of `models/`' server foresaw, on its last attempt."""
@@ -152,14 +154,15 @@ class Reading:
     def _said(self, said: Json) -> Iterator[Event]:
         only(said, _DROPPED, "the upstream's answer")
         for name in ("reasoning_content", "reasoning"):
-            if thought := _text(said, name):
+            if name in said and (thought := _text(said, name)):
                 yield ReasoningDelta(thought)
                 break
         for name in ("content", "refusal"):
-            if text := _text(said, name):
+            if name in said and (text := _text(said, name)):
                 yield TextDelta(text)
-        for place, call in enumerate(items(said.get("tool_calls") or [], "tool_calls")):
-            yield _call(mapping(call, "tool call"), place)
+        if "tool_calls" in said:
+            for place, call in enumerate(items(said["tool_calls"] or [], "tool_calls")):
+                yield _call(mapping(call, "tool call"), place)
 
     def _used(self, body: Json) -> Iterator[Event]:
         if usage := body.get("usage"):

@@ -24,7 +24,7 @@ MOST_NESTED = 32
 
 
 def mapping(value: Any, where: str) -> Json:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise Unreadable(f"{where} must be an object", where)
     return value
 
