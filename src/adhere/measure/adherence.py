@@ -50,7 +50,7 @@ answered: Callable[[], None] | None = None
 def adherence(
     task_set: str = "pocket",
     data: str | None = None,
-    per_skill: int = 40,
+    per_skill: int = 60,
     seed: int = 0,
     judge: str | None = None,
     enforce: bool = False,

@@ -49,7 +49,7 @@ class Plan:
 
     task_set: str = "pocket"
     data: str | None = None
-    per_skill: int = 40
+    per_skill: int = 60
     limit: int | None = None
     seed: int = 0
     judge: str | None = None
