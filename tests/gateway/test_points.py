@@ -147,6 +147,17 @@ def test_the_policys_constraints_hold_beside_the_requests(fake: Fake) -> None:
         assert got.error == "contradiction"
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_gateway_that_breaks_says_so_and_has_it_on_the_record(fake: Fake, way: str, monkeypatch: Any) -> None:
+    points = Watched()
+    monkeypatch.setattr("adhere.gateway.guard.Guard.feed", breaks)
+    with serve(fake, points=points) as url:
+        got = ask(url, way, fake.says(f"broke-{way}", Turn("the sky")), constraints=[NO_SEA])
+    assert (got.error, got.text) == ("internal_error", "")
+    assert "swordfish" not in repr(got)
+    assert [outcome.ending for outcome in points.outcomes] == ["failed"]
+
+
 def test_an_admitted_request_may_be_another_than_the_one_that_came(fake: Fake) -> None:
     def masked(admission: Admission) -> Admission:
         request = admission.request.with_messages((Message("user", (Text("masked"),)),))

@@ -129,6 +129,9 @@ class Answering:
         except asyncio.CancelledError:
             await asyncio.shield(self._record(self._outcome("left", None, "the client went away")))
             raise
+        except Exception as error:
+            await self._record(self._outcome("failed", None, f"the gateway broke: {type(error).__name__}"))
+            raise
         finally:
             self._say = None  # it knows whom it delivers for, who knows this: without it both go at once
 
