@@ -34,6 +34,7 @@ NAMES: Mapping[str, str] = {
     "sustain.*": "what obedience costs: score, interference, beyond_placebo, if, auc, solved, needed, lost",
     "attention.constraint": "attention mass on the constraint's tokens",
     "probe.auc": "decodability of satisfied against violated",
+    "probe.balanced_accuracy": "mean share of satisfied and of violated that a probe tells right",
     "probe.general_gap": "specialist AUC less general AUC",
     "probe.emergence": "first layer that has 95 % of what a skill's best layer has above chance",
     "probe.specificity": "AUC of a probe where the skill was asked for, less its AUC on free responses",

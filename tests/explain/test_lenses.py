@@ -120,6 +120,12 @@ def test_specialists_read_where_there_is_something_and_emerge_there(apart: tuple
     held = {(c.finding.subject["skill"], c.finding.subject["position"]) for c in found.claims() if c.holds}
     assert held == {(skill, position) for skill in made.skills for position in ("50", "eos")}
     assert "NaN" not in dumps(found.findings())
+    right = [one for one in found.findings() if one.what == "probe.balanced_accuracy"]
+    assert len(right) == len(found.best)
+    for one in right:
+        low, high = one.interval or (0.0, 1.0)
+        assert low <= one.estimate <= high
+        assert (low > 0.5) is (one.subject["position"] != "prompt")
 
 
 def test_a_general_probe_is_as_good_where_skills_are_one(alike: tuple[Examples, Scan]) -> None:

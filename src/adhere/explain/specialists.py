@@ -124,9 +124,9 @@ class Specialists:
         return {f"probe.{name}": getattr(self, name) for name in names}
 
     def findings(self, recompute: str = "") -> list[Finding]:
-        """The AUC of every specialist at every layer and position."""
+        """The AUC of every specialist at every layer and position, and the balanced accuracy of each position's best."""
         prompts = {b.skill: b.specialist.n for b in self.best}
-        return [
+        curves = [
             Finding(
                 what="probe.auc",
                 subject={
@@ -147,6 +147,26 @@ class Specialists:
             for j, position in enumerate(self.positions)
             for k, skill in enumerate(self.skills)
         ]
+        right = [
+            Finding(
+                what="probe.balanced_accuracy",
+                subject={
+                    "skill": b.skill,
+                    "layer": b.layer,
+                    "position": b.position,
+                    "kind": self.kind,
+                    "choice": "nested",
+                },
+                estimate=b.balanced_accuracy.value,
+                interval=b.balanced_accuracy.interval,
+                n=b.balanced_accuracy.n,
+                unit="prompts",
+                control=Control(what="chance", estimate=0.5),
+                recompute=recompute,
+            )
+            for b in self.best
+        ]
+        return curves + right
 
     def claims(self, recompute: str = "") -> list[Claim]:
         """What may be said of each skill at each position: decodability, gaps, emergence."""

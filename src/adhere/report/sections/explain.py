@@ -66,16 +66,18 @@ def overview(found: Explained, recompute: str = "") -> Section:
                 f"{found.used[skill]:,}",
                 f"layer {best.layer}, {best.position}",
                 _with_interval(best.specialist),
+                _with_interval(best.balanced_accuracy),
                 f"{controls[0]:.2f} ({controls[1]})",
             )
         )
     blocks.append(
         Table(
             "The skills",
-            ("skill", "met", "violated", "used", "best read at", "AUC there", "strongest control"),
+            ("skill", "met", "violated", "used", "best read at", "AUC there", "told right", "strongest control"),
             tuple(rows),
             "Used: half of them met, also within each kind of item. The AUC is of held-out prompts, its layer chosen "
-            "on others; the position is the best of all, so read it as an upper end.",
+            "on others; the position is the best of all, so read it as an upper end. Told right is the balanced "
+            "accuracy: the mean of the shares of met and of violated answers on their side of the probe's border.",
             recompute,
         )
     )
