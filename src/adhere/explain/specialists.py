@@ -124,7 +124,7 @@ class Specialists:
         return {f"probe.{name}": getattr(self, name) for name in names}
 
     def findings(self, recompute: str = "") -> list[Finding]:
-        """The AUC of every specialist at every layer and position, and the balanced accuracy of each position's best."""
+        """The AUC of every specialist at every layer and position; the balanced accuracy of each position's best."""
         prompts = {b.skill: b.specialist.n for b in self.best}
         curves = [
             Finding(
