@@ -40,6 +40,13 @@ def term_pattern(term: str) -> str:
     return f"{before}{body}{after}"
 
 
+LONGEST_FIRST = 64
+"""Characters of a word whose beginnings are kept: their number times their length grows with its square."""
+LONGEST_REMEMBERED = 1_000
+"""Characters of the terms that are kept ready: strangers' requests bring terms too, and longer ones would fill the
+memory."""
+
+
 class Terms:
     """Counts whole occurrences of each of several terms.
 
@@ -49,7 +56,9 @@ class Terms:
     def __init__(self, terms: Sequence[str]) -> None:
         self.terms = tuple(terms)
         self.counts: tuple[int, ...] = (0,) * len(self.terms)
-        self._wanted, self._firsts, self._reach = _all_compiled(self.terms)
+        remembered = sum(map(len, self.terms)) <= LONGEST_REMEMBERED
+        made = _all_compiled if remembered else _all_compiled.__wrapped__
+        self._wanted, self._firsts, self._reach = made(self.terms)
         self._tail = ""
         self._unsettled: int | None = 0
         """The answer of `unsettled` since the last chunk, once somebody asked."""
@@ -137,12 +146,12 @@ class _Wanted:
     open: bool
     first: str | None
     reach: int
-    beginnings: tuple[str, ...]
-    """Of `first`."""
+    beginnings: tuple[str, ...] | None
+    """Of `first`; None where it is too long to keep them all."""
 
     def may_form(self, lowered: str | None, start: int) -> bool:
         """Whether an occurrence may be in the making from `start` on: its first word is there, or begins at the end."""
-        if lowered is None or self.first is None:
+        if lowered is None or self.first is None or self.beginnings is None:
             return True
         return lowered.endswith(self.beginnings) or lowered.find(self.first, start) >= 0
 
@@ -168,7 +177,6 @@ def _all_compiled(terms: tuple[str, ...]) -> tuple[tuple[_Wanted, ...], tuple[st
     return wanted, tuple(one.first for one in wanted), max((one.reach for one in wanted), default=1)
 
 
-@lru_cache(maxsize=10_000)
 def _compiled(term: str) -> _Wanted:
     words = _SPACE.split(term.strip())
     first = words[0].lower()
@@ -176,6 +184,6 @@ def _compiled(term: str) -> _Wanted:
         pattern=regex.compile(term_pattern(term), regex.IGNORECASE | regex.V1),
         open=_WORD_CHARACTER.match(words[-1][-1]) is not None,
         first=first if first.isascii() else None,
-        beginnings=tuple(first[:end] for end in range(1, len(first))),
+        beginnings=tuple(first[:end] for end in range(1, len(first))) if len(first) <= LONGEST_FIRST else None,
         reach=sum(map(len, words)) + LONGEST_SPACE * (len(words) - 1) + 2,
     )

@@ -17,9 +17,8 @@ import asyncio
 import dataclasses
 import secrets
 from collections.abc import Iterator
-from functools import lru_cache
 
-from adhere.constraints.conflicts import Conflict, conflicts, contradict
+from adhere.constraints.conflicts import conflicts, contradict
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.parse import parse
 from adhere.gateway.exchange import Media, Request
@@ -95,7 +94,7 @@ def _asked(admission: Admission) -> tuple[Asked, ...]:
     first: dict[Constraint, Asked] = {}
     for asked in given:
         first.setdefault(asked.constraint, asked)
-    for conflict in _conflicts(tuple(first)):
+    for conflict in conflicts(first):
         one, other = (f'"{c.describe()}" ({first[c].origin})' for c in (conflict.one, conflict.other))
         text = f"no answer can meet both {one} and {other}: {conflict.reason}"
         raise Failure(400, "contradiction", text, "constraints")
@@ -105,12 +104,6 @@ def _asked(admission: Admission) -> tuple[Asked, ...]:
                 if constraint not in first and not any(contradict(constraint, known) for known in first):
                     first[constraint] = Asked(constraint, "prompt")
     return tuple(first.values())
-
-
-@lru_cache(maxsize=1024)
-def _conflicts(constraints: tuple[Constraint, ...]) -> list[Conflict]:
-    """The conflicts among constraints; a policy's are the same for request after request."""
-    return conflicts(constraints)
 
 
 def instructions(request: Request) -> Iterator[str]:

@@ -19,7 +19,6 @@ import asyncio
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -70,7 +69,6 @@ class House:
         self.policy, self.warden = policy, warden
         self.live, self.tracing = Live(), Tracing()
         self.metrics = Metrics(lambda: self.stopped() is not None, lambda: self.holds.waiting if self.holds else 0)
-        self._route = lru_cache(maxsize=1024)(policy.route)
         self._strangers = Strangers()
         self._callers = Callers(policy, warden, lambda: self.switch.state if self.switch else None)
         self.panel = Panel(policy, self._read)
@@ -158,7 +156,7 @@ class House:
             who = await self._recognised(caller)
         except Refused as error:
             return await self._stranger(caller, request, Decision(Verdict.DENY, error.reason, str(error)))
-        found = self._route(request.model, who.name)
+        found = self.policy.route(request.model, who.name)
         if found is None:
             line = f"no route is about the model {request.model[:80]!r} for {who.name}"
             return await self._refuse(request, who.name, Decision(Verdict.DENY, "no-route", line))

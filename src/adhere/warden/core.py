@@ -231,7 +231,7 @@ class Core:
         return Heartbeat.from_dict(json.loads(text)) if text else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)
 def read_state(text: str | None) -> State:
     """The state in the ledger's words; most often they are those of the time before.
 

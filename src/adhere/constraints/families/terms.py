@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
@@ -46,7 +45,6 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 TermList = Annotated[tuple[Term, ...], Field(min_length=1), AfterValidator(_distinct)]
 
 
-@lru_cache(maxsize=10_000)
 def quoted(terms: tuple[str, ...], joint: str = "and") -> str:
     """Terms as a list in a sentence: "sea", "sea" and "sky", "a", "b" and "c"."""
     marked = [f'"{term}"' for term in terms]

@@ -6,6 +6,7 @@ Words are told apart without case; "don't" and "don’t" are one.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Self
 
@@ -40,8 +41,9 @@ class _VocabularyMonitor(WordMonitor):
         self._counts[word] = self._counts.get(word, 0) + 1
         self._counted(word, start, certain)
 
+    @abstractmethod
     def _counted(self, word: str, start: int, certain: int) -> None:
-        raise NotImplementedError
+        """One more word is certain after `certain` characters of the chunk."""
 
 
 @register
