@@ -13,9 +13,9 @@ audit: $(STAMP)
 
 test: lint types floors docs unit
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml requirements-lock.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements-lock.txt -e ".[dev]"
 	touch $@
 
 lint: $(STAMP)
