@@ -3,15 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TOOLS  := .tools
+WORKERS ?= 2
 
-.PHONY: audit test lint types floors docs unit bench clean
+.PHONY: audit test test-fast test-slow lint types layers docs reference unit bench wheel sbom supply-chain clean
 
 audit: $(STAMP)
 	$(BIN)/adhere score src/adhere/samples/*.jsonl --report samples.html
 	$(BIN)/adhere audit --report report.html
-	@echo "Open report.html (the model inside, measured live) and samples.html (the sample answers, scored)."
+	@echo "Open report.html (the bundled model, measured live) and samples.html (the sample answers, scored)."
 
-test: lint types floors docs unit
+test: lint types layers docs unit
 
 $(STAMP): pyproject.toml requirements-lock.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,17 +27,46 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-floors: $(STAMP)
+layers: $(STAMP)
 	$(BIN)/lint-imports
 
 docs: $(STAMP)
 	$(BIN)/zensical build --strict --clean
 
+# docs/reference, from docstrings, help texts and schemas; a test compares it with the code
+reference: $(STAMP)
+	$(BIN)/python -m scripts.reference
+
 unit: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) -m "not wheel"
+
+test-fast: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) -m "not slow and not wheel"
+
+test-slow: $(STAMP)
+	$(BIN)/pytest -n $(WORKERS) -m "slow or wheel"
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
+$(TOOLS)/.installed:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check build cyclonedx-bom pip-audit pip-licenses
+	touch $@
+
+wheel: $(TOOLS)/.installed $(STAMP)
+	rm -rf dist
+	$(TOOLS)/bin/python -m build --outdir dist .
+	$(BIN)/pytest -m wheel
+
+sbom: $(TOOLS)/.installed $(STAMP)
+	mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py environment $(BIN)/python --output-file dist/sbom.cyclonedx.json
+
+supply-chain: $(TOOLS)/.installed $(STAMP)
+	$(TOOLS)/bin/pip-audit --requirement requirements-lock.txt --no-deps --disable-pip
+	$(TOOLS)/bin/pip-licenses --python $(BIN)/python --partial-match \
+	  --fail-on "GPL;General Public;Affero;SSPL;BUSL;Commons Clause;Proprietary"
+
 clean:
-	rm -rf $(VENV) site report.html samples.html
+	rm -rf $(VENV) $(TOOLS) site dist report.html samples.html

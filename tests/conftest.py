@@ -11,7 +11,20 @@ import pytest
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+PROCESSES = ("tests/warden/test_stopping.py", "tests/warden/test_killed.py", "tests/gateway/test_pocket_process.py")
+"""Files that start, kill and count processes: they run one after another, on one worker."""
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n`, a file stays on one worker: its fixtures (an audited model, a charter) are made once."""
+    root = Path(__file__).resolve().parents[1]
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            file = item.path.relative_to(root).as_posix()
+            item.add_marker(pytest.mark.xdist_group("processes" if file in PROCESSES else file))
 
 
 @pytest.fixture(scope="session")
