@@ -1,6 +1,6 @@
 """Our verdicts against the reference checker's, on the answers of twelve models to IFEval's prompts.
 
-The numbers are listed, with the reason of every disagreement, in docs/agreement.md.
+The numbers are listed, with the reason of every disagreement, in docs/results/agreement.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What instructions in free text are read as, and how that compares with IFEval's own lists.
 
-`pytest tests/constraints/test_parse.py -s` prints the table of docs/parse.md.
+`pytest tests/constraints/test_parse.py -s` prints the table of docs/results/parsing.md.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class StartsWithVerb(Twofold):
     """The first word is a verb.
 
     The reference tags the first token, and a quotation mark or an asterisk is one; modal verbs ("Can") are none to it.
-    Its tags are approximated here by the same list: see `docs/agreement.md`.
+    Its tags are approximated here by the same list: see `docs/results/agreement.md`.
     """
 
     kind: ClassVar[str] = "words.starts_with_verb"

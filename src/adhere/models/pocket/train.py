@@ -2,7 +2,7 @@
 
 1. A run trains one of two kinds: "instruct" on dialogues, or "base" on plain text alone. Both start from fresh
    weights of one shape and have one tokenizer, so that they compare. Going on from a base was tried and given up:
-   docs/pocket.md says why.
+   docs/results/pocket.md says why.
 2. The budget is a number of tokens, of minutes, or a time of day. The learning rate warms up, stays, and falls
    linearly to nothing over the budget's last part (warm-up, stable, decay), so a run can be ended at any time:
    a file `decay` in its folder starts the decay at once.
