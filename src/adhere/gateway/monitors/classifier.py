@@ -8,8 +8,8 @@ Rules
 - A text's score is the highest of its windows, so padding does not hide an attack.
 - The thresholds on the card are those at which the false-alarm rate on harmless sources *left out of training* is what
   their name says. The rate on texts of sources that were seen is far lower, and no promise.
-- It misses most of the attacks of a kind it has never seen (see `docs/results/monitors.md`): it may ask for a second look, and
-  is never the last line.
+- It misses most attacks of a kind it has never seen (`docs/results/monitors.md`): it may ask for a second look and is
+  never the last line of defence.
 """
 
 from __future__ import annotations
