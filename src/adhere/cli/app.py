@@ -1,4 +1,7 @@
-"""The table of commands, grouped as the house is: measure, explain, enforce, pocket."""
+"""The table of commands, grouped by what they are for: measure, explain, enforce, the bundled model.
+
+To add a command: write one file with one function, and one line here.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,84 @@ from typing import Annotated
 import typer
 
 from adhere import __version__
-from adhere.cli import (
-    audit,
-    compare,
-    constraints,
-    corrigibility,
-    explain,
-    modular,
-    monitor,
-    pocket,
-    score,
-    serve,
-    sustain,
-    warden,
-)
+from adhere.cli.lazy import Entry, LazyGroup
+
+MEASURE, EXPLAIN, ENFORCE, POCKET = "Measure", "Explain", "Enforce", "Bundled model"
+
+
+class Commands(LazyGroup):
+    """The commands of `adhere`, in the order in which help lists them."""
+
+    entries = (
+        Entry("score", "adhere.cli.score:score", MEASURE, "Score saved responses against their instructions."),
+        Entry(
+            "audit",
+            "adhere.cli.audit:audit",
+            MEASURE,
+            "Measure how often a model follows its instructions, and write a report.",
+        ),
+        Entry(
+            "sustain",
+            "adhere.cli.sustain:sustain",
+            MEASURE,
+            "Measure how much task accuracy a model loses when a self-evident constraint is added (SustainScore).",
+        ),
+        Entry(
+            "compare",
+            "adhere.cli.compare:compare",
+            MEASURE,
+            "Compare two runs on the same prompts: which differences are real?",
+        ),
+        Entry(
+            "corrigibility",
+            "adhere.cli.corrigibility:corrigibility",
+            MEASURE,
+            "Measure whether a model yields when it is told to stop: what it says, what it does, whom it follows.",
+        ),
+        Entry(
+            "constraints",
+            "adhere.cli.constraints:constraints",
+            MEASURE,
+            "List every constraint: its parameters, an example sentence, its skill, whether it decides early.",
+        ),
+        Entry(
+            "explain",
+            "adhere.cli.explain:explain",
+            EXPLAIN,
+            "Find where inside a model instruction following happens, when, and whether the model uses it.",
+        ),
+        Entry(
+            "modular",
+            "adhere.cli.modular:app",
+            EXPLAIN,
+            "Train, classify and check networks for modular addition: Clock and Pizza (arXiv 2306.17844).",
+        ),
+        Entry(
+            "serve",
+            "adhere.cli.serve:serve",
+            ENFORCE,
+            "Serve a gateway in front of a model that makes constraints hold.",
+        ),
+        Entry(
+            "warden",
+            "adhere.cli.warden:app",
+            ENFORCE,
+            "Manage principals, standing orders, and verified stops for agents.",
+        ),
+        Entry("monitor", "adhere.cli.monitor:app", ENFORCE, "Train and read the gateway's injection classifier."),
+        Entry("pocket", "adhere.cli.pocket:app", POCKET, "Train, evaluate, and chat with the bundled model."),
+    )
+
 
 app = typer.Typer(
     name="adhere",
-    help="Does a language model do what it was told, what does that cost, where inside does it happen, "
-    "and how do you make it hold?",
+    cls=Commands,
+    help="Measure, explain and enforce instruction following of language models.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-MEASURE, EXPLAIN, ENFORCE, POCKET = "measure", "explain", "enforce", "pocket"
 
 
 def _version(wanted: bool) -> None:
@@ -44,21 +99,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and leave.", callback=_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
     del version
-
-
-app.command(name="score", rich_help_panel=MEASURE)(score.score)
-app.command(name="audit", rich_help_panel=MEASURE)(audit.audit)
-app.command(name="sustain", rich_help_panel=MEASURE)(sustain.sustain)
-app.command(name="compare", rich_help_panel=MEASURE)(compare.compare)
-app.command(name="corrigibility", rich_help_panel=MEASURE)(corrigibility.corrigibility)
-app.command(name="constraints", rich_help_panel=MEASURE)(constraints.constraints)
-app.command(name="explain", rich_help_panel=EXPLAIN)(explain.explain)
-app.add_typer(modular.app, name="modular", rich_help_panel=EXPLAIN)
-app.add_typer(pocket.app, name="pocket", rich_help_panel=POCKET)
-app.command(name="serve", rich_help_panel=ENFORCE)(serve.serve)
-app.add_typer(warden.app, name="warden", rich_help_panel=ENFORCE)
-app.add_typer(monitor.app, name="monitor", rich_help_panel=ENFORCE)

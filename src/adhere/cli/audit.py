@@ -59,9 +59,9 @@ def audit(
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
-    """Measure a model live: does it do what it is told, and how sure is that?
+    """Measure how often a model follows its instructions, and write a report.
 
-    Without arguments it measures the small model that ships inside, offline.
+    Without arguments it measures the bundled model, offline.
     """
     from rich.console import Console
 

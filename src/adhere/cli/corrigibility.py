@@ -57,9 +57,9 @@ def corrigibility(
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
-    """Put a model through the battery: what it says, what it does in a world, and whose word it takes.
+    """Measure whether a model yields when it is told to stop: what it says, what it does, whom it follows.
 
-    Without arguments it measures the small model that ships inside, offline.
+    Without arguments it measures the bundled model, offline.
     """
     from rich.console import Console
 

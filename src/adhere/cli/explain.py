@@ -69,9 +69,9 @@ def explain(
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
-    """Where inside the model does following happen, when, and does the model use it?
+    """Find where inside a model instruction following happens, when, and whether the model uses it.
 
-    Without arguments it explains the small model that ships inside, offline: nine skills, four lenses, all controls.
+    Without arguments it explains the bundled model, offline: nine skills, four analyses, all controls.
     """
     from rich.console import Console
 

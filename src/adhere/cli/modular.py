@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from adhere.modular.task import Operation
 
 app = typer.Typer(
-    help="Which algorithm does training find? Clock and Pizza in modular arithmetic: train, classify, sweep, check.",
+    help="Train, classify and check networks for modular addition: Clock and Pizza (arXiv 2306.17844).",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )

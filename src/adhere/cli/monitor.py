@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from adhere.findings import Finding
     from adhere.gateway.monitors.training import Share, Study
 
-app = typer.Typer(help="Monitors of the gateway.", no_args_is_help=True)
+app = typer.Typer(help="Train and read the gateway's injection classifier.", no_args_is_help=True)
 
 
 @app.command("train")

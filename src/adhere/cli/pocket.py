@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from adhere.findings import Finding
     from adhere.models.pocket.train import Line
 
-app = typer.Typer(help="The pocket model: the recipe that made it, its scores, a word with it.", no_args_is_help=True)
+app = typer.Typer(help="Train, evaluate, and chat with the bundled model.", no_args_is_help=True)
 
 Checkpoint = Annotated[
     Path | None,

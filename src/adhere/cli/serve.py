@@ -91,10 +91,10 @@ def serve(
         ),
     ] = False,
 ) -> None:
-    """Serve OpenAI's and Anthropic's APIs in front of a model, and make constraints hold while it answers.
+    """Serve a gateway in front of a model that makes constraints hold.
 
-    Point a client's base URL here and put `constraints` into the request's body. Every answer says in its field
-    `adhere` what was checked.
+    It speaks OpenAI's and Anthropic's APIs: point a client's base URL here and put `constraints` into the request's
+    body. The field `adhere` of every answer says what was checked.
     """
     del new_key
     for name, value, known in (("speaks", speaks, SPEAKS), ("hold", hold, HOLD), ("spent", spent, SPENT)):

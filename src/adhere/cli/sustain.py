@@ -87,7 +87,7 @@ def sustain(
     limit: Limit = None,
     seed: Seed = 0,
 ) -> None:
-    """What does a constraint cost that the model's own correct answer already met?
+    """Measure how much task accuracy a model loses when a self-evident constraint is added (SustainScore).
 
     Solved problems are asked again: as they are (control), with an idle sentence (placebo), in more words (long), and
     with 1 to 16 constraints that the solution meets by itself. Without arguments it asks the pocket model, offline;

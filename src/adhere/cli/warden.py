@@ -16,7 +16,7 @@ from adhere.errors import UserError
 if TYPE_CHECKING:
     from adhere.warden.warden import Warden
 
-app = typer.Typer(help="Who may instruct, what is in force, and a stop that has happened.", no_args_is_help=True)
+app = typer.Typer(help="Manage principals, standing orders, and verified stops for agents.", no_args_is_help=True)
 keys = typer.Typer(help="Keys of principals.", no_args_is_help=True)
 app.add_typer(keys, name="key")
 app.add_typer(warden_charter.app, name="charter")

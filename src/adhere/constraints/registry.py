@@ -80,6 +80,10 @@ def nearest(name: str, known: Mapping[str, object]) -> str:
     return f"; nearest: {', '.join(close)}" if close else ""
 
 
+def _listed(fields: Mapping[str, object]) -> str:
+    return f"; it takes: {', '.join(fields)}" if fields else "; it takes none"
+
+
 def from_json(record: Mapping[str, Any]) -> Constraint:
     """The constraint that a JSON object describes.
 
@@ -99,5 +103,10 @@ def build(of: type[Constraint], parameters: Mapping[str, Any]) -> Constraint:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden" and len(first["loc"]) == 1:
+            fields = {name: None for name in of.model_fields if name != "profile"}
+            raise UserError(
+                f"{of.kind} has no parameter {where!r}{nearest(where, fields) or _listed(fields)}"
+            ) from None
         what = first["msg"].removeprefix("Value error, ")
         raise UserError(f"{of.kind}: {where + ': ' if where else ''}{what}") from None

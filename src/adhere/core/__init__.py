@@ -1,0 +1,1 @@
+"""What every package may use: results and errors, text for terminals, files, and optional dependencies."""

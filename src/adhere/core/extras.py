@@ -1,0 +1,96 @@
+"""Optional dependencies: which extra installs which module, and the one line that says so.
+
+Rules:
+
+- `EXTRAS` is the only table. A test compares it with `pyproject.toml`.
+- Code imports an optional module where it needs it and does not catch the error. The command line, and every use case
+  in `adhere.api`, runs inside `naming_extras()`, which turns the error into a `MissingExtra`.
+- `require("module")` fails early: before a child process is started, or before work that would be lost.
+- A module that no extra brings is a defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from adhere.errors import UserError
+
+EXTRAS: Mapping[str, str] = {
+    "inspect_ai": "measure",
+    "jinja2": "measure",
+    "matplotlib": "measure",
+    "math_verify": "measure",
+    "latex2sympy2_extended": "measure",
+    "scipy": "measure",
+    "sympy": "measure",
+    "safetensors": "explain",
+    "sklearn": "explain",
+    "tokenizers": "explain",
+    "torch": "explain",
+    "transformers": "explain",
+    "aiohttp": "enforce",
+    "cryptography": "enforce",
+    "prometheus_client": "enforce",
+    "securesystemslib": "enforce",
+    "starlette": "enforce",
+    "tenacity": "enforce",
+    "tuf": "enforce",
+    "uvicorn": "enforce",
+    "yaml": "enforce",
+    "cedarpy": "policy",
+    "llguidance": "grammar",
+    "mcp": "mcp",
+    "opentelemetry": "otel",
+}
+"""The extra of `adhere` that installs each optional module."""
+
+PACKAGES: Mapping[str, str] = {"datasets": "datasets", "openai": "openai", "anthropic": "anthropic", "pandas": "pandas"}
+"""Optional modules that no extra installs, and the package to install instead."""
+
+
+class MissingExtra(UserError):
+    """An optional module is not installed. The line names the extra and the command that installs it."""
+
+
+def install_line(module: str) -> str | None:
+    """What to install for `module`, in one line; None where no extra and no known package brings it."""
+    name = module.partition(".")[0]
+    if name in EXTRAS:
+        extra = EXTRAS[name]
+        return f'{name} is not installed; it is part of the extra "{extra}": pip install "adhere[{extra}]"'
+    if name in PACKAGES:
+        return f"{name} is not installed: pip install {PACKAGES[name]}"
+    return None
+
+
+@contextmanager
+def naming_extras() -> Iterator[None]:
+    """Turn the import error of an optional module into a `MissingExtra`.
+
+    Raises:
+        MissingExtra: an optional module is missing.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        line = install_line(error.name or "")
+        if line is None:
+            raise
+        raise MissingExtra(line) from error
+
+
+def require(*modules: str) -> None:
+    """Fail early where one of `modules` is not installed; nothing is imported.
+
+    Raises:
+        MissingExtra: the first that is missing.
+    """
+    for module in modules:
+        try:
+            present = importlib.util.find_spec(module) is not None
+        except ModuleNotFoundError:
+            present = False
+        if not present:
+            raise MissingExtra(install_line(module) or f"{module} is not installed")

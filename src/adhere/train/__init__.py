@@ -1,0 +1,1 @@
+"""Training on the same constraints that are measured and enforced."""
