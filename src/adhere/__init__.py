@@ -16,6 +16,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from adhere.core.version import VERSION
+
 if TYPE_CHECKING:
     from inspect import Signature
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from adhere.constraints.induce import induce
     from adhere.constraints.parse import parse
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Constraint",

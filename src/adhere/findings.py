@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from adhere import __version__
+from adhere.core.version import VERSION
 from adhere.errors import UserError
 
 NAMES: Mapping[str, str] = {
@@ -127,7 +127,7 @@ class Finding(BaseModel):
 def dumps(findings: Iterable[Finding], **more: Any) -> str:
     """The findings as JSON text, with the version that made them and whatever `more` the command adds."""
     record = {
-        "adhere": __version__,
+        "adhere": VERSION,
         **more,
         "findings": [finding.model_dump(mode="json") for finding in findings],
     }

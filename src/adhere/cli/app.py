@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from adhere import __version__
 from adhere.cli.lazy import Entry, LazyGroup
+from adhere.core.version import VERSION
 
 MEASURE, EXPLAIN, ENFORCE, POCKET = "Measure", "Explain", "Enforce", "Bundled model"
 
@@ -92,7 +92,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"adhere {__version__}")
+        typer.echo(f"adhere {VERSION}")
         raise typer.Exit
 
 

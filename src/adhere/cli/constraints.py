@@ -64,7 +64,7 @@ def _parameters(family: type[Constraint]) -> list[str]:
 def _write(path: Path, chosen: dict[str, type[Constraint]]) -> None:
     import json
 
-    from adhere import __version__
+    from adhere.core.version import VERSION
     from adhere.errors import UserError
 
     listed: list[dict[str, Any]] = [
@@ -80,6 +80,6 @@ def _write(path: Path, chosen: dict[str, type[Constraint]]) -> None:
         for kind, family in chosen.items()
     ]
     try:
-        path.write_text(json.dumps({"adhere": __version__, "constraints": listed}, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps({"adhere": VERSION, "constraints": listed}, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -66,7 +66,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, mode: int | None = No
 
 
 def is_special(path: Path) -> bool:
-    """Whether `path` exists and is neither a regular file nor a folder, or links to such: a pipe, a device, a socket."""
+    """Whether `path` exists and is no regular file and no folder: a pipe, a device, a socket, a link to one."""
     try:
         kind = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):

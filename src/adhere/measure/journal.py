@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from adhere import __version__
+from adhere.core.version import VERSION as ADHERE_VERSION
 from adhere.errors import UserError
 from adhere.measure.records import Record
 
@@ -62,7 +62,7 @@ class Journal:
             if fresh is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = path.open("wb")
-                self._write([json.dumps({"journal": VERSION, "adhere": __version__, "key": fresh})])
+                self._write([json.dumps({"journal": VERSION, "adhere": ADHERE_VERSION, "key": fresh})])
             else:
                 self._file = path.open("r+b")
                 self._file.seek(_whole(path))

@@ -24,8 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adhere import __version__
 from adhere.constraints.constraint import Profile
+from adhere.core.version import VERSION
 from adhere.errors import UserError
 from adhere.measure import journal as journals
 from adhere.measure.checking import check_line
@@ -203,7 +203,7 @@ def _digest(prompts: Path_ | None) -> str | None:
 def _open(path: Path, key: dict[str, Any], resume: bool | None, state: _State) -> Journal:
     """The journal to write to; what it holds of this very run already is taken into `state`."""
     found = journals.state(path)
-    fits = found is not None and found.key == key and found.version == __version__
+    fits = found is not None and found.key == key and found.version == VERSION
     if resume and not fits:
         why = "there is no journal" if found is None else "its journal is of other files, options or another version"
         raise UserError(f"nothing to resume at {path}: {why}")

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adhere import __version__
+from adhere.core.version import VERSION
 from adhere.errors import UserError
 from adhere.report.charts import Chart
 
@@ -175,7 +175,7 @@ def render(title: str, lead: str, sections: Sequence[Section], *, command: str =
     return (
         _environment()
         .get_template("page.html")
-        .render(title=title, lead=lead, sections=blocks, command=command, version=__version__)
+        .render(title=title, lead=lead, sections=blocks, command=command, version=VERSION)
     )
 
 

@@ -1,0 +1,3 @@
+"""The version: of the package, of findings files, of run journals."""
+
+VERSION = "0.1.0"
