@@ -12,7 +12,7 @@ import typer
 from adhere.cli.lazy import Entry, LazyGroup
 from adhere.core.version import VERSION
 
-MEASURE, EXPLAIN, ENFORCE, POCKET = "Measure", "Explain", "Enforce", "Bundled model"
+MEASURE, EXPLAIN, ENFORCE, POCKET = "Measure", "Explain", "Enforce", "Models"
 
 
 class Commands(LazyGroup):
@@ -75,6 +75,7 @@ class Commands(LazyGroup):
             "Manage principals, standing orders, and verified stops for agents.",
         ),
         Entry("monitor", "adhere.cli.monitor:app", ENFORCE, "Train and read the gateway's injection classifier."),
+        Entry("models", "adhere.cli.models:app", POCKET, "List the models that can be had by name, without a hub."),
         Entry("pocket", "adhere.cli.pocket:app", POCKET, "Train, evaluate, and chat with the bundled model."),
     )
 

@@ -75,7 +75,7 @@ class Measured:
 
 
 def resolve(name: str) -> Model:
-    """The Inspect model called `name`; a bare folder or hub id, or `pocket`, means `adhere/...`.
+    """The Inspect model called `name`; a bare name, a GGUF file, a folder or a hub id means `adhere/...`.
 
     Raises:
         UserError: there is no such model, or its provider lacks a key or a package.
@@ -83,11 +83,11 @@ def resolve(name: str) -> Model:
     from inspect_ai._util.error import PrerequisiteError
     from inspect_ai.model import get_model
 
-    import adhere.models.provider  # noqa: F401  (so that a checkout that was never installed knows it, too)
+    from adhere.models.engines.sources import is_local
+    from adhere.models.provider import AdhereAPI  # so that a checkout that was never installed knows it, too
 
-    bare = "/" not in name or name.startswith((".", "/", "~")) or Path(name).is_dir()
     try:
-        if bare:
+        if is_local(name):
             model = get_model(f"adhere/{name}", memoize=False)
         else:
             try:
@@ -96,8 +96,8 @@ def resolve(name: str) -> Model:
                 if "not recognized" not in str(error):
                     raise
                 model = get_model(f"adhere/{name}", memoize=False)
-        opened = getattr(model.api, "opened", None)  # ours opens late: a wrong name is to be told now
-        del opened
+        if isinstance(model.api, AdhereAPI):  # it opens late: a wrong name is to be told now
+            model.api.prepare()
     except UserError:
         raise
     except (PrerequisiteError, ValueError, ImportError) as error:

@@ -59,6 +59,7 @@ def evaluate(
             max_tokens=max_tokens,
             seed=seed,
             max_samples=samples or 2 * model.api.max_connections(),
+            max_connections=_connections(model),
             retry_on_error=RETRIES,
             fail_on_error=True,  # so that a later call knows that something is missing
             continue_on_fail=True,
@@ -75,6 +76,14 @@ def evaluate(
     if log is None or log.status == "cancelled":
         raise KeyboardInterrupt
     return log
+
+
+def _connections(model: Model) -> int | None:
+    """Requests open at once: a model here says how many it can use, a service is tried out by Inspect. Without this
+    Inspect tries a model here out, too, from 20 upwards."""
+    from adhere.models.provider import AdhereAPI
+
+    return model.api.max_connections() if isinstance(model.api, AdhereAPI) else None
 
 
 def first_error(log: EvalLog) -> str:

@@ -1,7 +1,8 @@
-"""Opening an open-weight model by name: `pocket`, a folder, or a hub id that is already on this machine.
+"""Opening an open-weight model in torch, by name: one of the registry, a GGUF file, a folder, or a hub id.
 
-A model is usable here if transformers can load it as a causal language model and its tokenizer can render a chat. A
-base model has no chat template: it is opened as such, and its prompts are plain text.
+A GGUF file is converted once (`gguf_conversion`). A model is usable here if transformers can load it as a causal
+language model and its tokenizer can render a chat. A base model has no chat template: it is opened as such, and its
+prompts are plain text.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from adhere.errors import UserError
+from adhere.models.engines.options import current
+from adhere.models.engines.sources import locate
+from adhere.models.gguf_conversion import converted
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-POCKET = {"pocket": "instruct", "pocket-base": "base"}
-"""Names of the models that ship with the project, and their folders."""
 
 Message = dict[str, Any]
 """A chat message as templates take it: `role` (system, user, assistant, tool), `content`, perhaps `tool_calls`."""
@@ -108,7 +109,7 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
     """Load the model called `name`, ready to answer.
 
     Args:
-        name: `pocket`, `pocket-base`, a folder, or a hub id whose files are in the local cache or reachable.
+        name: as `engines.sources.locate` takes it; a hub id's files are in the local cache or reachable.
         device: where to put it; a GPU if there is one, else the CPU.
         dtype: a torch dtype's name; as stored on a GPU, float32 on a CPU (where bfloat16 is often emulated).
 
@@ -121,7 +122,10 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    folder = _folder(name)
+    options = current()
+    device, dtype = device or options.device, dtype or options.dtype
+    origin = locate(name)
+    folder = converted(origin.gguf) if origin.gguf is not None else origin.folder
     source = str(folder) if folder else name
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     kind = dtype or ("float32" if target.type == "cpu" else "auto")
@@ -143,19 +147,6 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
     torch.nn.Module.eval(model)
     model.requires_grad_(False)
     return OpenModel(name, model, tokenizer, folder)
-
-
-def _folder(name: str) -> Path | None:
-    if name in POCKET:
-        from adhere.models import pocket
-
-        return pocket.path(POCKET[name])
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(f"there is no folder {name}")
-    return None
 
 
 def _within_reach(name: str) -> bool:

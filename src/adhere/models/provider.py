@@ -1,7 +1,10 @@
-"""The Inspect model provider `adhere`: `adhere/pocket`, and `adhere/<folder or hub id>` for transformers checkpoints.
+"""The Inspect model provider `adhere`: a model that runs on this machine.
 
-    inspect eval adhere/adherence --model adhere/pocket
+    inspect eval adhere/adherence --model adhere/smollm2
     inspect eval adhere/adherence --model adhere/./checkpoint -M device=cuda -M batch=128
+
+Two engines answer. A GGUF file on a CPU goes to llama.cpp (`engines.llamacpp_engine`) if it is installed; everything
+else, and whatever looks inside, to torch. `engine=torch` or `engine=llamacpp` decides otherwise.
 
 Concurrent requests become batches (`batching`); token counts are those of the answer itself; temperature, top_p, top_k,
 seed, stop, max_tokens and logprobs are honoured. Where Inspect gives no temperature the answer is greedy; where it
@@ -20,13 +23,13 @@ import asyncio
 import secrets
 import threading
 import time
+from dataclasses import fields, replace
 from typing import Any
 
 from inspect_ai.model import (
     ChatCompletionChoice,
     ChatMessage,
     ChatMessageAssistant,
-    ChatMessageTool,
     GenerateConfig,
     Logprob,
     Logprobs,
@@ -43,6 +46,11 @@ from adhere.errors import UserError
 from adhere.models import tool_calls
 from adhere.models.batching import Batcher
 from adhere.models.emphasis import Emphasis
+from adhere.models.engines import llamacpp
+from adhere.models.engines.inspect_messages import template_message, tool_schema
+from adhere.models.engines.llamacpp_engine import LlamaCppEngine
+from adhere.models.engines.options import EngineOptions, current
+from adhere.models.engines.sources import locate
 from adhere.models.generate import Generation, Reason, Request, Sampling
 from adhere.models.load import Message, OpenModel, open_model
 from adhere.models.tokenmap import prompt_map
@@ -67,13 +75,10 @@ class AdhereAPI(ModelAPI):
     """An open-weight model on this machine.
 
     Args:
-        model_name: `pocket`, `pocket-base`, a folder, or a hub id.
-        device, dtype: as `open_model` takes them.
-        batch: rows answered at once.
+        model_name: as `engines.sources.locate` takes it.
+        engine, device, dtype, quant, batch, threads, stop_loops: as `EngineOptions`; those in force if not given.
+        opened: a model that is open already.
     """
-
-    attends = True
-    """Attention can be scaled from outside; a task that wants to may ask for this attribute."""
 
     def __init__(
         self,
@@ -84,18 +89,39 @@ class AdhereAPI(ModelAPI):
         **model_args: Any,
     ) -> None:
         super().__init__(model_name, base_url, api_key, [], config)
-        self._batch = int(model_args.pop("batch", BATCH))
         self._opened: OpenModel | None = model_args.pop("opened", None)
-        self._options = model_args
+        try:
+            self._options = replace(current(), **model_args)
+        except TypeError:
+            known = ", ".join(one.name for one in fields(EngineOptions))
+            raise UserError(f"{model_name}: unknown model argument; known are {known}") from None
+        self._batch = int(self._options.batch or BATCH)
+        self._llama = None if self._opened else _llama(model_name, self._options)
         self._batcher: Batcher | None = None
         self._opening = threading.Lock()
 
     @property
+    def attends(self) -> bool:
+        """Whether attention can be scaled from outside; a task that wants to asks for this attribute."""
+        return self._llama is None
+
+    def prepare(self) -> None:
+        """Open the model now rather than at the first request.
+
+        Raises:
+            UserError: it cannot be opened.
+        """
+        if self._llama is not None:
+            self._llama.server.start()
+        else:
+            _ = self.opened
+
+    @property
     def opened(self) -> OpenModel:
-        """The model, opened now if it was not yet."""
+        """The model in torch, opened now if it was not yet."""
         with self._opening:
             if self._opened is None:
-                self._opened = open_model(self.model_name, **self._options)
+                self._opened = open_model(self.model_name, device=self._options.device, dtype=self._options.dtype)
             if self._batcher is None:
                 self._batcher = Batcher(self._opened, self._batch)
             return self._opened
@@ -108,11 +134,13 @@ class AdhereAPI(ModelAPI):
         config: GenerateConfig,
     ) -> ModelOutput:
         del tool_choice
+        if self._llama is not None:
+            return await self._llama.generate(input, tools, config, config.max_tokens or DEFAULT_MAX_TOKENS)
         start = time.monotonic()
         opened = self._opened if self._batcher else await asyncio.to_thread(lambda: self.opened)
         assert opened is not None
         assert self._batcher is not None
-        messages, schemas = [_message(one) for one in input], [_schema(tool) for tool in tools]
+        messages, schemas = [template_message(one) for one in input], [tool_schema(tool) for tool in tools]
         text = opened.render(messages, tools=schemas)
         request = Request(
             tuple(opened.encode(text)),
@@ -163,7 +191,7 @@ class AdhereAPI(ModelAPI):
         return DEFAULT_MAX_TOKENS
 
     def max_connections(self) -> int:
-        return QUEUE * self._batch
+        return QUEUE * (self._batch if self._llama is None else self._llama.server.slots)
 
     def collapse_user_messages(self) -> bool:
         return True
@@ -174,6 +202,8 @@ class AdhereAPI(ModelAPI):
     def close(self) -> None:
         if self._batcher is not None:
             self._batcher.close()
+        if self._llama is not None:
+            self._llama.close()
 
 
 @modelapi(name="adhere")
@@ -223,22 +253,14 @@ def _usage(answer: Generation) -> ModelUsage:
     )
 
 
-def _message(message: ChatMessage) -> Message:
-    made: Message = {"role": message.role, "content": message.text}
-    if isinstance(message, ChatMessageAssistant) and message.tool_calls:
-        made["tool_calls"] = [
-            {"type": "function", "id": call.id, "function": {"name": call.function, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if isinstance(message, ChatMessageTool):
-        made["name"] = message.function or ""
-        made["tool_call_id"] = message.tool_call_id or ""
-    return made
-
-
-def _schema(tool: ToolInfo) -> dict[str, Any]:
-    parameters = tool.parameters.model_dump(exclude_none=True)
-    return {
-        "type": "function",
-        "function": {"name": tool.name, "description": tool.description, "parameters": parameters},
-    }
+def _llama(name: str, options: EngineOptions) -> LlamaCppEngine | None:
+    """llama.cpp, where it is the engine for this model."""
+    if options.engine == "torch":
+        return None
+    source = locate(name)
+    on_cpu = options.device in (None, "cpu")
+    if options.engine == "llamacpp" and source.gguf is None:
+        raise UserError(f"--engine llamacpp needs a GGUF file, and {name} is none")
+    if source.gguf is None or (options.engine == "auto" and not (on_cpu and llamacpp.available())):
+        return None
+    return LlamaCppEngine(name, source.gguf, options)
