@@ -40,7 +40,7 @@ def count(
             Characters.model_validate(bounds(rng, len(answer), hard.character_window, hard.character_slack))
         )
     if "json" not in skills and rng.random() < SENTENCES_TOO:
-        n = answer.count(".")
+        n = max(1, answer.count("."))
         constraints.append(Sentences(at_least=n, at_most=n))
 
 

@@ -17,6 +17,7 @@ from adhere.constraints.families.json_format import Json
 from adhere.constraints.families.terms import Exclude, Include
 from adhere.constraints.families.tone import Register, Sentiment, Topic, Toxicity
 from adhere.models.pocket import retell, wordings
+from adhere.models.pocket.around import EXTRA, FORMS, around, formed
 from adhere.models.pocket.asking import ask, between, content_key, count
 from adhere.models.pocket.hardness import TEST, TRAIN, Hardness
 from adhere.models.pocket.item import Dialogue, Side, pick, side_of, weighted
@@ -42,6 +43,9 @@ SKILLS: Final = (
     ("toxicity", 0.9),
 )
 """The nine skills and how often each is asked for."""
+
+EXTRA_SHARE: Final = 0.3
+"""Share of the descriptions that carry a constraint of a kind that is no skill, such as a number of lines."""
 
 _OTHER: Final = {
     "positive": NEGATIVE,
@@ -145,6 +149,8 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
     answer = _object(rng, hard, plan, constraints) if "json" in skills else compose(rng, plan)
     if answer is None:
         return None
+    if rng.random() < EXTRA_SHARE:
+        answer = _extra(rng, answer, constraints, "json" in skills)
     count(rng, hard, skills, answer, constraints)
     if not all(constraint.check(answer).met for constraint in constraints):
         return None
@@ -153,6 +159,21 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
         return None
     task = _task(rng, topic, noun, "topic" in skills)
     return ask(rng, key, task, constraints, answer, rude, {"task": "describe", "noun": noun})
+
+
+def _extra(rng: random.Random, answer: str, constraints: list[Constraint], whole: bool) -> str:
+    """Add a constraint of the kinds that are no skill; returns the answer, in another form where that was asked.
+
+    `whole` is for an answer whose form must stay, such as JSON.
+    """
+    kind = pick(rng, EXTRA)
+    if kind in FORMS and not whole and rng.random() < 0.5:
+        _, stop, rest = answer.partition(". ")
+        answer = formed(kind, answer, rest if stop else answer)
+    constraint = around(rng, kind, answer)
+    if constraint is not None:
+        constraints.append(constraint)
+    return answer
 
 
 def _tempting(rng: random.Random, hard: Hardness, plan: Plan, noun: str, asked: Sequence[str]) -> list[str]:

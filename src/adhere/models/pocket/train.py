@@ -31,7 +31,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from adhere.errors import UserError
-from adhere.models.pocket import export, tokenizer, world
+from adhere.models.pocket import export, kinds, tokenizer, world
 from adhere.models.pocket.data import ANSWER, PROMPT, Batch, Source, Stream
 from adhere.models.pocket.optimiser import Muon
 
@@ -49,7 +49,7 @@ class Recipe:
     layers: int = 6
     heads: int = 5
     hidden: int = 448
-    vocab: int = 1536
+    vocab: int = 1664
     context: int = 512
     # the budget: whichever of the two is given and spent first
     tokens: int = 0
@@ -59,9 +59,9 @@ class Recipe:
     seed: int = 0
     micro: int = 2048
     accumulate: int = 2  # micro batches a step
-    ramp: int = 6_000_000  # tokens over which the curriculum rises
+    ramp: int = 9_000_000  # tokens over which the curriculum rises
     shard_tokens: int = 200_000
-    prompt_weight: float = 0.1
+    prompt_weight: float = 0.05
     tokenizer_texts: int = 20_000
     # the optimiser
     matrix_lr: float = 0.02
@@ -71,6 +71,7 @@ class Recipe:
     warmup: int = 300_000  # tokens
     average: int = 1_000_000  # tokens over which the exported weights are averaged
     # the machine
+    precision: str = "float32"  # or "bfloat16": of the products in the layers
     compile: bool = True
     save_minutes: float = 3.0
     keep: int = 0  # tokens between the checkpoints that stay, in `checkpoints/<tokens>`; none if 0
@@ -155,24 +156,6 @@ def optimisers(recipe: Recipe, model: LlamaForCausalLM) -> list[torch.optim.Opti
     return made
 
 
-def faster_in_bfloat16(device: torch.device) -> bool:
-    """Whether this machine multiplies matrices faster in bfloat16; many CPUs only emulate it."""
-
-    def took(dtype: torch.dtype) -> float:
-        a = torch.randn(512, 512, device=device, dtype=dtype)
-        best = math.inf
-        for _ in range(5):
-            start = time.perf_counter()
-            for _ in range(4):
-                a @ a
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    return took(torch.bfloat16) < 0.8 * took(torch.float32)
-
-
 def train(
     recipe: Recipe,
     out: Path,
@@ -210,7 +193,7 @@ def train(
     if recipe.compile:
         for layer in model.model.layers:  # one by one: a layer compiles in seconds, the whole in minutes
             layer.compile(dynamic=True)
-    precision = torch.autocast(where.type, torch.bfloat16, enabled=faster_in_bfloat16(where))
+    precision = torch.autocast(where.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
     weight_of = torch.tensor([0.0, recipe.prompt_weight, 1.0], device=where)
 
     source = Source(
@@ -498,5 +481,6 @@ def _about(recipe: Recipe, progress: Progress, out: Path) -> dict[str, Any]:
         "tokens": progress.tokens,
         "steps": progress.step,
         "seconds": round(progress.seconds),
+        "kinds": {"practised": kinds.PRACTISED_WITH_PROBLEMS, "held_out": kinds.NEVER_WITH_PROBLEMS},
         "curve": curve,
     }

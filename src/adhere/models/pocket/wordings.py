@@ -21,16 +21,17 @@ HELPFUL: Final = ("You are a helpful assistant.", "You are an assistant.", "You 
 """System prompts that ask for nothing in particular."""
 
 
-def _counted(unit: str) -> Callable[[random.Random, Any], str]:
+def _counted(units: str) -> Callable[[random.Random, Any], str]:
     def word(rng: random.Random, bounded: Bounded) -> str:
         low, high = bounded.at_least, bounded.at_most
+        unit = units[:-1] if (low if high is None else high) == 1 else units
         if low == high:
             ways = (f"The answer must have exactly {low} {unit}.", f"Write exactly {low} {unit}.", f"{low} {unit}.")
         elif low is None:
             ways = (
                 f"No more than {high} {unit}.",
                 f"Write at most {high} {unit}.",
-                f"Keep it under {high + 1 if high else 1} {unit}.",
+                f"Keep it under {high + 1 if high else 1} {units}.",
             )
         elif high is None:
             ways = (f"Write at least {low} {unit}.", f"No less than {low} {unit}.", f"{low} {unit} or more.")
@@ -86,6 +87,25 @@ def _toxicity(rng: random.Random, toxicity: Any) -> str:
     return pick(rng, ("No insults.", "Use no insulting words.", "Do not be rude.", "Never insult anyone."))
 
 
+def _mark(rng: random.Random, without: Any) -> str:
+    return pick(rng, ("Avoid any {m}.", "There must be no {m}.", "Write without a {m}.")).format(m=without.mark)
+
+
+def _repeats(rng: random.Random, repeats: Any) -> str:
+    times = "once" if repeats.at_most == 1 else f"{repeats.at_most} times"
+    return pick(rng, ("Use no word more than {t}.", "No word may stand there more than {t}.")).format(t=times)
+
+
+def _different(rng: random.Random, different: Any) -> str:
+    ways = ("Write at least {n} different words.", "There must be {n} different words or more.")
+    return pick(rng, ways).format(n=different.at_least)
+
+
+def _case(rng: random.Random, case: Any) -> str:
+    del case
+    return pick(rng, ("Write in lowercase.", "No capital letters.", "All letters must be small."))
+
+
 _WAYS: Final[dict[str, Callable[[random.Random, Any], str]]] = {
     "length.words": _counted("words"),
     "length.characters": _counted("characters"),
@@ -97,6 +117,13 @@ _WAYS: Final[dict[str, Callable[[random.Random, Any], str]]] = {
     "semantic.sentiment": _sentiment,
     "style.register": _register,
     "style.toxicity": _toxicity,
+    "excludes.mark": _mark,
+    "numbers.count": _counted("numbers"),
+    "vocabulary.repeats": _repeats,
+    "vocabulary.different": _different,
+    "length.lines": _counted("lines"),
+    "length.paragraphs": _counted("paragraphs"),
+    "case.letters": _case,
 }
 
 

@@ -16,33 +16,57 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from adhere.errors import UserError
-from adhere.models.pocket import arithmetic, code, copying, describe, dialogue, drill, multihop, reasoning
+from adhere.models.pocket import (
+    arithmetic,
+    code,
+    copying,
+    describe,
+    dialogue,
+    drill,
+    lengthened,
+    multihop,
+    reasoning,
+    standing,
+)
 from adhere.models.pocket.item import Dialogue, Message, Side, pick, weighted
 
 __all__ = ["FAMILIES", "FAMILY_WEIGHTS", "Dialogue", "Message", "Side", "dialogues", "plain_text"]
 
 FAMILY_WEIGHTS: Final[Mapping[str, float]] = {
-    "describe": 0.40,
-    "math": 0.12,
-    "multihop": 0.10,
-    "code": 0.07,
-    "dialogue": 0.07,
-    "copy": 0.03,
-    "drill": 0.21,
+    "describe": 0.19,
+    "math": 0.05,
+    "multihop": 0.04,
+    "code": 0.04,
+    "dialogue": 0.04,
+    "copy": 0.02,
+    "drill": 0.09,
+    "constrained": 0.15,
+    "standing": 0.08,
+    "idle": 0.15,
+    "padded": 0.10,
+    "reworded": 0.05,
 }
 """Share of the dialogues by family, at the end of the curriculum."""
 
 EARLY_WEIGHTS: Final[Mapping[str, float]] = {
     "describe": 0.10,
     "math": 0.08,
-    "multihop": 0.29,
+    "multihop": 0.24,
     "code": 0.05,
-    "dialogue": 0.05,
-    "copy": 0.28,
-    "drill": 0.15,
+    "dialogue": 0.04,
+    "copy": 0.21,
+    "drill": 0.22,
+    "constrained": 0.02,
+    "standing": 0.01,
+    "idle": 0.03,
+    "padded": 0.0,
+    "reworded": 0.0,
 }
 """The same at its start: copying and look-ups first. Whatever names a word to be used rests on copying, and a model
 that reads mostly descriptions, whose words are drawn at random, takes many times as long to find out how to."""
+
+LENGTHENED: Final = {"idle": lengthened.idle, "padded": lengthened.padded, "reworded": lengthened.reworded}
+"""Families whose items are those of another family in a longer prompt."""
 
 FAMILIES: Final = tuple(FAMILY_WEIGHTS)
 
@@ -70,17 +94,26 @@ def dialogues(
     shares = tuple(weights.items())
     rng = random.Random(f"pocket {seed} {side}")
     while True:
-        family = weighted(rng, shares)
-        if family == "describe":
-            yield describe.dialogue(rng, side, progress)
-        elif family == "dialogue":
-            yield dialogue.dialogue(rng, side, progress)
-        elif family == "copy":
-            yield copying.dialogue(rng, side)
-        elif family == "drill":
-            yield drill.dialogue(rng, side)
-        else:
-            yield reasoning.dialogue(rng, side, progress, family)
+        yield draw(rng, side, progress, weighted(rng, shares))
+
+
+def draw(rng: random.Random, side: Side, progress: float, family: str) -> Dialogue:
+    """One dialogue of that family and side."""
+    if family in LENGTHENED:
+        return LENGTHENED[family](rng, side, lambda inside: draw(rng, side, progress, inside))
+    if family == "describe":
+        return describe.dialogue(rng, side, progress)
+    if family == "dialogue":
+        return dialogue.dialogue(rng, side, progress)
+    if family == "standing":
+        return standing.dialogue(rng, side, progress)
+    if family == "copy":
+        return copying.dialogue(rng, side)
+    if family == "drill":
+        return drill.dialogue(rng, side)
+    if family == "constrained":
+        return reasoning.constrained_dialogue(rng, side, progress)
+    return reasoning.dialogue(rng, side, progress, family)
 
 
 def plain_text(seed: int, side: Side) -> Iterator[str]:

@@ -1,0 +1,38 @@
+"""Which kinds of constraint stand with problems in training, and which never do: the clean contrast.
+
+Rules:
+
+- The pool holds the kinds that a solution of the pocket world can meet. All of them stand in descriptions, so every
+  kind is known; what differs is whether it was practised together with a problem.
+- The pool is divided into strata of like difficulty. Within each stratum one kind of three is held out from problems,
+  drawn at random with a fixed seed. So practised and held-out kinds differ in practice and, in expectation, in nothing
+  else.
+- A kind outside the pool never stands in training at all.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+STRATA: Final[dict[str, tuple[str, ...]]] = {
+    "count of units": ("length.words", "length.characters", "length.sentences"),
+    "presence of words or marks": ("contains.terms", "excludes.terms", "excludes.mark"),
+    "variety of the text": ("numbers.count", "vocabulary.repeats", "vocabulary.different"),
+    "form of the whole text": ("length.lines", "length.paragraphs", "case.letters"),
+}
+"""Kinds by what has to be known of the answer to meet them."""
+
+POOL: Final = tuple(kind for kinds in STRATA.values() for kind in kinds)
+
+SPLIT_SEED: Final = "adhere pocket: held out from problems"
+
+
+def held_out(seed: str = SPLIT_SEED) -> tuple[str, ...]:
+    """One kind of each stratum, drawn at random."""
+    rng = random.Random(seed)
+    return tuple(rng.choice(kinds) for kinds in STRATA.values())
+
+
+NEVER_WITH_PROBLEMS: Final = held_out()
+PRACTISED_WITH_PROBLEMS: Final = tuple(kind for kind in POOL if kind not in NEVER_WITH_PROBLEMS)
