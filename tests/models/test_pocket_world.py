@@ -12,7 +12,7 @@ from adhere.constraints.parse import parse
 from adhere.errors import UserError
 from adhere.models.pocket import vocabulary, world
 from adhere.models.pocket.item import side_of
-from adhere.models.pocket.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
+from adhere.models.pocket.kinds import NEVER_WITH_PROBLEMS, POOL, PRACTISED_WITH_PROBLEMS, STRATA, held_out
 from adhere.problems.grading import grade_all
 
 SIDES: tuple[world.Side, ...] = ("train", "test")
@@ -81,17 +81,29 @@ def test_topic_mood_register_and_insults_are_told_by_the_lexicon_and_by_no_other
         assert not others & set(lexicon.words_of(aspect)), aspect
 
 
-def test_some_constraints_never_stand_with_reasoning() -> None:
+def test_held_out_kinds_never_stand_with_a_problem_and_every_practised_one_does() -> None:
     kinds: Counter[str] = Counter()
     constrained = 0
-    number = 5000
+    number = 6000
     for item in islice(world.dialogues(15, "train"), number):
-        if item.family in ("math", "multihop", "code") and item.constraints:
-            constrained += 1
+        standing_problem = item.family == "standing" and any("answer is" in m.content for m in item.messages)
+        if item.family in ("math", "multihop", "code") or standing_problem:
+            constrained += bool(item.constraints)
             kinds.update(constraint.kind for constraint in item.constraints)
-    assert set(kinds) == set(TRAINED_WITH_REASONING)
-    assert not set(kinds) & set(NEVER_WITH_REASONING)
-    assert 0.10 <= constrained / number <= 0.15
+    assert set(kinds) == set(PRACTISED_WITH_PROBLEMS)
+    assert not set(kinds) & set(NEVER_WITH_PROBLEMS)
+    assert 0.13 <= constrained / number <= 0.19
+
+
+def test_held_out_kinds_are_known_from_descriptions() -> None:
+    kinds = {c.kind for item in islice(world.dialogues(15, "train", {"describe": 1.0}), 2000) for c in item.constraints}
+    assert set(POOL) <= kinds
+
+
+def test_one_kind_of_each_stratum_is_held_out() -> None:
+    assert all(len(set(kinds) & set(NEVER_WITH_PROBLEMS)) == 1 for kinds in STRATA.values())
+    draws = {held_out(f"seed {number}") for number in range(50)}
+    assert len(draws) > 20
 
 
 def test_all_nine_skills_are_asked_for_often() -> None:
