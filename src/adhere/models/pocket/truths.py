@@ -305,6 +305,7 @@ def _capital(text: str) -> str:
 
 
 def _member(rng: random.Random) -> tuple[str, str]:
+    ways: tuple[str, ...]
     member, kind = pick(rng, MEMBERS)
     if kind in _NO_ARTICLE:
         named = member
