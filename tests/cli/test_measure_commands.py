@@ -103,7 +103,7 @@ def test_what_was_scored_before_a_bad_line_is_shown_and_kept(tmp_path: Path, sim
     done = run("score", bad, "--out", tmp_path / "run", "--skip-bad", "--resume")
     assert done.returncode == 0, done.stderr
     assert "9 responses scored, 5 of them by the run before" in done.stdout
-    assert "1 line passed over" in done.stdout
+    assert "1 row could not be read" in done.stdout
     assert json.loads((tmp_path / "run" / "findings.json").read_text())["bad"] == 1
 
 

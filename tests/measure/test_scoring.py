@@ -10,7 +10,7 @@ import pytest
 
 from adhere.constraints.constraint import Constraint
 from adhere.errors import UserError
-from adhere.measure import checking, run, scoring
+from adhere.measure import checking, run, scoring, spreading
 from adhere.measure.records import Record
 from adhere.measure.scoring import BadInput, score
 from adhere.measure.tally import Subject
@@ -197,7 +197,7 @@ def test_a_killed_run_is_resumed_and_ends_as_if_it_had_not_been(
 ) -> None:
     path = write(tmp_path / "m.jsonl", *(response(k, "the sea " * (k % 3)) for k in range(200)))
     whole = score([path], journal=tmp_path / "whole")
-    monkeypatch.setattr(scoring, "BATCH_LINES", 10)
+    monkeypatch.setattr(spreading, "BATCH_LINES", 10)
     checked: list[int] = []
 
     def killed(progress: scoring.Progress) -> None:

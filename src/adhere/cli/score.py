@@ -25,7 +25,9 @@ class Profiles(StrEnum):
 
 
 def score(
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Responses: JSONL files, plain or gzipped.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="Files or folders of responses; `-` is standard input.")
+    ],
     prompts: Prompts = None,
     report: Report = None,
     json: Json = None,
@@ -44,7 +46,13 @@ def score(
         Profiles,
         typer.Option(help="fixed: what the instruction says; reference: what the benchmark's checker says."),
     ] = Profiles.both,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Count lines that cannot be read, and go on.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Count rows that cannot be read as not followed, and go on.")
+    ] = False,
+    answered_only: Annotated[
+        bool,
+        typer.Option("--answered-only", help="Leave out prompts of --prompts that have no response at all."),
+    ] = False,
     resume: Annotated[
         bool | None,
         typer.Option(
@@ -64,8 +72,10 @@ def score(
 ) -> None:
     """Score saved responses against their instructions.
 
-    A line is `{"prompt": ..., "response": ..., "constraints": [{"kind": "length.words", "at_most": 50}]}`, or IFEval's
-    and IFBench's form (`instruction_id_list`, `kwargs`), or a `key` and a `response` to join with `--prompts`.
+    A row is `{"prompt": ..., "response": ..., "constraints": [{"kind": "length.words", "at_most": 50}]}`, or IFEval's
+    and IFBench's form (`instruction_id_list`, `kwargs`), or a `key` and a `response` to join with `--prompts`. Read are
+    JSON, CSV, Parquet, Arrow, Hugging Face folders, Inspect logs, lm-eval samples, and batch outputs of OpenAI and
+    Anthropic. An answer that is null, failed or missing counts as not followed.
     Exit codes: 0, 1 where `--fail-under` is missed, 2 where something must be mended.
     """
     from adhere.cli.score_tables import print_run
@@ -87,6 +97,7 @@ def score(
                 journal=journal,
                 resume=resume,
                 skip_bad=skip_bad,
+                answered_only=answered_only,
                 limit=limit,
                 jobs=jobs,
                 line_limit=int(max_mb * 1_000_000),

@@ -59,6 +59,8 @@ def print_run(run: ScoreRun, *, seed: int, partial: bool = False, console: Conso
     subjects = run.tally.subjects()
     for of in dict.fromkeys(subject.set for subject in subjects):
         here = [subject for subject in subjects if subject.set == of]
+        for subject in here:
+            _unanswered(run, subject, console)
         console.print(_adherence(run, here, of, partial, console.width >= ROOMY))
         for subject in here:
             _notes(run, subject, console)
@@ -96,6 +98,19 @@ def _adherence(run: ScoreRun, subjects: Sequence[Subject], of: str, partial: boo
     return table
 
 
+_WAYS = {"failed": "failed or null", "unread": "could not be read", "absent": "not in the file"}
+
+
+def _unanswered(run: ScoreRun, subject: Subject, console: Console) -> None:
+    """Above the table: the answers that are not there, which its rates count as not followed."""
+    ways = run.unanswered(subject)
+    if ways:
+        total = sum(ways.values())
+        parts = ", ".join(f"{count:,} {_WAYS[way]}" for way, count in ways.items())
+        line = f"{subject.model}: {total:,} of {run.tally.responses(subject):,} answers are missing ({parts})"
+        console.print(Text(f"{line}; they count as not followed", style="yellow"))
+
+
 def _measured(run: ScoreRun, subject: Subject, level: str, loose: bool, profile: Profile) -> Rate:
     measured = run.tally.prompts if level == "prompt" else run.tally.instructions
     return measured(subject, profile, loose)
@@ -107,7 +122,7 @@ def _notes(run: ScoreRun, subject: Subject, console: Console) -> None:
     if weak:
         shares = ", ".join(f"{kind} {percent(rate.estimate)} % of {rate.n}" for kind, rate in weak)
         console.print(Text(f"{subject.model} follows least: {shares}", style="dim"))
-    ways = {name: rate.met for name, rate in run.tally.degenerate(subject).items() if rate.met}
+    ways = {name: rate.met for name, rate in run.tally.degenerate(subject).items() if rate.met and name not in _WAYS}
     if ways:
         console.print(
             Text(
@@ -124,9 +139,12 @@ def _counts(run: ScoreRun, console: Console) -> None:
     console.print(Text(f"{run.responses:,} responses scored{resumed} in {run.seconds:.1f} s", style="dim"))
     if run.bad_count:
         plural = "s" if run.bad_count > 1 else ""
-        console.print(Text(f"{run.bad_count:,} line{plural} passed over, the first:", style="yellow"))
+        console.print(Text(f"{run.bad_count:,} row{plural} could not be read, the first:", style="yellow"))
         for bad in run.bad[:5]:
             console.print(Text(f"  {bad}", style="yellow"), soft_wrap=True)
+    if run.unattributed:
+        line = f"{run.unattributed:,} of them name no model, in a file of several: no rate counts them"
+        console.print(Text(line, style="yellow"))
 
 
 def print_differences(

@@ -5,7 +5,7 @@ Rules.
 - An instruction of a benchmark is understood by the mapping of its id and arguments (`constraints.ifeval`,
   `constraints.ifbench`), one of our own by its kind. Nothing unknown is guessed at: it is an error that names the
   nearest.
-- A response without an answer follows nothing (see `records`).
+- A response without an answer follows nothing (see `records`), and a row that cannot be read is none.
 - Loose is only looked at where strict fails: the text as it stands is one of the eight loosened texts.
 - A check that breaks is an error of the line, never a verdict.
 """
@@ -19,9 +19,9 @@ from adhere.constraints.loose import Loosened, loose, strict
 from adhere.errors import UserError
 from adhere.measure import degenerate
 from adhere.measure.asking import set_of, understand
-from adhere.measure.journal import Bad
+from adhere.measure.files.line import Bad, shown_in
 from adhere.measure.records import PROFILES, Instruction, Outcome, Record
-from adhere.measure.responses import Asked, Line, Prompts, Response, read
+from adhere.measure.responses import Asked, Line, Prompts, Question, Response, model_of, question_shown, read
 
 _PROMPT, _REASON, _VALUE = 300, 300, 200
 _BEFORE, _AFTER = 100, 160
@@ -34,7 +34,21 @@ def check_line(line: Line, prompts: Prompts | None, profiles: Sequence[Profile] 
     try:
         return [record(response, line, profiles) for response in read(line, prompts)]
     except UserError as error:
-        return Bad(line.file, line.number, str(error), line.digest)
+        identity, model = shown_in(line.raw)
+        return Bad(line.file, line.number, str(error), line.digest, identity, model)
+
+
+def in_place_of(bad: Bad, line: Line, prompts: Prompts | None, profiles: Sequence[Profile]) -> Record | None:
+    """The record that stands for a line that cannot be read, where its question can; None where it cannot."""
+    question = question_shown(line, prompts)
+    if question is None and prompts is not None and bad.identity is not None:
+        question = prompts.by_id.get(bad.identity)
+    if question is None:
+        return None
+    try:
+        return unanswered(question, bad.model or model_of(line.file), line, "unread", bad.problem, profiles)
+    except UserError:
+        return None
 
 
 def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILES) -> Record:
@@ -45,9 +59,9 @@ def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILE
     """
     text = response.answer.text
     question = response.question
-    missing = "" if text and not text.isspace() else "no answer: the response is empty"
-    if missing and response.answer.truncated:
-        missing = "no answer: the response ends within its reasoning"
+    missing = _missing(response)
+    cut = response.answer.truncated or response.cut
+    ways = ("failed",) if response.failure is not None else degenerate.ways(text, truncated=cut)
     loosened = Loosened(text)
     instructions = tuple(_instruction(asked, loosened, tuple(profiles), missing) for asked in question.asked)
     return Record(
@@ -61,7 +75,40 @@ def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILE
         length=len(text),
         instructions=instructions,
         removed=tuple((span.start, span.end) for span in response.answer.removed),
-        degenerate=degenerate.ways(text, truncated=response.answer.truncated or response.cut),
+        degenerate=ways,
+        digest=line.digest,
+    )
+
+
+def _missing(response: Response) -> str:
+    """Why a response is no answer; empty where it is one."""
+    if response.failure is not None:
+        return f"no answer: {response.failure}"
+    if response.answer.text and not response.answer.text.isspace():
+        return ""
+    return f"no answer: the response {'ends within its reasoning' if response.answer.truncated else 'is empty'}"
+
+
+def unanswered(
+    question: Question, model: str, line: Line, way: str, reason: str, profiles: Sequence[Profile] = PROFILES
+) -> Record:
+    """The record of a response that is not there: it follows nothing. `way` is one of `UNANSWERED`.
+
+    Raises:
+        UserError: an instruction is unknown or has wrong parameters.
+    """
+    missing = _short(f"no answer: {reason}", _REASON)
+    return Record(
+        model=model,
+        set=set_of(question.asked),
+        prompt_id=question.prompt_id,
+        epoch=1,
+        file=line.file,
+        line=line.number,
+        prompt=_short(question.prompt, _PROMPT),
+        length=0,
+        instructions=tuple(_instruction(asked, Loosened(""), tuple(profiles), missing) for asked in question.asked),
+        degenerate=(way,),
         digest=line.digest,
     )
 

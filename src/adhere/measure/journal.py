@@ -3,6 +3,7 @@
     {"journal": 1, "adhere": "0.1.0", "key": {...}}      what was asked: files, prompts, profiles
     {"model": ..., "instructions": [...], ...}            a record (see `records`)
     {"bad": {"file": ..., "line": ..., "problem": ...}}   a line that could not be read and was skipped
+    {"absent": {"model": ..., ...}}                       the record of a prompt that has no response
     {"done": {"responses": ...}}                          the run ended; missing where it was killed
 
 Rules. Lines are only ever appended, in the order of the input, and reach the disk's cache before the next batch is
@@ -22,26 +23,10 @@ from typing import Any, BinaryIO
 
 from adhere.core.version import VERSION as ADHERE_VERSION
 from adhere.errors import UserError
+from adhere.measure.files.line import Bad
 from adhere.measure.records import Record
 
 VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """A line that could not be read."""
-
-    file: str
-    line: int
-    problem: str
-    digest: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.problem}" if self.line else f"{self.file}: {self.problem}"
-
-    def to_line(self) -> str:
-        fields = {"file": self.file, "line": self.line, "problem": self.problem, "digest": self.digest}
-        return json.dumps({"bad": fields}, separators=(",", ":"))
 
 
 Entry = Record | Bad
@@ -89,12 +74,17 @@ class Journal:
         self._file.close()
 
 
+def absent_line(record: Record) -> str:
+    """The line of a prompt that has no response: known at the end of a run only, and looked for anew on resuming."""
+    return f'{{"absent":{record.to_line()}}}'
+
+
 def _whole(path: Path) -> int:
-    """Length in bytes of the lines that are whole and not the mark of completion."""
+    """Length in bytes of the lines that are whole and say something of the input's rows."""
     length = 0
     with path.open("rb") as file:
         for line in file:
-            if not line.endswith(b"\n") or line.startswith(b'{"done"'):
+            if not line.endswith(b"\n") or line.startswith((b'{"done"', b'{"absent"')):
                 break
             length += len(line)
     return length
@@ -147,8 +137,8 @@ def entries(path: str | os.PathLike[str]) -> Iterator[Entry]:
                     entry = json.loads(line)
                     if "bad" in entry:
                         yield Bad(**entry["bad"])
-                    elif "instructions" in entry:
-                        yield Record.from_json(entry)
+                    elif "instructions" in entry or "absent" in entry:
+                        yield Record.from_json(entry.get("absent", entry))
                     elif "journal" not in entry and "done" not in entry:
                         raise ValueError("neither a record nor a bad line")
                 except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -12,8 +12,8 @@ Rules.
 - Offsets (`spans`, `at`, the excerpt's start, `length`) count characters of the *answer*: the response with its
   reasoning taken out. `at / length` is where in the text the outcome was decided (1.0: open until the end).
 - `removed` holds the spans of the *response* that were taken out as reasoning.
-- A response that gives no answer (empty, or cut off within its reasoning) follows no instruction in either
-  profile, as in IFEval's own runner: an empty text must not earn "no commas".
+- A response that gives no answer (empty, cut off within its reasoning, null, failed, unreadable, or missing from the
+  file) follows no instruction in either profile, as in IFEval's own runner: an empty text must not earn "no commas".
 - `loose` is true wherever `strict` is: the text as it stands is one of the eight.
 - A record is one line of JSON and comes back equal. It does not hold the whole answer: each broken instruction
   carries an excerpt around the span that decided it, enough to show.
@@ -30,8 +30,11 @@ from adhere.constraints.constraint import Profile
 
 PROFILES: tuple[Profile, ...] = ("fixed", "reference")
 
-DEGENERATE = ("empty", "loop", "refusal", "truncated")
-"""Ways in which a response is no answer at all; see `degenerate`."""
+UNANSWERED = ("failed", "unread", "absent")
+"""Ways in which there is no answer: the request failed or gave null; the row could not be read; there is no row."""
+
+DEGENERATE = ("empty", "loop", "refusal", "truncated", *UNANSWERED)
+"""Ways in which a response is no proper answer; see `degenerate`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,54 +1,45 @@
-"""Reads saved responses, in the forms people have, one JSON object per line, plain or gzipped.
+"""Reads saved responses: from a row of a file (`files`) to a model's answer and what it was asked.
 
     ours         {"prompt": ..., "response": ..., "constraints": [{"kind": "length.words", "at_most": 50}]}
     benchmark    {"key": ..., "prompt": ..., "instruction_id_list": [...], "kwargs": [...], "response": ...}
     apart        {"key" or "prompt": ..., "response": ...}, with a prompts file in either form to join it with
-    lm-eval      {"doc": {benchmark}, "resps": [["..."]]}: what its --log_samples writes
-    batch        {"custom_id": ..., "response": {"body": {"choices": [...]}}}: what OpenAI's batch API returns
+    wrapped      what OpenAI's and Anthropic's batches, lm-eval, Inspect and chat data sets write: see `files.replies`
 
 Rules.
 
-- A response is a string, a list of content parts, or a chat message; reasoning is taken out (`constraints.reasoning`).
+- A response is a text, a list of content parts, or a chat message; reasoning is taken out (`constraints.reasoning`).
 - An empty response is a legal answer: it is scored, follows nothing, and is counted apart.
-- The model's name is the field "model", or else the file's name. The prompt's identity is "key" or "id", or else a
-  digest of its text. "epoch" tells several responses to one prompt apart.
-- What is wrong with a line is said in one line that names the field; `lines` and `read` never let another error out.
-- Streaming: of a file one line is held, and none longer than `limit` bytes; the rest of such a line is passed over.
+- A null, failed, expired or cancelled response is no answer: it is a `Response` with a `failure`, follows nothing, and
+  is counted apart. Only a row that cannot be read is an error.
+- The model's name is the field "model" or the body's, or else the file's. The prompt's identity is one of `IDENTITIES`,
+  or else a digest of its text. "epoch" tells several responses to one prompt apart.
+- Tables hold lists as text, and whole numbers as floats: both are read as what they mean.
+- What is wrong with a row is said in one line that names the field; `read` never lets another error out.
 """
 
 from __future__ import annotations
 
-import gzip
+import ast
 import hashlib
 import json
 import os
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn
 
 from adhere.constraints.reasoning import Answer, answer, answer_from_parts
 from adhere.constraints.registry import nearest
 from adhere.errors import UserError
-from adhere.measure.journal import Bad
+from adhere.measure.files import LIMIT, Bad, Line, lines, model_of
+from adhere.measure.files.replies import Reply, conversation, opened
 
-LIMIT = 16_000_000
-"""Bytes of the longest line that is read: some 3,000 pages. What is longer is no answer but an accident."""
+__all__ = ["LIMIT", "Asked", "Line", "Prompts", "Question", "Response", "lines", "model_of", "question_of", "read"]
 
-_CUT = frozenset({"length", "max_tokens", "model_length", "MAX_TOKENS"})
-"""What model providers call an answer that ended because its tokens ran out."""
+IDENTITIES = ("key", "custom_id", "prompt_id", "question_id", "id", "doc_id")
+"""Fields with the prompt's identity, the surest first. Of an API's own ids (`chatcmpl-...`) none is a prompt's."""
 
-
-class Line(NamedTuple):
-    """A line as it stands in a file."""
-
-    file: str
-    number: int
-    raw: bytes
-    digest: str
-    """Of the file's bytes up to the end of this line."""
+_OF_APIS = re.compile(r"(?:chatcmpl|cmpl|batch_req|resp|msg|gen|run)[-_]\w{8,}")
 
 
 class Asked(NamedTuple):
@@ -80,6 +71,8 @@ class Response:
     answer: Answer
     cut: bool
     """Whether its maker says that its tokens ran out."""
+    failure: str | None = None
+    """Why there is no answer; `answer` is empty then."""
 
 
 @dataclass(slots=True)
@@ -116,73 +109,61 @@ class Prompts:
         return prompts
 
 
-def lines(
-    path: str | os.PathLike[str], limit: int = LIMIT, advanced: Callable[[int], None] | None = None
-) -> Iterator[Line | Bad]:
-    """The lines of a file that hold something, and what could not be read.
-
-    `advanced` is told how many bytes of the file (as it lies on disk) have been read so far.
-    """
-    name = os.fspath(path)
-    number = 0
-    digest = hashlib.blake2b(digest_size=8)
-    try:
-        with open(path, "rb") as disk:
-            packed = name.endswith(".gz")
-            file = cast(BinaryIO, gzip.GzipFile(fileobj=disk)) if packed else disk
-            while raw := file.readline(limit + 1):
-                number += 1
-                digest.update(raw)
-                whole = len(raw)
-                while len(raw) > limit and not raw.endswith(b"\n"):
-                    raw = file.readline(limit + 1)
-                    digest.update(raw)
-                    whole += len(raw)
-                    if not raw:
-                        break
-                if advanced is not None:
-                    advanced(disk.tell())
-                if whole > limit + 1:
-                    yield Bad(name, number, f"a line of {whole:,} bytes; the most is {limit:,}", digest.hexdigest())
-                elif not raw.isspace():
-                    yield Line(name, number, raw, digest.hexdigest())
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield Bad(name, number + 1, f"damaged gzip file ({error})", digest.hexdigest())
-    except OSError as error:
-        yield Bad(name, number + 1 if number else 0, error.strerror or str(error), digest.hexdigest())
-
-
-@lru_cache(maxsize=256)
-def model_of(path: str) -> str:
-    """A model's name from its file's: "meta__llama-3.jsonl.gz" holds responses of meta/llama-3."""
-    name = Path(path).name
-    for ending in (".gz", ".jsonl", ".json", ".ndjson"):
-        name = name.removesuffix(ending)
-    return name.replace("__", "/") or path
-
-
 def read(line: Line, prompts: Prompts | None = None) -> list[Response]:
-    """The responses in a line: one, or several where a sampler kept its repeats together.
+    """The responses in a row: one, or several where a sampler kept its repeats together.
 
     Raises:
-        UserError: what is wrong with the line; the place is not in it.
+        UserError: what is wrong with the row; the place is not in it.
     """
     record = _object(line.raw, line.number)
-    question = question_of(record) or _joined(record, prompts)
-    model = record.get("model")
+    question = question_in(record, prompts)
+    model = record.get("model") or None
     if model is not None and not isinstance(model, str):
         _wrong("model", "a string", model)
+    epoch = _epoch(record)
+    envelope = opened(record)
+    if len(envelope.replies) > 1 and "epoch" in record:
+        raise UserError('"epoch" stands beside several responses')
+    name = (model or envelope.model or model_of(line.file)) + envelope.suffix
+    return [_response(name, question, epoch + k, reply) for k, reply in enumerate(envelope.replies)]
+
+
+def _response(model: str, question: Question, epoch: int, reply: Reply) -> Response:
+    if reply.failure is not None:
+        return Response(model, question, epoch, Answer(""), reply.cut, reply.failure)
+    return Response(model, question, epoch, _answer(reply.value), reply.cut)
+
+
+def _epoch(record: Mapping[str, Any]) -> int:
     epoch = record.get("epoch", 1)
+    if isinstance(epoch, str) and epoch.isascii() and epoch.isdigit() and len(epoch) < 10:
+        epoch = int(epoch)
+    if isinstance(epoch, float) and epoch.is_integer():
+        epoch = int(epoch)
     if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
         _wrong("epoch", "a number from 1", epoch)
-    said = _said(record)
-    if len(said) > 1 and "epoch" in record:
-        raise UserError('"epoch" stands beside several responses')
-    reason = record.get("finish_reason", record.get("stop_reason"))
-    return [
-        Response(model or model_of(line.file), question, epoch + k, *_answer(value, reason in _CUT))
-        for k, value in enumerate(said)
-    ]
+    return epoch
+
+
+def question_in(record: Mapping[str, Any], prompts: Prompts | None) -> Question:
+    """What a row answers: stated in it, or joined from the prompts file.
+
+    Raises:
+        UserError: it states nothing, and no prompt fits.
+    """
+    document = record.get("doc")
+    stated = document if isinstance(document, dict) else record
+    if prompts is not None and stated.get("instruction_id_list") and stated.get("kwargs") in (None, ""):
+        return _joined(stated, prompts)  # google's own result files repeat the ids, not their arguments
+    return question_of(record) or _joined(record, prompts)
+
+
+def question_shown(line: Line, prompts: Prompts | None) -> Question | None:
+    """The question of a row whose answer cannot be read; None where that cannot be told either."""
+    try:
+        return question_in(_object(line.raw, line.number), prompts)
+    except UserError:
+        return None
 
 
 class _Duplicate(Exception):
@@ -239,20 +220,33 @@ def _wrong(name: str, wanted: str, value: object) -> NoReturn:
     raise UserError(f'"{name}" must be {wanted}, not {_kind_of(value)}')
 
 
-def _identity(record: Mapping[str, Any]) -> str | None:
-    for name in ("key", "id", "prompt_id", "custom_id"):
+def _identities(record: Mapping[str, Any]) -> Iterator[str]:
+    """The fields that may be the prompt's identity, the surest first."""
+    for name in IDENTITIES:
         value = record.get(name)
-        if value is not None:
-            if isinstance(value, (bool, float)) or not isinstance(value, (str, int)):
-                _wrong(name, "a string or a whole number", value)
-            return str(value)
-    return None
+        if value is None or value == "":
+            continue
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, (bool, float)) or not isinstance(value, (str, int)):
+            _wrong(name, "a string or a whole number", value)
+        if name != "id" or not _OF_APIS.match(str(value)):
+            yield str(value)
 
 
 def _prompt(record: Mapping[str, Any]) -> str:
+    """The prompt's text: the last message of the user where it is a conversation."""
     value = record.get("prompt")
+    if isinstance(value, str) and value[:1] != "[":
+        return value
+    chat = conversation(record)
+    if chat:
+        texts = [text for role, text in chat if role == "user" and isinstance(text, str)]
+        return texts[-1] if texts else ""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return value[0]
     if value is not None and not isinstance(value, str):
-        _wrong("prompt", "a string", value)
+        _wrong("prompt", "a string or a list of chat messages", value)
     return value or ""
 
 
@@ -260,11 +254,11 @@ def question_of(record: Mapping[str, Any]) -> Question | None:
     """The question in a record; None where the record does not say what is asked for."""
     document = record.get("doc")
     if isinstance(document, dict):
-        record = document
+        record = {"doc_id": record.get("doc_id"), **document}
     asked = _asked(record)
     if asked is None:
         return None
-    prompt, identity = _prompt(record), _identity(record)
+    prompt, identity = _prompt(record), next(_identities(record), None)
     if identity is None:
         if not prompt:
             raise UserError('missing field: "prompt" (or a "key")')
@@ -274,62 +268,87 @@ def question_of(record: Mapping[str, Any]) -> Question | None:
 
 def _messages(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """A conversation that ends with the user, if the record has one; any other is an answer's, and not asked."""
-    value = record.get("messages")
-    if not isinstance(value, list) or not value:
-        return ()
-    said = [(one.get("role"), one.get("content")) for one in value if isinstance(one, dict)]
-    texts = [(role, text) for role, text in said if role in ("system", "user") and isinstance(text, str)]
-    return tuple(texts) if len(texts) == len(value) and texts[-1][0] == "user" else ()
+    chat = conversation(record)
+    texts = tuple((role, text) for role, text in chat if role in ("system", "user") and isinstance(text, str))
+    return texts if texts and len(texts) == len(chat) and texts[-1][0] == "user" else ()
+
+
+def _meant(value: Any) -> Any:
+    """What a cell of a table means: lists and objects are written as JSON or as Python writes them."""
+    if isinstance(value, str) and value[:1] in ("[", "{") and value[-1:] in ("]", "}"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            pass
+        try:
+            return ast.literal_eval(value)
+        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+            return value
+    return None if value == "" else value
+
+
+def _whole(value: Any) -> Any:
+    """Whole numbers that a table turned into floats, as whole numbers again."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _whole(entry) for key, entry in value.items()}
+    return value
 
 
 def _asked(record: Mapping[str, Any]) -> tuple[Asked, ...] | None:
-    if "constraints" in record:
-        constraints = record["constraints"]
+    constraints = _meant(record.get("constraints"))
+    if "constraints" in record and not (constraints is None and "instruction_id_list" in record):
         if not isinstance(constraints, list):
             _wrong("constraints", "a list", constraints)
+        constraints = [_meant(entry) for entry in constraints]
         for k, entry in enumerate(constraints):
             if not isinstance(entry, dict):
                 _wrong(f"constraints[{k}]", "an object", entry)
         if not constraints:
             raise UserError('"constraints" is empty: the prompt asks for nothing')
-        return tuple(Asked(None, entry) for entry in constraints)
-    if "instruction_id_list" not in record:
+        return tuple(Asked(None, _given(entry)) for entry in constraints)
+    if record.get("instruction_id_list") in (None, ""):
         return None
-    names, kwargs = record["instruction_id_list"], record.get("kwargs")
+    names, kwargs = _meant(record["instruction_id_list"]), _meant(record.get("kwargs"))
+    if isinstance(names, str):
+        names = [names]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UserError('"instruction_id_list" must be a list of instruction ids, not empty')
     if kwargs is None:
-        raise UserError('missing field: "kwargs" beside "instruction_id_list"')
+        raise UserError('missing field: "kwargs" beside "instruction_id_list" (or give --prompts FILE)')
     if not isinstance(kwargs, list):
-        _wrong("kwargs", "a list", kwargs)
+        kwargs = [kwargs] if isinstance(kwargs, dict) and len(names) == 1 else _wrong("kwargs", "a list", kwargs)
     if len(kwargs) != len(names):
         raise UserError(f'"kwargs" has {len(kwargs)} entries for {len(names)} instructions')
+    kwargs = [_meant(entry) for entry in kwargs]
     for k, entry in enumerate(kwargs):
         if entry is not None and not isinstance(entry, dict):
             _wrong(f"kwargs[{k}]", "an object", entry)
-    # copies on the Hub fill every argument of every instruction in, with null where it has none
-    return tuple(
-        Asked(name, {key: value for key, value in (entry or {}).items() if value is not None})
-        for name, entry in zip(names, kwargs, strict=True)
-    )
+    return tuple(Asked(name, _given(entry or {})) for name, entry in zip(names, kwargs, strict=True))
+
+
+def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that are given: copies on the Hub fill every parameter of every instruction in, with null where
+    it has none."""
+    return {key: _whole(value) for key, value in parameters.items() if value is not None}
 
 
 def _joined(record: Mapping[str, Any], prompts: Prompts | None) -> Question:
     """The question in the prompts file that a record answers."""
-    identity, prompt = _identity(record), _prompt(record)
     if prompts is None:
         raise UserError('missing field: "constraints", or "instruction_id_list" and "kwargs" (or give --prompts FILE)')
-    if identity is not None:
-        found = prompts.by_id.get(identity)
-        if found is not None:
-            return found
-    if prompt:
-        found = prompts.by_text.get(prompt)
-        if found is not None:
-            return found
-    if identity is not None:
-        hint = nearest(identity, prompts.by_id) if len(prompts.by_id) <= _FEW else ""
-        raise UserError(f"no prompt has the key {identity}{hint}")
+    identities, prompt = list(_identities(record)), _prompt(record)
+    for identity in identities:
+        if identity in prompts.by_id:
+            return prompts.by_id[identity]
+    if prompt and prompt in prompts.by_text:
+        return prompts.by_text[prompt]
+    if identities:
+        hint = nearest(identities[0], prompts.by_id) if len(prompts.by_id) <= _FEW else ""
+        raise UserError(f"no prompt has the key {identities[0]}{hint}")
     if prompt:
         raise UserError("its prompt is not in the prompts file")
     raise UserError('missing field: "key" or "prompt", to join it with the prompts file')
@@ -338,41 +357,18 @@ def _joined(record: Mapping[str, Any], prompts: Prompts | None) -> Question:
 _FEW = 2_000
 """Prompts among which a nearest key is looked for: the search is slow, and may come once a line."""
 
-_RESPONSE = ("response", "output", "completion")
 
-
-def _said(record: Mapping[str, Any]) -> Sequence[Any]:
-    """What the model said, once or several times."""
-    repeats = record.get("resps")
-    if isinstance(repeats, list) and repeats:
-        return repeats[0] if isinstance(repeats[0], list) and repeats[0] else repeats
-    for name in _RESPONSE:
-        if record.get(name) is not None:
-            return (record[name],)
-    null = next((name for name in _RESPONSE if name in record), None)
-    raise UserError(f'"{null}" is null' if null else 'missing field: "response"')
-
-
-def _answer(value: Any, cut: bool) -> tuple[Answer, bool]:
-    """The answer in what a model said, and whether its tokens ran out."""
-    if isinstance(value, dict):
-        body = value.get("body", value)
-        choices = body.get("choices") if isinstance(body, dict) else None
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-            cut = cut or choices[0].get("finish_reason") in _CUT
-            value = choices[0].get("message", choices[0].get("text"))
-        if isinstance(value, dict):
-            # a chat message whose every token was reasoning has no content
-            value = value["content"] or "" if "content" in value else value
+def _answer(value: Any) -> Answer:
+    """The answer in what a model said."""
     if isinstance(value, str):
-        found = answer(value)
+        read_out = answer(value)
     elif isinstance(value, list):
         try:
-            found = answer_from_parts(value)
+            read_out = answer_from_parts(value)
         except ValueError as error:
             raise UserError(f'"response": {error}') from None
     else:
         _wrong("response", "a string, a list of content parts or a chat message", value)
-    if "\0" in found.text:
-        raise UserError(f"NUL character in the response, at character {found.text.index(chr(0)) + 1}")
-    return found, cut
+    if "\0" in read_out.text:
+        raise UserError(f"NUL character in the response, at character {read_out.text.index(chr(0)) + 1}")
+    return read_out

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from adhere.constraints.constraint import Profile
 from adhere.measure import journal
-from adhere.measure.journal import Bad
+from adhere.measure.files import Bad
 from adhere.measure.records import PROFILES, Record
-from adhere.measure.tally import Tally
+from adhere.measure.tally import Subject, Tally
+from adhere.measure.unread import Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class ScoreRun:
     resumed: int = 0
     """How many of the responses an earlier, killed run had scored already."""
     kept: tuple[Record, ...] = ()
+    unattributed: int = 0
+    """How many rows that could not be read belong to no model that can be told."""
 
     def records(self) -> Iterator[Record]:
         """Every record, in the order of the input.
@@ -53,7 +56,14 @@ class ScoreRun:
 
     @property
     def responses(self) -> int:
-        return sum(self.tally.responses(subject) for subject in self.tally.subjects())
+        """Rows that could be read: answers, and rows that say that there is none."""
+        subjects = self.tally.subjects()
+        unread = sum(self.unanswered(subject).get(way, 0) for subject in subjects for way in ("unread", "absent"))
+        return sum(map(self.tally.responses, subjects)) - unread
+
+    def unanswered(self, subject: Subject) -> dict[str, int]:
+        """How many responses of the subject are not there, by way; they count as not followed."""
+        return self.tally.unanswered(subject)
 
     @property
     def profile(self) -> Profile:
@@ -72,18 +82,24 @@ def load(path: str | Path) -> ScoreRun:
     files: dict[str, None] = {}
     found: set[Profile] = set()
     bad_count = 0
+    unread = Unread()
     for entry in journal.entries(path):
         files.setdefault(entry.file)
         if isinstance(entry, Bad):
             bad_count += 1
             bad += [entry] if len(bad) < MOST_BAD else []
+            unread.add(entry)
             continue
-        tally.add(entry)
+        if tally.add(entry) is None:
+            unread.saw(entry)
         if not found and entry.instructions:
             first = entry.instructions[0]
             found = {profile for profile in PROFILES if first.outcome(profile) is not None}
     profiles = tuple(profile for profile in PROFILES if profile in found) or PROFILES
-    return ScoreRun(tally, Path(path), tuple(files), profiles, tuple(bad), bad_count)
+    unread.settle(tally)
+    return ScoreRun(
+        tally, Path(path), tuple(filter(None, files)), profiles, tuple(bad), bad_count, unattributed=unread.unattributed
+    )
 
 
 MOST_BAD = 100

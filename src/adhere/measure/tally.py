@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from adhere.constraints.constraint import Profile
-from adhere.measure.records import DEGENERATE, PROFILES, Instruction, Record
+from adhere.measure.records import DEGENERATE, PROFILES, UNANSWERED, Instruction, Record
 from adhere.measure.statistics import Cluster, Rate, rate
 
 _HEAD = struct.Struct("<IB")
@@ -29,6 +29,9 @@ _BIT: Mapping[tuple[Profile, bool], int] = {
 }
 _UNSURE: Mapping[Profile, int] = {"fixed": 16, "reference": 32}
 
+
+UNKNOWN = "unread"
+"""The family of an instruction that could not be read: it counts as not followed, and in no family's rate."""
 
 _Grouping = Callable[[str], str | None]
 
@@ -54,6 +57,11 @@ class Brief(NamedTuple):
     """Which of `DEGENERATE`, one bit each."""
     entries: tuple[tuple[str, str | None, int], ...]
     """Per instruction its kind, its skill and its verdicts, packed."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether it stands for a row that could not be read."""
+        return bool(self.flags >> DEGENERATE.index("unread") & 1)
 
     @classmethod
     def of(cls, record: Record) -> Brief:
@@ -156,8 +164,27 @@ class Tally:
         return Row(identity, epoch, line, tuple(n for k, n in enumerate(DEGENERATE) if flags >> k & 1), entries)
 
     def responses(self, subject: Subject) -> int:
-        """How many responses of the subject there are."""
+        """How many responses of the subject there are, or should be."""
         return sum(map(len, self._rows[subject].values()))
+
+    def answered(self, subject: Subject, prompt_id: str) -> bool:
+        """Whether a row of the subject for this prompt was taken in."""
+        return prompt_id in self._rows.get(subject, ())
+
+    def unanswered(self, subject: Subject) -> dict[str, int]:
+        """How many responses are not there, by way (`records.UNANSWERED`); ways that do not occur are left out."""
+        ways = Counter(way for row in self.rows(subject) for way in row.degenerate if way in UNANSWERED)
+        return {way: ways[way] for way in UNANSWERED if ways[way]}
+
+    def asked(self, of: str, prompt_id: str) -> tuple[tuple[str, str | None, int], ...]:
+        """What the prompt of that set asks for, as another model's row has it, with no instruction followed; one
+        unknown instruction where there is no such row."""
+        for subject, prompts in self._rows.items():
+            if subject.set == of and prompt_id in prompts:
+                packed = next(iter(prompts[prompt_id].values()))
+                kinds = [kind for kind, _ in self._row(prompt_id, 1, packed).entries]
+                return tuple((kind, self._skills.get(kind), 0) for kind in kinds)
+        return ((UNKNOWN, None, 0),)
 
     def prompts(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> Rate:
         """Share of responses that follow every instruction of their prompt; clustered where prompts repeat."""
@@ -190,7 +217,9 @@ class Tally:
 
     def families(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> dict[str, Rate]:
         """Share of instructions followed, by family, in alphabetical order; clustered by prompt."""
-        return dict(self._remembered("families", subject, profile, loose, lambda kind: kind))
+        return dict(
+            self._remembered("families", subject, profile, loose, lambda kind: None if kind == UNKNOWN else kind)
+        )
 
     def skills(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> dict[str, Rate]:
         """Share of instructions followed, by skill; families that belong to none are left out."""
@@ -210,9 +239,9 @@ class Tally:
 
     def degenerate(self, subject: Subject) -> dict[str, Rate]:
         """Share of responses that are no answer, by way."""
-        found = Counter(name for row in self.rows(subject) for name in row.degenerate)
+        ways = Counter(name for row in self.rows(subject) for name in row.degenerate)
         n = self.responses(subject)
-        return {name: rate([(1, 1)] * found[name] + [(0, 1)] * (n - found[name])) for name in DEGENERATE}
+        return {name: rate([(1, 1)] * ways[name] + [(0, 1)] * (n - ways[name])) for name in DEGENERATE}
 
     def unsure(self, subject: Subject, profile: Profile = "fixed") -> int:
         """How many instructions could not be told; they count as not followed."""
@@ -248,6 +277,8 @@ class Tally:
                 mine = _scores(self._row(identity, epoch, packed), profile_a, loose, level, kind)
                 yours = _scores(of_b._row(identity, epoch, others[epoch]), profile_b, loose, level, kind)
                 if len(mine) != len(yours):
+                    mine, yours = _matched(mine, yours, epochs[epoch], others[epoch])
+                if len(mine) != len(yours):
                     continue  # the same id, other instructions: not the same question
                 sums = [sums[0] + sum(mine), sums[1] + sum(yours), sums[2] + len(mine)]
             if sums[2]:
@@ -272,6 +303,22 @@ class Tally:
                         cell = 2 * (not broken[first]) + (not broken[second])
                         counts.setdefault((first, second), [0, 0, 0, 0])[cell] += 1
         return {pair: (c[0], c[1], c[2], c[3]) for pair, c in sorted(counts.items())}
+
+
+def _matched(mine: list[bool], yours: list[bool], a: bytes, b: bytes) -> tuple[list[bool], list[bool]]:
+    """A side without an answer, whose instructions could not be read, follows none of the other side's."""
+    if _is_unanswered(a):
+        mine = [False] * len(yours)
+    elif _is_unanswered(b):
+        yours = [False] * len(mine)
+    return mine, yours
+
+
+def _is_unanswered(packed: bytes) -> bool:
+    return bool(_HEAD.unpack_from(packed)[1] & _NO_ANSWER)
+
+
+_NO_ANSWER = sum(1 << DEGENERATE.index(way) for way in UNANSWERED)
 
 
 def _scores(row: Row, profile: Profile, loose: bool, level: str, kind: str | None) -> list[bool]:

@@ -55,7 +55,7 @@ def section(run: ScoreRun, *, recompute: str = "") -> Section:
     if shown.worst:
         blocks.append(_worst(shown))
     if run.bad_count:
-        blocks.append(Prose(f"{_several(run.bad_count, 'line')} could not be read and are left out."))
+        blocks.append(Prose(f"{_several(run.bad_count, 'line')} could not be read and count as not followed."))
     return Section("adherence", "Adherence", lead, tuple(blocks))
 
 
