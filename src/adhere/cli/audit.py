@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature
 from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
@@ -17,6 +18,7 @@ STUDIES = ("modular",)
 """What `--with` can add: studies that have nothing to do with the model audited."""
 
 
+@engine_options(stop_loops=True)
 def audit(
     model: Model = "pocket",
     only: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature
 from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from adhere.measure.corrigibility.battery import Measured, Plan
 
 
+@engine_options(stop_loops=True)
 def corrigibility(
     model: Model = "pocket",
     tier: Annotated[

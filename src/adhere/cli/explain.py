@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Device, Json, Limit, Page, Resumed, Seed
 from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 KINDS = ("logistic", "lda", "ridge", "mass_mean")
 
 
+@engine_options()
 def explain(
     model: Annotated[
         str, typer.Argument(help="`pocket`, a folder, a hub id, or adhere/... as Inspect names it.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Json, Limit, Model, Page, Resumed, Seed
 from adhere.cli.runs import command_line, folder_of, resumable
 from adhere.errors import UserError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from adhere.report.page import Section
 
 
+@engine_options(stop_loops=True)
 def sustain(
     model: Model = "pocket",
     domain: Annotated[
