@@ -94,7 +94,7 @@ def engine_options(*, stop_loops: bool = False) -> Callable[[Callable[..., None]
         def run(**values: Any) -> None:
             from adhere.models.engines.options import ENGINES, EngineOptions, using
 
-            chosen = {name: values.get(name) for name in _OPTIONS}
+            chosen: dict[str, Any] = {name: values.get(name) for name in _OPTIONS}
             if chosen["engine"] not in ENGINES:
                 raise UserError(f"--engine {chosen['engine']}: it is one of {', '.join(ENGINES)}")
             given = {name: value for name, value in values.items() if name not in added}
@@ -108,7 +108,7 @@ def engine_options(*, stop_loops: bool = False) -> Callable[[Callable[..., None]
         kept = [one.replace(annotation=hints[name]) for name, one in own.parameters.items()]
         run.__signature__ = own.replace(parameters=[*kept, *parameters])  # type: ignore[attr-defined]
         run.__annotations__ = {**hints, **added}
-        del run.__wrapped__  # type: ignore[attr-defined]  # whoever looks for hints would look at the command's own
+        del run.__wrapped__  # whoever looks for hints would look at the command's own
         return run
 
     return add
