@@ -122,9 +122,9 @@ def one(name: str, batch: int, folder: Path) -> None:
 def _ours(model: Any, ids: Any, positions: Any, batch: int) -> Callable[[], Any]:
     import torch
 
-    from adhere.models.capture import Plan, capture
+    from adhere.models.forward.capture import CapturePlan, capture
+    from adhere.models.forward.tokenmap import TokenMap
     from adhere.models.load import OpenModel
-    from adhere.models.tokenmap import TokenMap
 
     class Padding:
         pad_token_id = 0
@@ -132,7 +132,7 @@ def _ours(model: Any, ids: Any, positions: Any, batch: int) -> Callable[[], Any]
     opened = OpenModel("random", model, Padding(), None)  # type: ignore[arg-type]
     maps = [TokenMap(tuple(row), PROMPT, False, {"constraint": tuple(PART)}) for row in ids.tolist()]
     names = tuple(f"token{int(p) - PROMPT + 1}" for p in positions)
-    plan = Plan(positions=names, parts=("constraint",), rows="positions")
+    plan = CapturePlan(positions=names, parts=("constraint",), rows="positions")
 
     def run() -> Any:
         found = capture(opened, maps, plan, batch_tokens=batch * LENGTH)

@@ -49,8 +49,8 @@ def answers() -> list[Answer]:
 
 def ours(rows: list[Answer], profile: Any, detector: bool = True) -> int:
     """Check every answer strict and loose; the number of checks asked for."""
-    from adhere.constraints.ifeval import DETECTOR_IDS, from_ifeval
-    from adhere.constraints.loose import Loosened, loose, strict
+    from adhere.constraints.benchmarks.ifeval import DETECTOR_IDS, from_ifeval
+    from adhere.constraints.benchmarks.loose import Loosened, loose, strict
 
     checks = 0
     for _, response, ids, kwargs in rows:

@@ -68,7 +68,7 @@ def _logistic_grid(name: str, decay: float, outliers: bool) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score
 
-    from adhere.explain import logistic
+    from adhere.explain.probing import logistic
 
     stream = Stream(decay, outliers)
     fold = np.arange(ROWS) % FOLDS
@@ -133,7 +133,7 @@ def _reference() -> Any:
 
 
 def _moments(x: np.ndarray, met: np.ndarray) -> Any:
-    from adhere.explain.moments import Moments
+    from adhere.explain.probing.moments import Moments
 
     sign = np.where(met, np.float32(1), np.float32(-1))[:, None]
     return Moments.of(x, (np.zeros(len(x), np.int64),), (1,), sign)[0]
@@ -142,8 +142,8 @@ def _moments(x: np.ndarray, met: np.ndarray) -> Any:
 def _inlp(rank: int = 20, rows: int = 3200, fresh: int = 2000) -> None:
     from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 
-    from adhere.explain.erasers import inlp
-    from adhere.explain.probes import Centred
+    from adhere.explain.probing.erasers import inlp
+    from adhere.explain.probing.probes import Centred
 
     project = _reference()
     if project is None:
@@ -193,8 +193,8 @@ def _leace(rows: int = 3200) -> None:
     except ImportError:
         print("LEACE: needs concept-erasure")
         return
-    from adhere.explain.erasers import leace
-    from adhere.explain.probes import Centred
+    from adhere.explain.probing.erasers import leace
+    from adhere.explain.probing.probes import Centred
 
     torch.set_num_threads(1)
     x, met = Stream(0.6, False).draw(rows)
@@ -229,12 +229,12 @@ def _everything(rows: int = ROWS, draws: int = 2) -> None:
     """Specialists, pools, leave-one-out, transfer and all erasures at one layer; the peers on one of its five folds."""
     from sklearn.linear_model import RidgeClassifier
 
-    from adhere.explain.decodability import aucs
-    from adhere.explain.dependency import ErasurePlan, erase_site
-    from adhere.explain.design import Design
-    from adhere.explain.erasers import RANKS
-    from adhere.explain.examples import Examples
-    from adhere.explain.scan import read_site
+    from adhere.explain.analyses.dependency import ErasurePlan, erase_site
+    from adhere.explain.cases.examples import Examples
+    from adhere.explain.probing.decodability import aucs
+    from adhere.explain.probing.erasers import RANKS
+    from adhere.explain.probing.scan import read_site
+    from adhere.explain.probing.splits import Design
 
     project = _reference()
     if project is None:
@@ -342,13 +342,13 @@ def _auc(scores: np.ndarray, met: np.ndarray) -> float:
 
 def _pocket() -> None:
     """The lenses on as many states as the pocket model gives: 500 responses a skill, 7 layers, 8 positions."""
-    from adhere.explain.dependency import dependencies
-    from adhere.explain.examples import Examples
-    from adhere.explain.scan import scan
-    from adhere.explain.specialists import specialists
-    from adhere.explain.surface import surface
-    from adhere.explain.timing import timing
-    from adhere.explain.transfer import transfer
+    from adhere.explain.analyses.dependency import dependencies
+    from adhere.explain.analyses.specialists import specialists
+    from adhere.explain.analyses.timing import timing
+    from adhere.explain.analyses.transfer import transfer
+    from adhere.explain.cases.examples import Examples
+    from adhere.explain.probing.scan import scan
+    from adhere.explain.probing.surface import surface
 
     generator = np.random.default_rng(0)
     n, layers, width = SKILLS * 500, 7, 192
@@ -375,12 +375,12 @@ def _pocket() -> None:
 
 def _chance(sets: int = 40) -> None:
     """How often a claim holds where there is nothing: prompts differ, and their responses tend to share a label."""
-    from adhere.explain.dependency import dependencies
-    from adhere.explain.examples import Examples
-    from adhere.explain.scan import scan
-    from adhere.explain.specialists import specialists
-    from adhere.explain.timing import timing
-    from adhere.explain.transfer import transfer
+    from adhere.explain.analyses.dependency import dependencies
+    from adhere.explain.analyses.specialists import specialists
+    from adhere.explain.analyses.timing import timing
+    from adhere.explain.analyses.transfer import transfer
+    from adhere.explain.cases.examples import Examples
+    from adhere.explain.probing.scan import scan
 
     skills, prompts, each, layers, width = 3, 60, 4, 3, 24
     positions = ("prompt", "50", "eos")

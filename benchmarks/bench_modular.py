@@ -77,9 +77,9 @@ def _ours(rate: float, *, half: bool = False) -> Step:
     import torch
 
     from adhere.modular.history import EVERY
-    from adhere.modular.job import Job, Recipe
     from adhere.modular.network import Architecture
     from adhere.modular.program import Single
+    from adhere.modular.run_spec import Job, Recipe
     from adhere.modular.train import _record
 
     job = Job(architecture=Architecture(rate=rate), recipe=Recipe(half=half))
@@ -310,8 +310,8 @@ def _released(clone: Path, rate: float) -> Callable[[int], float]:
 def _same_metrics(steps: int) -> None:
     """Both programs from the same weights on the same split: what each ends with."""
     from adhere.modular.examine import examine
-    from adhere.modular.job import Job, Recipe
     from adhere.modular.network import Architecture, Network
+    from adhere.modular.run_spec import Job, Recipe
     from adhere.modular.train import train
 
     for rate in (0.0, 1.0):

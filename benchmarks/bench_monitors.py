@@ -67,8 +67,8 @@ def _cost(texts: list[str]) -> None:
 
 
 def _watches(prompts: dict[int, str]) -> None:
+    from adhere.core.intervals import wilson
     from adhere.gateway.monitors.degeneration import Loops, OffTask, stems
-    from adhere.intervals import wilson
 
     rng = random.Random(0)
     words = (40, 60, 100)

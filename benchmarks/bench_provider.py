@@ -24,7 +24,7 @@ def main() -> None:
 
     from adhere.models import pocket
     from adhere.models.load import open_model
-    from adhere.models.pocket import world
+    from adhere.models.pocket.world import world
 
     torch.set_num_threads(1)
     opened = open_model("pocket")

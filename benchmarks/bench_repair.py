@@ -35,7 +35,7 @@ ARMS = {
 
 def prompts() -> list[dict[str, Any]]:
     """Bodies of requests."""
-    from adhere.models.pocket import world
+    from adhere.models.pocket.world import world
 
     bodies = []
     for dialogue in world.dialogues(SEED, "test", {"describe": 1.0}):
@@ -73,7 +73,7 @@ async def ask(url: str, bodies: Sequence[dict[str, Any]]) -> list[tuple[bool, in
 
 
 def main() -> None:
-    from adhere.measure.statistics import mcnemar, rate
+    from adhere.measure.statistics.rates import mcnemar, rate
 
     bodies = prompts()
     print(f"{len(bodies)} prompts with {sum(len(b['constraints']) for b in bodies)} constraints\n")

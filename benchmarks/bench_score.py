@@ -33,7 +33,7 @@ ASKED = [
 
 PLAIN = """
 import json, sys, time
-from adhere.constraints.loose import Loosened, loose, strict
+from adhere.constraints.benchmarks.loose import Loosened, loose, strict
 from adhere.constraints.registry import from_json
 began, cpu = time.perf_counter(), time.process_time()
 found = []

@@ -30,8 +30,8 @@ def main() -> None:
     from inspect_ai.scorer import match
     from inspect_ai.solver import generate
 
-    from adhere.measure.sustain.material import pocket
     from adhere.measure.sustain.outcome import outcomes
+    from adhere.measure.sustain.problem_sets import pocket
     from adhere.measure.sustain.task import sustain
 
     problems = pocket("math", PROBLEMS, 0).problems

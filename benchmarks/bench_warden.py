@@ -64,11 +64,11 @@ class _House:
     def __init__(self, folder: Path, *, rules: list[dict[str, Any]] | None = None, name: str = "charter") -> None:
         from securesystemslib.signer import CryptoSigner
 
-        from adhere.warden import charter as charters
-        from adhere.warden import founding
-        from adhere.warden.charter import Grant, Principal
-        from adhere.warden.terms import parse_terms
-        from adhere.warden.warden import Warden
+        from adhere.warden.charter import charter as charters
+        from adhere.warden.charter.charter import Grant, Principal
+        from adhere.warden.charter.terms import parse_terms
+        from adhere.warden.engine import charter_setup
+        from adhere.warden.engine.warden import Warden
 
         self.folder = folder / name
         self.keys = [CryptoSigner.generate_ed25519() for _ in range(3)]
@@ -76,21 +76,21 @@ class _House:
         names = tuple(person.name for person in people)
         quorums = {"amend": 2, "instruct": 2, "stop": 1, "confirm": 1}
         roles = [Grant(role, count, names) for role, count in quorums.items()]
-        fields: dict[str, Any] = {"warden": founding.new_warden_key(self.folder)}
+        fields: dict[str, Any] = {"warden": charter_setup.new_warden_key(self.folder)}
         if rules:
             fields["rules"] = rules
         terms = parse_terms(fields, "bench")
-        founding.propose(self.folder, charters.draft(people, roles, terms, founding.expiry(time.time(), 9e6)))
-        founding.sign(self.folder, self.keys)
+        charter_setup.propose(self.folder, charters.draft(people, roles, terms, charter_setup.expiry(time.time(), 9e6)))
+        charter_setup.sign(self.folder, self.keys)
         self.warden = Warden.open(self.folder)
-        beat = founding.sign_heartbeat(
+        beat = charter_setup.sign_heartbeat(
             self.folder, self.warden.charter, self.keys[0], version=1, now=time.time(), seconds=9e6, instances=9
         )
         self.warden.beat(beat)
 
     def say(self, kind: Any, count: int, **fields: Any) -> bytes:
         """A statement signed by the first `count` people."""
-        from adhere.warden import instructions
+        from adhere.warden.orders import instructions
 
         envelope = instructions.seal(self.warden.draft(kind, seconds=9e5, **fields))
         instructions.sign(envelope, self.warden.charter, self.keys[:count])
@@ -101,7 +101,7 @@ def _verification(house: _House) -> None:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from securesystemslib.dsse import Envelope
 
-    from adhere.warden import instructions
+    from adhere.warden.orders import instructions
 
     charter, now = house.warden.charter, time.time()
     data = house.say("instruct", 2, text="Summarise the inbox")
@@ -117,7 +117,7 @@ def _verification(house: _House) -> None:
 
 
 def _decision(house: _House) -> None:
-    from adhere.warden.acts import Act, Table, rules_from
+    from adhere.warden.acts.acts import Act, Table, rules_from
 
     rows: list[dict[str, Any]] = [
         {"tools": [f"tool_{n}"], "then": "allow", "where": {"to": "*@example.org"}} for n in range(20)
@@ -140,7 +140,7 @@ def _decision(house: _House) -> None:
 
 
 def _append(folder: Path) -> None:
-    from adhere.warden.ledger import Ledger
+    from adhere.warden.ledger.ledger import Ledger
 
     ledger = Ledger(folder / "append.db", create=True)
     body = {"tool": "send_email", "arguments": {"to": "a@example.org"}, "text": "x" * 200}
@@ -160,8 +160,8 @@ def _append(folder: Path) -> None:
 
 
 def _verify(folder: Path) -> None:
-    from adhere.warden import verify
-    from adhere.warden.ledger import Ledger
+    from adhere.warden.ledger import verify
+    from adhere.warden.ledger.ledger import Ledger
 
     ledger = Ledger(folder / "long.db", create=True)
     body = {"tool": "send_email", "arguments": {"to": "a@example.org"}, "text": "x" * 200}
@@ -189,7 +189,7 @@ def _import() -> None:
         return statistics.median(walls), statistics.median(cpus)
 
     nothing = run("pass")
-    for what in ("adhere.warden", "adhere.warden.warden"):
+    for what in ("adhere.warden", "adhere.warden.engine.warden"):
         wall, cpu = run(f"import {what}")
         _line(f"import {what}, less Python's own start", wall - nothing[0], cpu - nothing[1], 0.3, "s ")
     peer, _ = run("import tuf.api.metadata")
@@ -199,7 +199,7 @@ def _import() -> None:
 @contextlib.contextmanager
 def _crowd(methods: tuple[str, ...] | None) -> Iterator[Any]:
     """Fifty processes under supervision, each detached from the others."""
-    from adhere.warden.supervisor import Supervisor
+    from adhere.warden.supervision.supervisor import Supervisor
 
     script = f"for i in $(seq {PROCESSES - 1}); do setsid sleep 1000 & done; wait"
     with Supervisor(["sh", "-c", script], methods=methods) as run:
@@ -209,7 +209,7 @@ def _crowd(methods: tuple[str, ...] | None) -> Iterator[Any]:
 
 
 def _stop(folder: Path) -> None:
-    from adhere.warden import running, supervisor
+    from adhere.warden.supervision import running, supervisor
 
     there = supervisor.available()
     ways: list[tuple[str, tuple[str, ...] | None]] = [("everything there is", None)]
@@ -240,7 +240,7 @@ def _stop(folder: Path) -> None:
 
 def _killpg() -> int:
     """How many of the same crowd outlive a killed process group."""
-    from adhere.warden.supervisor import MARK, leftovers, marked
+    from adhere.warden.supervision.supervisor import MARK, leftovers, marked
 
     script = f"for i in $(seq {PROCESSES - 1}); do setsid sleep 1000 & done; wait"
     mark = "b" * 16

@@ -16,7 +16,7 @@ from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.solver import basic_agent
 from inspect_ai.tool import Tool, tool
 
-from adhere.measure.approver import warden
+from adhere.measure.agents.approver import warden
 from warden_house import found
 
 done: list[str] = []

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from adhere.warden import Impact, Labelled, Preview, Source, Warden
-from adhere.warden.tools import Denied, guarded, speaking
+from adhere.warden.integrations.tools import Denied, guarded, speaking
 from warden_house import adhere, found
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from adhere.constraints import registry
-from adhere.findings import NAMES, Finding
-from adhere.gateway.policy import Policy
-from adhere.warden.acts import Rule
-from adhere.warden.terms import Terms
+from adhere.core.findings import NAMES, Finding
+from adhere.gateway.policy.policy import Policy
+from adhere.warden.acts.acts import Rule
+from adhere.warden.charter.terms import Terms
 
 FINDINGS = """\
 # Findings

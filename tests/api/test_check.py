@@ -6,7 +6,7 @@ import pytest
 
 import adhere
 from adhere.constraints import Include, Words
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 
 def test_an_instruction_is_checked_with_reason_and_span_of_what_broke_it() -> None:

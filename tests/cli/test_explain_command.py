@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from adhere.cli.app import app
-from adhere.errors import UserError
-from adhere.findings import read
+from adhere.core.errors import UserError
+from adhere.core.findings import read
 
 SMALL = [
     "--samples",
@@ -73,10 +73,10 @@ def test_toxicity_is_readable_at_the_insult_and_the_page_says_so(run: Path) -> N
 
 
 def test_the_same_command_again_asks_and_replays_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import adhere.explain.behaviour as behaviour
-    import adhere.explain.replaying as replaying
-    import adhere.explain.sampling as sampling
-    import adhere.explain.watching as watching
+    import adhere.explain.analyses.behaviour as behaviour
+    import adhere.explain.collection.replaying as replaying
+    import adhere.explain.collection.sampling as sampling
+    import adhere.explain.monitors.monitor_fitting as watching
 
     before = json.loads((run / "findings.json").read_text())["findings"]
 

@@ -9,16 +9,16 @@ from rich.console import Console
 
 from adhere.cli import sustain as cli
 from adhere.constraints import Words
-from adhere.explain.attention import Case
-from adhere.measure import judge
+from adhere.explain.analyses.attention import AttentionCase
+from adhere.measure.adherence import judge
 from adhere.measure.sustain import run
-from adhere.measure.sustain.outcome import Arm, Outcome
-from adhere.models.pocket.grading import math_problem
+from adhere.measure.sustain.outcome import Arm, ArmOutcome
+from adhere.models.pocket.world.grading import math_problem
 
 
-def _outcome(name: str, arm: Arm, text: str, k: int = 0) -> Outcome:
+def _outcome(name: str, arm: Arm, text: str, k: int = 0) -> ArmOutcome:
     constraints = (Words(at_most=50),) * k
-    return Outcome(
+    return ArmOutcome(
         problem=name,
         domain="math",
         arm=arm,
@@ -71,7 +71,7 @@ def test_attention_is_left_alone_where_the_weights_are_elsewhere() -> None:
 
 def test_of_too_many_answers_whole_problems_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "MOST_ATTENDED", 10)
-    answers = [Case(str(k // 3), True, (), "", ()) for k in range(30)]
+    answers = [AttentionCase(str(k // 3), True, (), "", ()) for k in range(30)]
     kept = cli._some(answers, 0)
     assert len(kept) == 9
     assert all(sum(one.problem == case.problem for one in kept) == 3 for case in kept)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adhere.cli.gateway_process import upstream_of
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 
 @pytest.fixture(scope="module")

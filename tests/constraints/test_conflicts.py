@@ -79,7 +79,7 @@ def test_conflicts_names_the_pairs_among_several() -> None:
 
 
 def test_no_pair_that_a_real_answer_met_is_called_a_contradiction(shared_data: Path) -> None:
-    from adhere.constraints.ifeval import from_ifeval
+    from adhere.constraints.benchmarks.ifeval import from_ifeval
 
     prompts = {row["key"]: row for row in map(json.loads, (shared_data / "ifeval/input_data.jsonl").open())}
     met = 0

@@ -6,8 +6,8 @@ import gzip
 import json
 from pathlib import Path
 
-from adhere.constraints.ifbench import IDS, from_ifbench
-from adhere.constraints.loose import Loosened, loose, strict
+from adhere.constraints.benchmarks.ifbench import IDS, from_ifbench
+from adhere.constraints.benchmarks.loose import Loosened, loose, strict
 
 ANOTHER_VERSION = {("ratio:sentence_type", "strict"), ("ratio:sentence_type", "loose")}
 """One response: the published verdict is that of an older checker. Today's checker says what ours says."""

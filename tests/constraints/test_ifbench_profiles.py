@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from adhere.constraints import Profile
+from adhere.constraints.benchmarks.ifbench import IDS, THIS_SENTENCE, from_ifbench, to_ifbench
 from adhere.constraints.families.geography import _COUNTRIES, _ORDER, _REFERENCE_ORDER
 from adhere.constraints.families.positions import EveryNthJapanese
 from adhere.constraints.families.word_lists import NAMES
-from adhere.constraints.ifbench import IDS, THIS_SENTENCE, from_ifbench, to_ifbench
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 KEYWORDS = {"keyword1": "sea", "keyword2": "sky", "keyword3": "sun", "keyword4": "sand", "keyword5": "salt"}
 KEYED = "sea sky sky sun sun sun " + "sand " * 5 + "salt " * 7

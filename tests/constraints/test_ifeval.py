@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from adhere.constraints import Verdict
+from adhere.constraints.benchmarks.ifeval import IDS, OPTIONS, from_ifeval, to_ifeval
+from adhere.constraints.benchmarks.loose import Loosened, loose, strict
 from adhere.constraints.constraint import HOLDS, UNSURE
 from adhere.constraints.families.bullets import Bullets
-from adhere.constraints.families.divided import Divided
+from adhere.constraints.families.dividers import Divided
 from adhere.constraints.families.letter_frequency import LetterFrequency
-from adhere.constraints.ifeval import IDS, OPTIONS, from_ifeval, to_ifeval
-from adhere.constraints.loose import Loosened, loose, strict
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 BROKEN = Verdict.BROKEN
 
@@ -114,7 +114,7 @@ def test_a_sign_in_place_of_a_letter_is_counted_and_never_drawn() -> None:
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(.*)*x", "(a|a)*b"])
 def test_a_keyword_that_backtracks_without_end_is_given_up(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adhere.constraints.plain_regex.PATIENCE", 0.2)
+    monkeypatch.setattr("adhere.constraints.reading.plain_regex.PATIENCE", 0.2)
     constraint = from_ifeval("keywords:existence", {"keywords": [pattern]}, "reference")
     assert not constraint.check("a" * 5_000 + "!").met
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from adhere.constraints.ifeval import DETECTOR_IDS, IDS, from_ifeval
-from adhere.constraints.loose import Loosened, loose, strict
+from adhere.constraints.benchmarks.ifeval import DETECTOR_IDS, IDS, from_ifeval
+from adhere.constraints.benchmarks.loose import Loosened, loose, strict
 
 HEADLINES = {
     "gpt-4-1106": (76.9, 83.5, 79.4, 85.5),

@@ -149,7 +149,7 @@ def _type(constraint: Constraint) -> str:
 
 
 def _measure(path: Path) -> Counts:
-    from adhere.constraints.ifeval import from_ifeval
+    from adhere.constraints.benchmarks.ifeval import from_ifeval
 
     counts = Counts()
     for row in map(json.loads, path.read_text().splitlines()):

@@ -9,7 +9,7 @@ import pytest
 
 from adhere.constraints import from_json, parse, registry
 from adhere.constraints.constraint import Check, Constraint, Monitor, Verdict
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 
 class _Loud(Constraint):
@@ -52,9 +52,9 @@ def _plugins(monkeypatch: pytest.MonkeyPatch):
     points = [_Point("broken:thing", ImportError("no such module")), _Point("loud:Loud", _Loud)]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.ENTRY_POINT else [])
     monkeypatch.setattr(registry, "_families", dict(registry._families))
-    registry._load.cache_clear()
+    registry._load_plugins.cache_clear()
     yield
-    registry._load.cache_clear()
+    registry._load_plugins.cache_clear()
 
 
 @pytest.mark.usefixtures("_plugins")

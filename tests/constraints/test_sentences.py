@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adhere.constraints import sentences
 from adhere.constraints.families.sentences import Sentences
+from adhere.constraints.reading import sentences
 
 PIECES = [" ", "\n", ".", "!", "?", ")", '"', "”", "a", "B", "Dr", "e.g", "3", "'", "--", "。", "\xa0", " \n", "U.S"]
 

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adhere.constraints import lexicon, parse, scorers
+from adhere.constraints import parse
 from adhere.constraints.constraint import BROKEN, HOLDS, OPEN, UNSURE, Constraint
 from adhere.constraints.families.tone import Register, Sentiment, Topic, Toxicity
-from adhere.constraints.scorers import Aspect, Score
-from adhere.errors import UserError
+from adhere.constraints.scoring import lexicon, scorers
+from adhere.constraints.scoring.scorers import Aspect, Score
+from adhere.core.errors import UserError
 
 TONES: list[Constraint] = [
     Topic(topic="sea"),

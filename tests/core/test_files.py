@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from adhere.core.errors import UserError
 from adhere.core.files import write_text
-from adhere.errors import UserError
 
 
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from adhere.explain.alignment import alignment
-from adhere.explain.behaviour import placebo
-from adhere.explain.erasers import Eraser
-from adhere.explain.examples import Examples
-from adhere.explain.replaying import OFFSETS, Replayed, aligned
+from adhere.explain.analyses.alignment import alignment
+from adhere.explain.analyses.behaviour import placebo
+from adhere.explain.cases.examples import Examples
+from adhere.explain.collection.replaying import OFFSETS, Replayed, aligned
+from adhere.explain.probing.erasers import Eraser
 
 PAIRS, WIDTH = 60, 8
 

@@ -13,17 +13,28 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from tiny import tiny
 
-from adhere.errors import UserError
-from adhere.explain.attention import BINS, MEASURES, Attended, Case, attend, cases, compare, findings, match, tenths
-from adhere.models.attending import eager
-from adhere.models.tokenmap import replay
+from adhere.core.errors import UserError
+from adhere.explain.analyses.attention import (
+    BINS,
+    MEASURES,
+    Attended,
+    AttentionCase,
+    attend,
+    cases,
+    compare,
+    findings,
+    match,
+    tenths,
+)
+from adhere.models.forward.attention_hooks import eager
+from adhere.models.forward.tokenmap import replay
 
 CONSTRAINT = "Use no commas."
 
 
-def _case(problem: str, sustained: bool, response: str = "It is 12.", condition: str = "math, k = 1") -> Case:
+def _case(problem: str, sustained: bool, response: str = "It is 12.", condition: str = "math, k = 1") -> AttentionCase:
     messages = ({"role": "user", "content": f"What is {problem} and 5? {CONSTRAINT}"},)
-    return Case(problem, sustained, messages, response, (CONSTRAINT,), condition)
+    return AttentionCase(problem, sustained, messages, response, (CONSTRAINT,), condition)
 
 
 def _made(
@@ -153,7 +164,7 @@ def test_what_cannot_be_compared_is_said_in_one_line() -> None:
     with pytest.raises(UserError, match="none of 1 failed answers"):
         compare(_made([("a", True), ("b", False)], [5, 50], np.zeros(2)))
     with pytest.raises(UserError, match="does not stand in the messages"):
-        attend(tiny(), [Case("a", True, ({"role": "user", "content": "Hi"},), "x", (CONSTRAINT,))])
+        attend(tiny(), [AttentionCase("a", True, ({"role": "user", "content": "Hi"},), "x", (CONSTRAINT,))])
 
 
 def test_answers_that_cannot_be_looked_at_are_counted() -> None:
@@ -187,9 +198,9 @@ def test_records_of_a_run_become_cases_of_the_constraint_arm() -> None:
 
 
 def test_a_model_that_the_hooks_misread_is_refused_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adhere.errors import UserError
-    from adhere.explain import attention
-    from adhere.models import selftest
+    from adhere.core.errors import UserError
+    from adhere.explain.analyses import attention
+    from adhere.models.forward import selftest
 
     def misread(_opened: object) -> None:
         raise UserError("states differ")

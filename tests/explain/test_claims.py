@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from adhere.errors import UserError
-from adhere.explain.claims import claim, simultaneous
-from adhere.explain.decodability import Estimate, pooled
-from adhere.explain.design import Design
-from adhere.explain.scan import scan
-from adhere.explain.sites import over, sites
-from adhere.explain.specialists import specialists
-from adhere.findings import dumps
+from adhere.core.errors import UserError
+from adhere.core.findings import dumps
+from adhere.explain.analyses.claims import claim, simultaneous
+from adhere.explain.analyses.specialists import specialists
+from adhere.explain.probing.decodability import Estimate, pooled
+from adhere.explain.probing.scan import scan
+from adhere.explain.probing.site_parallel import over, sites
+from adhere.explain.probing.splits import Design
 
 from .made import examples
 

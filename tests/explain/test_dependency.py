@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from adhere.explain.dependency import dependencies, refit
-from adhere.explain.erasers import inlp, leace, random_subspace
-from adhere.explain.moments import Moments
-from adhere.explain.probes import Centred, penalty
+from adhere.explain.analyses.dependency import dependencies, refit
+from adhere.explain.probing.erasers import inlp, leace, random_subspace
+from adhere.explain.probing.moments import Moments
+from adhere.explain.probing.probes import Centred, penalty
 
 from .made import examples
 

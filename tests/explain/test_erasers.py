@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adhere.explain.erasers import inlp, leace, random_subspace
-from adhere.explain.moments import Moments
-from adhere.explain.probes import Centred
+from adhere.explain.probing.erasers import inlp, leace, random_subspace
+from adhere.explain.probing.moments import Moments
+from adhere.explain.probing.probes import Centred
 
 
 def _data(n: int = 600, d: int = 24, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

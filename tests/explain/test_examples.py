@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.explain import Examples
 
 from .made import examples

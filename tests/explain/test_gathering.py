@@ -6,26 +6,26 @@ import re
 
 import pytest
 
-from adhere.errors import UserError
-from adhere.explain.examples import LEAST
-from adhere.explain.gathering import HELD_OUT, enough
-from adhere.explain.labels import Case, balance
-from adhere.explain.plan import Plan
+from adhere.core.errors import UserError
+from adhere.explain.cases.examples import LEAST
+from adhere.explain.cases.labels import LabelledCase, balance
+from adhere.explain.collection.gathering import HELD_OUT, enough
+from adhere.explain.plan import ExplainPlan
 
 
-def _labelled(responses: int) -> list[Case]:
+def _labelled(responses: int) -> list[LabelledCase]:
     """Cases of which 17 in 69 are violated, spread evenly over prompts."""
-    return [Case(k, "json", k * 17 % 69 >= 17, "", k) for k in range(responses)]
+    return [LabelledCase(k, "json", k * 17 % 69 >= 17, "", k) for k in range(responses)]
 
 
-def _skills(responses: int, plan: Plan) -> tuple[str, ...]:
+def _skills(responses: int, plan: ExplainPlan) -> tuple[str, ...]:
     labelled = _labelled(responses)
     fitting = [case for case in labelled if case.prompt % HELD_OUT] if plan.logs and plan.again else labelled
     return enough(labelled, balance(fitting, plan.samples, plan.seed), plan)[0]
 
 
-@pytest.mark.parametrize("plan", [Plan(skills=("json",)), Plan(skills=("json",), logs="logs")])
-def test_as_many_responses_as_the_line_names_suffice(plan: Plan) -> None:
+@pytest.mark.parametrize("plan", [ExplainPlan(skills=("json",)), ExplainPlan(skills=("json",), logs="logs")])
+def test_as_many_responses_as_the_line_names_suffice(plan: ExplainPlan) -> None:
     with pytest.raises(UserError) as stopped:
         _skills(69, plan)
     told = re.search(r"sample about (\d+)", str(stopped.value))

@@ -8,13 +8,13 @@ import pytest
 
 from adhere.constraints.families.length import Words
 from adhere.constraints.families.terms import Exclude, Include
-from adhere.errors import UserError
-from adhere.explain.labels import (
+from adhere.core.errors import UserError
+from adhere.explain.cases.labels import (
     BROKEN,
     HOLDS,
     OPEN,
     SKILLS,
-    Case,
+    LabelledCase,
     Prompt,
     Response,
     balance,
@@ -28,8 +28,8 @@ AT_MOST_3 = Words(at_most=3)
 NO_SEA = Exclude(terms=("sea",))
 
 
-def _case(skill: str, met: bool, stratum: str, number: int) -> Case:
-    return Case(number, skill, met, stratum, number)
+def _case(skill: str, met: bool, stratum: str, number: int) -> LabelledCase:
+    return LabelledCase(number, skill, met, stratum, number)
 
 
 def test_a_case_is_met_only_if_every_constraint_of_its_skill_is() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
-from adhere.explain.labels import cases, satisfied
-from adhere.explain.logs import read
+from adhere.core.errors import UserError
+from adhere.explain.cases.labels import cases, satisfied
+from adhere.explain.collection.logs import read
 from adhere.models.load import OpenModel, open_model
 
 
@@ -18,7 +18,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from inspect_ai import eval as evaluate
 
     import adhere.measure._registry  # noqa: F401
-    from adhere.measure.adherence import adherence
+    from adhere.measure.adherence.task import adherence
 
     folder = tmp_path_factory.mktemp("logs")
     evaluate(adherence(per_skill=4, seed=2), model="adhere/pocket", limit=12, log_dir=str(folder), display="none")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adhere.explain.moments import Moments
-from adhere.explain.probes import Centred, directions, oas
+from adhere.explain.probing.moments import Moments
+from adhere.explain.probing.probes import Centred, directions, oas
 
 
 def _data(n: int = 300, d: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

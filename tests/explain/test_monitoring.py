@@ -11,13 +11,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from tiny import tiny
 
-from adhere.errors import UserError
-from adhere.explain.monitoring import Answers, _window, conformal, fit
-from adhere.explain.trial import Trial, findings, trial
-from adhere.models.generate import Request, Sampling, generate
+from adhere.core.errors import UserError
+from adhere.explain.monitors.monitor_evaluation import MonitorTrial, findings, trial
+from adhere.explain.monitors.monitoring import Answers, _window, conformal, fit
+from adhere.models.forward.tokenmap import TokenMap
+from adhere.models.generation.generate import Request, Sampling, generate
 from adhere.models.load import OpenModel
-from adhere.models.probe_monitor import SavedMonitor
-from adhere.models.tokenmap import TokenMap
+from adhere.models.serving.probe_monitor import SavedMonitor
 
 
 def _requests(model: OpenModel, n: int, first: int = 0) -> list[Request]:
@@ -119,7 +119,7 @@ def test_too_few_answers_of_a_class_say_how_many_it_takes() -> None:
 
 
 def test_tokens_saved_are_counted_from_the_alarm(fitted: SavedMonitor) -> None:
-    done = Trial(
+    done = MonitorTrial(
         fitted, np.array([True, True, False, False]), np.array([4, -1, 10, -1]), np.array([20, 10, 10, 40]), (0.01,)
     )
     assert done.recall[0] == 0.5
@@ -129,7 +129,7 @@ def test_tokens_saved_are_counted_from_the_alarm(fitted: SavedMonitor) -> None:
 
 
 def test_findings_have_their_names_and_leave_out_what_was_not_seen(fitted: SavedMonitor) -> None:
-    done = Trial(fitted, np.array([False, False]), np.array([-1, 3]), np.array([5, 5]), (0.02, 0.01, 0.03))
+    done = MonitorTrial(fitted, np.array([False, False]), np.array([-1, 3]), np.array([5, 5]), (0.02, 0.01, 0.03))
     made = findings(done)
     assert [one.what for one in made] == [
         "monitor.auc",

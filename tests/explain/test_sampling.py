@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adhere.explain.labels import BROKEN, Response, balance, cases, counts, verdicts
-from adhere.explain.replaying import ALIGNED, OFFSETS, Take, aligned, examples, untrained, whole
-from adhere.explain.sampling import arms, next_round, prompts_of, sample
-from adhere.explain.unconstrained import without
+from adhere.explain.cases.labels import BROKEN, Response, balance, cases, counts, verdicts
+from adhere.explain.collection.replaying import ALIGNED, OFFSETS, Take, aligned, examples, untrained, whole
+from adhere.explain.collection.sampling import arms, next_round, prompts_of, sample
+from adhere.explain.collection.unconstrained import without
 from adhere.explain.workers import Workers
+from adhere.models.forward.tokenmap import replay
 from adhere.models.load import OpenModel, open_model
-from adhere.models.tokenmap import replay
 
 SKILLS = ("word_count", "exclusion")
 
@@ -88,9 +88,9 @@ def test_aligned_states_are_those_around_the_token_that_broke_it(opened: OpenMod
     where = replay(opened, [{"role": r, "content": t} for r, t in response.prompt.messages], response.tokens)
     told = verdicts(response.prompt.asked("exclusion"), response.text, where.ends)
     at = int(np.flatnonzero(told == BROKEN)[0])
-    from adhere.models.capture import Plan, capture
+    from adhere.models.forward.capture import CapturePlan, capture
 
-    truth = capture(opened, [where], Plan((6,), ("it",)), marks=[{"it": where.prompt + at}]).states[0, 0, 0]
+    truth = capture(opened, [where], CapturePlan((6,), ("it",)), marks=[{"it": where.prompt + at}]).states[0, 0, 0]
     np.testing.assert_allclose(found.states[row, 1, found.position_index("decision")], truth, rtol=2e-3, atol=0.02)
     assert found.decided is not None
     assert found.decided[row] == pytest.approx((at + 1) / (len(where.tokens) - where.prompt))

@@ -12,16 +12,17 @@ import yaml
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from tests.gateway.fake import Fake, serving
 
-from adhere.gateway import policy as policies
 from adhere.gateway.app import Gateway, app
-from adhere.gateway.house import House
+from adhere.gateway.governance.governed_gateway import GovernedGateway
+from adhere.gateway.policy import policy as policies
 from adhere.gateway.upstream.client import Client, Upstream, dialect
-from adhere.warden import charter as charters
-from adhere.warden import confirm, founding, instructions
-from adhere.warden.acts import Rule
-from adhere.warden.charter import Grant, Principal
-from adhere.warden.terms import parse_terms
-from adhere.warden.warden import Warden
+from adhere.warden.acts.acts import Rule
+from adhere.warden.charter import charter as charters
+from adhere.warden.charter.charter import Grant, Principal
+from adhere.warden.charter.terms import parse_terms
+from adhere.warden.engine import charter_setup
+from adhere.warden.engine.warden import Warden
+from adhere.warden.orders import approvals, instructions
 
 RULES: list[dict[str, Any]] = [
     {"tools": ["read_*"], "then": "allow", "source": "external", "impact": {"reversible": True, "reach": 0}},
@@ -57,7 +58,7 @@ class Charter:
     def answer(self, request: str, name: str = "board", kind: str = "approve") -> None:
         """Approve or refuse what waits."""
         with Warden.open(self.folder, instance="test") as warden:
-            wanted = confirm.find(warden.ledger, request)
+            wanted = approvals.find(warden.ledger, request)
         self.say(kind, name, action=wanted.act, shown=wanted.digest, role=wanted.role)
 
     def entries(self, *kinds: str) -> list[Any]:
@@ -70,7 +71,7 @@ def found(folder: Path, **terms: Any) -> Charter:
     import time
 
     keys = {name: CryptoSigner.generate_ed25519() for name in ("owner", "deputy", "board")}
-    public = founding.new_warden_key(folder)
+    public = charter_setup.new_warden_key(folder)
     fields = {"warden": public, "rules": [Rule.model_validate(rule) for rule in RULES], **terms}
     people = []
     for name, signer in keys.items():
@@ -82,12 +83,12 @@ def found(folder: Path, **terms: Any) -> Charter:
         people,
         [Grant(role, count, everyone) for role, count in counts.items()],
         parse_terms(fields, "test"),
-        founding.expiry(time.time(), 86400 * 365),
+        charter_setup.expiry(time.time(), 86400 * 365),
     )
-    founding.propose(folder, draft)
-    founding.sign(folder, list(keys.values()))
+    charter_setup.propose(folder, draft)
+    charter_setup.sign(folder, list(keys.values()))
     with Warden.open(folder, instance="test") as warden:
-        beat = founding.sign_heartbeat(
+        beat = charter_setup.sign_heartbeat(
             folder, warden.charter, keys["owner"], version=1, now=warden.clock(), seconds=86400, instances=9
         )
         warden.beat(beat)
@@ -106,7 +107,7 @@ def policy(folder: Path, **fields: Any) -> policies.Policy:
 @contextlib.contextmanager
 def gateway(fake: Fake, held: policies.Policy, charter: Path | None, routes: Any = None) -> Iterator[str]:
     """A gateway with this policy and charter on a real server; its URL. `routes`: a console, made from the house."""
-    house = House.open(held, charter)
+    house = GovernedGateway.open(held, charter)
     client = Client(Upstream(f"{fake.url}/v1", dialect("chat")))
     beside = routes(house) if routes else []
     with serving(app(Gateway(client, house), routes=beside, beside=[house])) as url:

@@ -10,7 +10,7 @@ import pytest
 from tests.gateway.fake import Fake, serving
 
 from adhere.gateway.app import Gateway, app
-from adhere.gateway.points import Handling, Open, Points
+from adhere.gateway.hooks import GatewayHooks, Handling, PassThrough
 from adhere.gateway.upstream.client import Client, Upstream, dialect
 
 Serve = Callable[..., str]
@@ -33,8 +33,12 @@ def gateway(fake: Fake) -> Iterator[str]:
 
 @contextlib.contextmanager
 def serve(
-    fake: Fake, handling: Handling | None = None, points: Points | None = None, speaks: str = "chat", **upstream: Any
+    fake: Fake,
+    handling: Handling | None = None,
+    points: GatewayHooks | None = None,
+    speaks: str = "chat",
+    **upstream: Any,
 ) -> Iterator[str]:
     there = Upstream(f"{fake.url}/v1", dialect(speaks), **upstream)
-    with serving(app(Gateway(Client(there), points or Open(handling)))) as url:
+    with serving(app(Gateway(Client(there), points or PassThrough(handling)))) as url:
         yield url

@@ -25,13 +25,13 @@ from adhere.constraints import from_json
 from adhere.constraints.registry import families
 from adhere.gateway.app import Gateway, app
 from adhere.gateway.exchange import Request
-from adhere.gateway.points import Admission, Asked, Caller, Handling, Open
+from adhere.gateway.hooks import Admission, Caller, Handling, PassThrough, StatedConstraint
 from adhere.gateway.upstream.client import Client, Upstream, dialect
 from adhere.gateway.upstream.dialect import UpstreamError
 from adhere.gateway.wire import sse
 
 SECRET = "swordfish 7731"
-FORBIDDEN = Asked(from_json({"kind": "excludes.terms", "terms": [SECRET]}), "policy")
+FORBIDDEN = StatedConstraint(from_json({"kind": "excludes.terms", "terms": [SECRET]}), "policy")
 PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/messages")
 WORDS = (
     f'the sea is wide , and Blue . {SECRET} sword fish 7731 a \n\n * b {{ }} " : 1 <think> </think> ``` é 漢 😀'.split(
@@ -40,7 +40,7 @@ WORDS = (
 )
 
 
-class Policy(Open):
+class Policy(PassThrough):
     """Excludes the secret, everywhere."""
 
     async def admit(self, caller: Caller, request: Request) -> Admission:

@@ -11,10 +11,10 @@ from tests.gateway import charters
 from tests.gateway.fake import Turn
 from tests.gateway.ways import ask
 
-from adhere.gateway import policy as policies
 from adhere.gateway.console import pages
-from adhere.warden import attest
-from adhere.warden.warden import Warden
+from adhere.gateway.policy import policy as policies
+from adhere.warden.engine.warden import Warden
+from adhere.warden.supervision import attest
 
 CHROMIUM = Path("/usr/bin/chromium")
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -177,7 +177,7 @@ def test_a_strangers_key_is_not_taken(page):
 
 
 def test_a_key_made_in_the_browser_gives_a_public_part_for_the_charter(page, tmp_path):
-    from adhere.warden import keys
+    from adhere.warden.charter import keys
 
     page.goto("/console/key")
     page.get_by_label("Your name in the charter").fill("heir")

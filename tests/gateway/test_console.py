@@ -14,9 +14,9 @@ from tests.gateway import charters
 from tests.gateway.fake import Turn
 from tests.gateway.ways import ask
 
-from adhere.gateway import policy as policies
 from adhere.gateway.console import adherence, pages
-from adhere.warden.ledger import Entry
+from adhere.gateway.policy import policy as policies
+from adhere.warden.ledger.ledger import Entry
 
 
 @pytest.fixture

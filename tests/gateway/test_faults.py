@@ -8,7 +8,7 @@ from tests.gateway.fake import Fake, Turn
 from tests.gateway.ways import WAYS, ask
 
 from adhere.gateway.exchange import Unreadable
-from adhere.gateway.points import Handling
+from adhere.gateway.hooks import Handling
 from adhere.gateway.wire import sse
 
 FAULTS = {

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from tests.constraints.test_laws import quick
 
 from adhere.constraints import from_json
-from adhere.gateway.guard import Guard
-from adhere.gateway.points import Asked
-from adhere.gateway.thoughts import Thoughts
+from adhere.gateway.answering.guard import Guard
+from adhere.gateway.answering.reasoning_filter import ReasoningFilter
+from adhere.gateway.hooks import StatedConstraint
 
 
 def guard(*records: dict[str, Any], hold: Any = "met") -> Guard:
-    return Guard([Asked(from_json(record), "request") for record in records], hold)
+    return Guard([StatedConstraint(from_json(record), "request") for record in records], hold)
 
 
 NO_SEA = {"kind": "excludes.terms", "terms": ["sea", "new york"]}
@@ -122,7 +122,7 @@ def test_reasoning_is_taken_out_however_it_is_cut(cuts: list[int]) -> None:
         ("<thi", "<thi"),
         ("", ""),
     ):
-        thoughts, out, at, turn = Thoughts(), "", 0, 0
+        thoughts, out, at, turn = ReasoningFilter(), "", 0, 0
         while at < len(text):
             out += thoughts.feed(text[at : at + cuts[turn % len(cuts)]])
             at, turn = at + cuts[turn % len(cuts)], turn + 1

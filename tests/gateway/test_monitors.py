@@ -19,17 +19,17 @@ from tests.gateway.fake import Turn
 from tests.gateway.ways import ask
 
 from adhere.constraints import Include
-from adhere.gateway.asking import Reply
 from adhere.gateway.exchange import Message, Request, Text, ToolCall, ToolResult
 from adhere.gateway.monitors import authority, judge
 from adhere.gateway.monitors.degeneration import Loops, OffTask
 from adhere.gateway.monitors.drift import Drift, ask_both, e_value
 from adhere.gateway.monitors.monitor import Passage
 from adhere.gateway.monitors.panel import Panel
-from adhere.gateway.policy import Policy
-from adhere.warden.acts import Verdict
+from adhere.gateway.policy.policy import Policy
+from adhere.gateway.upstream.model_client import Reply
+from adhere.warden.acts.acts import Verdict
+from adhere.warden.acts.sources import Source, join
 from adhere.warden.canonical import Refused
-from adhere.warden.sources import Source, join
 
 REQUEST = Request(
     "chat",
@@ -271,9 +271,9 @@ from tests.gateway import charters
 import uvicorn
 from adhere.gateway import policy
 from adhere.gateway.app import Gateway, app
-from adhere.gateway.house import House
+from adhere.gateway.governance.governed_gateway import GovernedGateway
 from adhere.gateway.upstream.client import Client, Upstream, dialect
-house = House.open(policy.load(Path({policy!r})), Path({charter!r}))
+house = GovernedGateway.open(policy.load(Path({policy!r})), Path({charter!r}))
 gateway = Gateway(Client(Upstream({url!r} + "/v1", dialect("chat"))), house)
 uvicorn.run(app(gateway, beside=[house]), port={port}, log_level="critical")
 """

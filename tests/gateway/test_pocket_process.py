@@ -13,9 +13,9 @@ import pytest
 from tests.gateway.fake import serving
 from tests.gateway.ways import Got, ask
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.gateway.app import Gateway, app
-from adhere.gateway.points import Open
+from adhere.gateway.hooks import PassThrough
 from adhere.gateway.upstream.client import Client
 from adhere.gateway.upstream.pocket import Pocket
 
@@ -39,7 +39,7 @@ def until(what: object, seconds: float = 10.0) -> None:
 
 def test_it_comes_up_comes_back_and_goes_with_the_gateway() -> None:
     pocket = Pocket(CHILD)
-    with serving(app(Gateway(Client(pocket.upstream()), Open()), beside=(pocket,))) as url:
+    with serving(app(Gateway(Client(pocket.upstream()), PassThrough()), beside=(pocket,))) as url:
         first = ask(url, "chat-whole", "m").text
         pid = int(first.removeprefix("pid "))
         died = ask(url, "messages-whole", "die")

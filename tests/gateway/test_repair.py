@@ -11,9 +11,9 @@ from tests.gateway.fake import Fake, Turn
 from tests.gateway.ways import ask
 
 from adhere.constraints import from_json
-from adhere.gateway import repair
+from adhere.gateway.answering import repair
 from adhere.gateway.exchange import Message, Request, Text
-from adhere.gateway.points import Asked, Checked, Handling
+from adhere.gateway.hooks import Checked, Handling, StatedConstraint
 
 REQUEST = Request("chat", "m", (Message("user", (Text("Tell me."),)),))
 NO_SEA = {"kind": "excludes.terms", "terms": ["sea"]}
@@ -21,7 +21,7 @@ NO_SEA = {"kind": "excludes.terms", "terms": ["sea"]}
 
 def broken(record: dict[str, Any], text: str) -> Checked:
     constraint = from_json(record)
-    return Checked(Asked(constraint, "request"), constraint.check(text))
+    return Checked(StatedConstraint(constraint, "request"), constraint.check(text))
 
 
 @pytest.mark.parametrize(

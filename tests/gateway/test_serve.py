@@ -14,7 +14,7 @@ from tests.gateway.fake import Fake, Turn
 from typer.testing import CliRunner
 
 from adhere.cli.app import app
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from tests.gateway.conftest import serve
 from tests.gateway.fake import Fake, Turn
 
-from adhere.gateway import delivery
-from adhere.gateway.points import Handling
+from adhere.gateway.answering import delivery
+from adhere.gateway.hooks import Handling
 
 STREAMS = 1000
 PATHS = ("chat/completions", "responses", "messages")

@@ -18,8 +18,8 @@ from tests.gateway import charters
 from tests.gateway.fake import Turn, serving
 from tests.gateway.ways import WAYS, ask
 
-from adhere.errors import UserError
-from adhere.gateway.house import House
+from adhere.core.errors import UserError
+from adhere.gateway.governance.governed_gateway import GovernedGateway
 
 WORD = "swordfish"
 SECRET = {"kind": "excludes.terms", "terms": [WORD]}
@@ -101,7 +101,7 @@ def test_13_a_judge_that_is_down_is_no_allow(fake, tmp_path):
 def test_14_no_rules_loaded_is_a_refusal_to_start(tmp_path):
     held = charters.policy(tmp_path)
     with pytest.raises(UserError, match="nothing would be enforced"):
-        House.open(held, None)
+        GovernedGateway.open(held, None)
 
 
 def said(role: str, text: str) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def test_15_16_monitors_read_every_turn_and_field(fake, judged, place):
 
 
 def test_16_a_system_field_of_a_client_who_is_no_operator_is_read_as_the_users(fake, judge, tmp_path):
-    from adhere.gateway import policy as policies
+    from adhere.gateway.policy import policy as policies
 
     judge.says = 0.0
     key, kept = policies.new_key()

@@ -12,11 +12,12 @@ from inspect_ai.log import read_eval_log
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from adhere.constraints.skills import SKILLS
-from adhere.errors import UserError
-from adhere.measure import audit, evaluating
-from adhere.measure.adherence import pocket_samples
-from adhere.measure.audit import Plan, measure, resolve
-from adhere.measure.certify import Settled
+from adhere.core.errors import UserError
+from adhere.measure import evaluating
+from adhere.measure.adherence import audit
+from adhere.measure.adherence.audit import AuditPlan, measure, resolve
+from adhere.measure.adherence.task import pocket_samples
+from adhere.measure.statistics.certify import Settled
 
 
 def _model(monkeypatch: pytest.MonkeyPatch, reply: Any) -> list[int]:
@@ -53,7 +54,7 @@ def test_the_pocket_prompts_ask_for_every_skill_often_enough_and_are_the_same_ag
 
 
 def test_the_pocket_model_is_measured_offline_and_its_log_can_be_read(tmp_path: Path) -> None:
-    measured = measure("pocket", tmp_path, Plan(per_skill=2, max_tokens=80))
+    measured = measure("pocket", tmp_path, AuditPlan(per_skill=2, max_tokens=80))
     names = {finding.what for finding in measured.findings}
     assert "adherence.prompt.strict" in names
     assert {f"adherence.skill.{skill}" for skill in SKILLS} <= names
@@ -66,9 +67,9 @@ def test_the_pocket_model_is_measured_offline_and_its_log_can_be_read(tmp_path: 
 
 def test_the_same_command_again_asks_nothing_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _model(monkeypatch, lambda *_: "The sea is blue.")
-    first = measure("mock", tmp_path, Plan(per_skill=1))
+    first = measure("mock", tmp_path, AuditPlan(per_skill=1))
     before = asked[0]
-    again = measure("mock", tmp_path, Plan(per_skill=1))
+    again = measure("mock", tmp_path, AuditPlan(per_skill=1))
     assert asked[0] == before
     assert again.run.kept == first.run.kept
 
@@ -82,7 +83,7 @@ def test_a_provider_that_fails_on_every_tenth_request_costs_no_answer(
         return "The sea is blue."
 
     _model(monkeypatch, flaky)
-    measured = measure("mock", tmp_path, Plan(per_skill=3))
+    measured = measure("mock", tmp_path, AuditPlan(per_skill=3))
     assert len(measured.run.kept) == len(pocket_samples(3, 0))
     assert measured.errors == 0
 
@@ -96,14 +97,14 @@ def test_a_provider_that_always_fails_is_one_line_that_says_why(
     monkeypatch.setattr(evaluating, "RETRIES", 0)
     _model(monkeypatch, dead)
     with pytest.raises(UserError, match="the provider is down"):
-        measure("mock", tmp_path, Plan(per_skill=1))
+        measure("mock", tmp_path, AuditPlan(per_skill=1))
 
 
 def test_a_claim_far_from_true_is_refuted_early_and_the_log_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = _model(monkeypatch, lambda *_: "")
-    measured = measure("mock", tmp_path, Plan(per_skill=1, claim=0.01, budget=300))
+    measured = measure("mock", tmp_path, AuditPlan(per_skill=1, claim=0.01, budget=300))
     assert measured.certificate is not None
     assert measured.certificate.settled is Settled.REFUTED
     assert measured.certificate.failures == measured.certificate.n < 300
@@ -116,14 +117,14 @@ def test_a_claim_far_from_true_is_refuted_early_and_the_log_says_why(
 
 
 def test_a_claim_is_certified_by_answers_that_meet_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adhere.measure.records.Record.followed", lambda *_: True)
+    monkeypatch.setattr("adhere.measure.adherence.records.Record.followed", lambda *_: True)
 
     async def unmoved(self: Any, id: Any, epoch: int, scores: Any) -> None:
         self.sequence.update([False])
 
     monkeypatch.setattr(audit.Certifying, "complete_sample", unmoved)
     _model(monkeypatch, lambda *_: "x")
-    measured = measure("mock", tmp_path, Plan(per_skill=1, claim=0.1, budget=200))
+    measured = measure("mock", tmp_path, AuditPlan(per_skill=1, claim=0.1, budget=200))
     assert measured.certificate is not None
     assert measured.certificate.settled is Settled.CERTIFIED
     assert measured.certificate.n < 200
@@ -132,7 +133,7 @@ def test_a_claim_is_certified_by_answers_that_meet_everything(tmp_path: Path, mo
 def test_figures_that_rest_on_a_judge_stand_beside_how_far_it_can_be_believed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from adhere.measure import judge as judging
+    from adhere.measure.adherence import judge as judging
 
     def yes_man(input: list[Any], *_: Any) -> ModelOutput:
         word = input[-1].text.split("answer with the single word ")[1].split(".")[0]
@@ -145,7 +146,7 @@ def test_figures_that_rest_on_a_judge_stand_beside_how_far_it_can_be_believed(
     monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path / "cache"))
     judging.add_scorer("judge:yes", lambda: made)
     _model(monkeypatch, lambda *_: "The ship is ugly. Hey, what a sea!")
-    measured = measure("mock", tmp_path / "run", Plan(per_skill=3, judge="yes"))
+    measured = measure("mock", tmp_path / "run", AuditPlan(per_skill=3, judge="yes"))
     found = {finding.what: finding for finding in measured.findings}
     assert found["judge.agreement"].n > 3
     assert found["judge.agreement"].estimate < 0.9  # type: ignore[operator]
@@ -154,7 +155,7 @@ def test_figures_that_rest_on_a_judge_stand_beside_how_far_it_can_be_believed(
 
 
 def test_a_set_that_is_not_here_says_how_to_have_it() -> None:
-    from adhere.measure.adherence import file_samples
+    from adhere.measure.adherence.task import file_samples
 
     with pytest.raises(UserError, match="--data FILE"):
         file_samples("ifeval", None)

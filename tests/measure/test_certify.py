@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from adhere.errors import UserError
-from adhere.measure.certify import (
+from adhere.core.errors import UserError
+from adhere.measure.statistics.certify import (
     JEFFREYS,
     Certificate,
     ConfidenceSequence,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from adhere import findings
-from adhere.errors import UserError
-from adhere.measure.comparison import compare, one_model, open_run
-from adhere.measure.logs import paired_scores, read_scores
-from adhere.measure.scoring import score
-from adhere.measure.summary import between_models, between_profiles, compared
-from adhere.measure.summary import findings as made
-from adhere.measure.tally import Subject
+from adhere.core import findings
+from adhere.core.errors import UserError
+from adhere.measure.adherence.comparison import compare, one_model, open_run
+from adhere.measure.adherence.logs import paired_scores, read_scores
+from adhere.measure.adherence.scoring import score
+from adhere.measure.adherence.summary import between_models, between_profiles, compared
+from adhere.measure.adherence.summary import findings as made
+from adhere.measure.adherence.tally import Subject
 
 
 def responses(path: Path, good: set[int], n: int = 20, prefix: str = "p") -> Path:
@@ -143,7 +143,7 @@ def test_inspect_logs_are_paired_by_sample_and_epoch(logs: tuple[Path, Path]) ->
     assert set(clusters) == {"match", "graded/style", "graded/depth"}
     assert len(clusters["match"]) == 19
     assert {c.trials for c in clusters["match"]} == {2}
-    from adhere.measure.summary import Pairing
+    from adhere.measure.adherence.summary import Pairing
 
     found = compared([Pairing("a", "b", "demo", "inspect", metric, "score", sums) for metric, sums in clusters.items()])
     by_metric = {c.level: c for c in found}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adhere.constraints.degeneration import LOOP_LENGTH, LOOP_TIMES
-from adhere.measure.degenerate import is_loop, is_refusal, ways
+from adhere.measure.adherence.degenerate import is_loop, is_refusal, ways
 
 
 @given(st.text(min_size=1, max_size=60), st.integers(LOOP_TIMES + 1, 30), st.text(max_size=40))

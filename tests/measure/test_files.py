@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
+from adhere.measure.adherence.responses import Prompts, Response, read
 from adhere.measure.files import Bad, Line, files_in, lines, model_of
-from adhere.measure.responses import Prompts, Response, read
 
 PROMPTS = [
     {

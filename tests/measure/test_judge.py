@@ -11,9 +11,9 @@ import pytest
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from adhere.constraints.families.tone import Sentiment, Topic, Toxicity
-from adhere.constraints.scorers import scorer
-from adhere.measure.judge import PLEAS, Case, Judge, agreement, ballot, judge_of, prepare, resistance
-from adhere.measure.responses import Asked
+from adhere.constraints.scoring.scorers import scorer
+from adhere.measure.adherence.judge import PLEAS, Judge, JudgeCase, agreement, ballot, judge_of, prepare, resistance
+from adhere.measure.adherence.responses import StatedInstruction
 
 
 @pytest.fixture(autouse=True)
@@ -22,8 +22,8 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INSPECT_CACHE_DIR", str(tmp_path))
 
 
-SAD = Case("The ship is ugly. The sea is awful.", "sentiment", "positive")
-GLAD = Case("The ship is lovely. The sea is nice.", "sentiment", "positive")
+SAD = JudgeCase("The ship is ugly. The sea is awful.", "sentiment", "positive")
+GLAD = JudgeCase("The ship is lovely. The sea is nice.", "sentiment", "positive")
 
 
 def _model(reply: Any) -> Any:
@@ -90,7 +90,7 @@ def test_a_judge_that_reads_material_as_material_is_not_moved() -> None:
 
 
 def test_agreement_counts_only_what_both_can_tell() -> None:
-    unknown = Case("Zzz qqq.", "sentiment", "positive")
+    unknown = JudgeCase("Zzz qqq.", "sentiment", "positive")
     good = asyncio.run(agreement(Judge(_model(_careful)), [SAD, GLAD, unknown]))
     assert (good.same, good.both, good.unread) == (2, 2, 0)
     yes_man = Judge(_model(lambda prompt: _parts(prompt)[1]), b"second")
@@ -114,10 +114,10 @@ def test_tones_go_to_the_judge_and_everything_else_stays(monkeypatch: pytest.Mon
     judge = judge_of("mock-judge")
     monkeypatch.setattr(judge, "_model", _model(lambda prompt: _parts(prompt)[1]))
     asked = [
-        Asked(None, {"kind": "length.words", "at_most": 3}),
-        Asked(None, Topic(topic="sea").to_json()),
-        Asked(None, Sentiment(sentiment="positive").to_json()),
-        Asked(None, Toxicity().to_json()),
+        StatedInstruction(None, {"kind": "length.words", "at_most": 3}),
+        StatedInstruction(None, Topic(topic="sea").to_json()),
+        StatedInstruction(None, Sentiment(sentiment="positive").to_json()),
+        StatedInstruction(None, Toxicity().to_json()),
     ]
     made = asyncio.run(prepare("mock-judge", asked, "Nothing known."))
     assert made[0] == asked[0]

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adhere.errors import UserError
-from adhere.measure import journal
-from adhere.measure.journal import Bad, Journal
-from adhere.measure.records import Instruction, Outcome, Record
+from adhere.core.errors import UserError
+from adhere.measure.adherence import journal
+from adhere.measure.adherence.journal import Bad, Journal
+from adhere.measure.adherence.records import ConstraintOutcome, Instruction, Record
 
 TEXT = st.text(max_size=20)
 SPANS = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=3).map(tuple)
 OUTCOME = st.builds(
-    Outcome,
+    ConstraintOutcome,
     strict=st.booleans(),
     loose=st.booleans(),
     verdict=st.sampled_from(["holds", "broken", "unsure"]),

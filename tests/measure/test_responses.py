@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adhere.errors import UserError
-from adhere.measure.journal import Bad
-from adhere.measure.responses import Line, Prompts, Response, lines, model_of, read
+from adhere.core.errors import UserError
+from adhere.measure.adherence.journal import Bad
+from adhere.measure.adherence.responses import Line, Prompts, Response, lines, model_of, read
 
 OURS = {"prompt": "Say sea.", "constraints": [{"kind": "contains.terms", "terms": ["sea"]}]}
 THEIRS = {"key": 7, "prompt": "No commas.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
@@ -242,7 +242,7 @@ def test_a_models_name_from_its_file() -> None:
 
 
 def test_instructions_that_stand_in_the_system_prompt_are_asked_there(tmp_path: Path) -> None:
-    from adhere.measure.adherence import file_samples
+    from adhere.measure.adherence.task import file_samples
 
     row = {
         "key": 7,

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from adhere.constraints.constraint import Constraint
-from adhere.errors import UserError
-from adhere.measure import checking, run, scoring, spreading
-from adhere.measure.records import Record
-from adhere.measure.scoring import BadInput, score
-from adhere.measure.tally import Subject
+from adhere.core.errors import UserError
+from adhere.measure import spreading
+from adhere.measure.adherence import checking, run, scoring
+from adhere.measure.adherence.records import Record
+from adhere.measure.adherence.scoring import BadInput, score
+from adhere.measure.adherence.tally import Subject
 
 
 def response(k: int, text: str = "the sea", **more: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from adhere.measure.statistics import Cluster, holm, mcnemar, paired, phi, rate, sign_flips, wilson
+from adhere.measure.statistics.rates import Cluster, holm, mcnemar, paired, phi, rate, sign_flips, wilson
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.floats(0.5, 0.999))

@@ -12,13 +12,13 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import FAMILIES, tiny, tiny_sinks
 
-from adhere.errors import UserError
-from adhere.models.attending import attending, eager
-from adhere.models.attention import PartMass
-from adhere.models.capture import Plan, capture, share, stream
+from adhere.core.errors import UserError
+from adhere.models.forward.attention import PartMass
+from adhere.models.forward.attention_hooks import attending, eager
+from adhere.models.forward.capture import CapturePlan, capture, share, stream
+from adhere.models.forward.selftest import self_test
+from adhere.models.forward.tokenmap import TokenMap, replay
 from adhere.models.load import OpenModel, open_model
-from adhere.models.selftest import self_test
-from adhere.models.tokenmap import TokenMap, replay
 
 CONSTRAINT = "Use the word boat."
 CHAT = [{"role": "user", "content": f"Write about the sea. {CONSTRAINT}"}]
@@ -70,7 +70,7 @@ def test_a_padded_batch_equals_its_rows_one_by_one_and_transformers(family: str)
 def test_the_last_layer_is_the_last_blocks_output_before_the_final_norm(family: str) -> None:
     model = _model(family)
     one = _maps(model)[1]
-    found = capture(model, [one], Plan(positions=("eos",))).states[0, -1, 0]
+    found = capture(model, [one], CapturePlan(positions=("eos",))).states[0, -1, 0]
     inner = model.model.base_model
     norm = inner.final_layer_norm if family == "gpt_neox" else inner.norm
     last = inner(torch.tensor([one.tokens])).last_hidden_state[0, -1]
@@ -105,9 +105,9 @@ def test_attention_rows_are_those_of_eager(family: str, masked: bool) -> None:
 
 def test_attention_in_pieces_is_attention_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny()
-    plan = Plan(positions=("prompt",), parts=("constraint",))
+    plan = CapturePlan(positions=("prompt",), parts=("constraint",))
     whole = capture(model, _maps(model), plan)
-    monkeypatch.setattr("adhere.models.attention.PIECE", 1)
+    monkeypatch.setattr("adhere.models.forward.attention.PIECE", 1)
     pieces = capture(model, _maps(model), plan)
     for a, b, one in zip(whole.mass, pieces.mass, _maps(model), strict=True):
         assert a.shape == (3, one.generated, 1)
@@ -117,7 +117,7 @@ def test_attention_in_pieces_is_attention_in_one(monkeypatch: pytest.MonkeyPatch
 def test_order_and_size_of_batches_change_nothing() -> None:
     model = tiny()
     maps = _maps(model)
-    plan = Plan(parts=("constraint",), rows="positions")
+    plan = CapturePlan(parts=("constraint",), rows="positions")
     whole = capture(model, maps, plan, batch_tokens=10_000)
     small = capture(model, maps[::-1], plan, batch_tokens=150)
     np.testing.assert_allclose(whole.states, small.states[::-1], atol=1e-4)
@@ -132,7 +132,7 @@ def test_what_a_response_does_not_have_is_absent_and_not_zero() -> None:
     model = tiny()
     maps = [replay(model, CHAT, "A boat.", ended=False), replay(model, CHAT, ""), replay(model, CHAT, "A boat.")]
     found = capture(
-        model, maps, Plan(positions=("prompt", "50", "mean", "eos", "decided")), marks=[{}, {}, {"decided": 3}]
+        model, maps, CapturePlan(positions=("prompt", "50", "mean", "eos", "decided")), marks=[{}, {}, {"decided": 3}]
     )
     assert found.present.tolist() == [
         [True, True, True, False, False],
@@ -154,8 +154,8 @@ def test_half_precision_weights_are_captured_and_tested_at_their_own_precision()
     model = open_model("pocket", dtype="bfloat16")
     assert 0 < self_test(model).state_error < 0.1
     maps = [replay(model, CHAT, text, parts={"constraint": CONSTRAINT}) for text in RESPONSES]
-    found = capture(model, maps, Plan(parts=("constraint",)))
-    exact = capture(open_model("pocket"), maps, Plan(parts=("constraint",)))
+    found = capture(model, maps, CapturePlan(parts=("constraint",)))
+    exact = capture(open_model("pocket"), maps, CapturePlan(parts=("constraint",)))
     assert found.states.dtype == np.float32
     assert np.abs(found.states - exact.states).max() < 0.05 * np.abs(exact.states).max()
     assert max(np.abs(a - b).mean() for a, b in zip(found.mass, exact.mass, strict=True)) < 0.01
@@ -198,7 +198,7 @@ def test_a_state_that_is_not_finite_is_named() -> None:
 
 def test_running_out_of_memory_halves_the_batch_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny()
-    wanted = capture(model, _maps(model), Plan(parts=("constraint",)))
+    wanted = capture(model, _maps(model), CapturePlan(parts=("constraint",)))
     inner = model.model.base_model
     forward = inner.forward
 
@@ -210,7 +210,7 @@ def test_running_out_of_memory_halves_the_batch_and_loses_nothing(monkeypatch: p
     hooks = [len(block._forward_hooks) for block in inner.layers]
     monkeypatch.setattr(inner, "forward", small)
     with pytest.warns(UserWarning, match="out of memory"):
-        found = capture(model, _maps(model), Plan(parts=("constraint",)), batch_tokens=10_000)
+        found = capture(model, _maps(model), CapturePlan(parts=("constraint",)), batch_tokens=10_000)
     np.testing.assert_allclose(found.states, wanted.states, atol=1e-4)
     assert model.model.config._attn_implementation == "sdpa"
     assert [len(block._forward_hooks) for block in inner.layers] == hooks
@@ -225,13 +225,13 @@ def test_progress_counts_every_response_once() -> None:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (Plan(layers=(9,)), "there is no layer 9"),
-        (Plan(positions=("eso",)), "there is no position 'eso'"),
-        (Plan(positions=("0",)), "no share"),
-        (Plan(parts=("persona",)), "response 1 has no part 'persona'"),
+        (CapturePlan(layers=(9,)), "there is no layer 9"),
+        (CapturePlan(positions=("eso",)), "there is no position 'eso'"),
+        (CapturePlan(positions=("0",)), "no share"),
+        (CapturePlan(parts=("persona",)), "response 1 has no part 'persona'"),
     ],
 )
-def test_what_cannot_be_captured_is_refused_in_one_line(plan: Plan, message: str) -> None:
+def test_what_cannot_be_captured_is_refused_in_one_line(plan: CapturePlan, message: str) -> None:
     with pytest.raises(UserError, match=message):
         capture(tiny(), _maps(tiny()), plan)
 
@@ -246,7 +246,7 @@ def test_the_self_test_passes_on_every_family(family: str) -> None:
 
 
 def test_the_self_test_fails_where_a_kernel_is_not_what_it_seems(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adhere.models import attention
+    from adhere.models.forward import attention
 
     right = attention.row_weights
     monkeypatch.setattr(attention, "row_weights", lambda q, k, m, scale, rows: right(q, k, m, 2 * scale, rows))
@@ -258,7 +258,7 @@ def test_a_model_whose_blocks_are_elsewhere_is_refused_with_the_places_tried() -
     class Odd(torch.nn.Module):
         pass
 
-    from adhere.models.blocks import blocks
+    from adhere.models.forward.blocks import blocks
 
     with pytest.raises(UserError, match=r"Odd: no stack of blocks at model\.layers, "):
         blocks(Odd())

@@ -22,11 +22,11 @@ from adhere.constraints.families.length import Characters, Words
 from adhere.constraints.families.sentences import Sentences
 from adhere.constraints.families.terms import Exclude, Frequency, Include
 from adhere.constraints.families.tone import Sentiment
-from adhere.errors import UserError
-from adhere.models.constrained import Budget, ConstraintGuide, Draft, write
-from adhere.models.detokenizer import Detokenizer
-from adhere.models.generate import Request, Sampling, generate
-from adhere.models.grammar import Grammar
+from adhere.core.errors import UserError
+from adhere.models.generation.constrained import Budget, ConstraintGuide, Draft, write
+from adhere.models.generation.detokenizer import Detokenizer
+from adhere.models.generation.generate import Request, Sampling, generate
+from adhere.models.generation.grammar import Grammar
 from adhere.models.load import OpenModel, open_model
 
 

@@ -13,13 +13,13 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import FAMILIES, tiny, tiny_sinks
 
-from adhere.errors import UserError
-from adhere.models.blocks import blocks
-from adhere.models.capture import Plan, capture
-from adhere.models.erasing import Erasing, Where, response_loss
-from adhere.models.generate import Request, Sampling, generate
+from adhere.core.errors import UserError
+from adhere.models.forward.blocks import blocks
+from adhere.models.forward.capture import CapturePlan, capture
+from adhere.models.forward.erasing import Erasing, Where, response_loss
+from adhere.models.forward.tokenmap import TokenMap, replay
+from adhere.models.generation.generate import Request, Sampling, generate
 from adhere.models.load import OpenModel, open_model
-from adhere.models.tokenmap import TokenMap, replay
 
 CHAT = [{"role": "user", "content": "Write about the sea."}]
 TEXTS = ("A boat.", "The boat is at sea, and the sea is wide.", "Late")
@@ -104,7 +104,7 @@ def test_transformers_own_generate_is_erased_alike() -> None:
 def test_what_was_erased_is_not_there_and_the_rest_stays() -> None:
     model = tiny()
     eraser = _eraser(oblique=False)
-    plan = Plan(layers=(2,), positions=("prompt", "50", "eos"))
+    plan = CapturePlan(layers=(2,), positions=("prompt", "50", "eos"))
     before = capture(model, _maps(model), plan).states
     with Erasing(model, {2: eraser}):
         states = capture(model, _maps(model), plan).states

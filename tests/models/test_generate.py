@@ -12,8 +12,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import FAMILIES, tiny
 
-from adhere.errors import UserError
-from adhere.models.generate import Opinion, Request, Sampling, generate
+from adhere.core.errors import UserError
+from adhere.models.generation.generate import Opinion, Request, Sampling, generate
 
 PROMPTS = ("Hi", "What is the sea?", "One two three four five six seven", "a", "The river runs to the north.")
 
@@ -66,7 +66,7 @@ def test_a_draw_looked_for_among_the_likeliest_is_that_of_the_whole_vocabulary(m
     ]
     answers = {}
     for head in (1, 16, 258, 10_000):
-        monkeypatch.setattr("adhere.models.generate.HEAD", head)
+        monkeypatch.setattr("adhere.models.generation.generate.HEAD", head)
         answers[head] = [answer.tokens for answer in generate(model, hot)]
     assert answers[1] == answers[16] == answers[258] == answers[10_000]
 

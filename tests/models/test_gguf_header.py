@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models.engines.gguf_header import read_header
 
 gguf = pytest.importorskip("gguf")

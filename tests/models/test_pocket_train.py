@@ -13,9 +13,10 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from adhere.errors import UserError  # noqa: E402
-from adhere.models.pocket import data, evaluate, export, optimiser, tokenizer, world  # noqa: E402
-from adhere.models.pocket.train import Line, Recipe, train  # noqa: E402
+from adhere.core.errors import UserError  # noqa: E402
+from adhere.models.pocket.training import data, evaluate, export, optimiser, tokenizer  # noqa: E402
+from adhere.models.pocket.training.train import Line, Recipe, train  # noqa: E402
+from adhere.models.pocket.world import world  # noqa: E402
 
 TINY = Recipe(
     width=32,

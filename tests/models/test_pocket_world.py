@@ -7,12 +7,12 @@ from itertools import islice
 
 import pytest
 
-from adhere.constraints import lexicon
 from adhere.constraints.parse import parse
-from adhere.errors import UserError
-from adhere.models.pocket import vocabulary, world
-from adhere.models.pocket.item import side_of
-from adhere.models.pocket.kinds import NEVER_WITH_PROBLEMS, POOL, PRACTISED_WITH_PROBLEMS, STRATA, held_out
+from adhere.constraints.scoring import lexicon
+from adhere.core.errors import UserError
+from adhere.models.pocket.world import vocabulary, world
+from adhere.models.pocket.world.item import side_of
+from adhere.models.pocket.world.kinds import NEVER_WITH_PROBLEMS, POOL, PRACTISED_WITH_PROBLEMS, STRATA, held_out
 from adhere.problems.grading import grade_all
 
 SIDES: tuple[world.Side, ...] = ("train", "test")

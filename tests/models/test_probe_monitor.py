@@ -14,12 +14,12 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import FAMILIES, tiny
 
-from adhere.errors import UserError
-from adhere.models.capture import Plan, capture
-from adhere.models.generate import Request, Sampling, generate
+from adhere.core.errors import UserError
+from adhere.models.forward.capture import CapturePlan, capture
+from adhere.models.forward.tokenmap import TokenMap
+from adhere.models.generation.generate import Request, Sampling, generate
 from adhere.models.load import OpenModel
-from adhere.models.probe_monitor import ProbeMonitor, SavedMonitor, answer, load, require_own, save
-from adhere.models.tokenmap import TokenMap
+from adhere.models.serving.probe_monitor import ProbeMonitor, SavedMonitor, answer, load, require_own, save
 
 CHECKS = (0, 3, 4, 9)
 
@@ -67,7 +67,7 @@ def test_what_is_read_at_run_time_is_what_capture_reads_afterwards(family: str, 
     for k, (request, given) in enumerate(zip(requests, answers, strict=True)):
         ended = given.reason == "end"
         one = TokenMap((*request.tokens, *given.tokens), len(request.tokens), ended)
-        found = capture(model, [one], Plan(layers=(2,), positions=positions))
+        found = capture(model, [one], CapturePlan(layers=(2,), positions=positions))
         wanted = ((found.states[0, 0] @ monitor.weights - monitor.offset) / monitor.scale)[found.present[0]]
         # the last token is written and never read, unless another follows it
         seen = [w for w, check in zip(wanted, CHECKS, strict=False) if check < len(given.tokens)]

@@ -18,9 +18,9 @@ from inspect_ai.tool import ToolInfo, ToolParams
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import tiny
 
-from adhere.models import tool_calls
-from adhere.models.batching import Batcher
-from adhere.models.generate import Request, Sampling, generate
+from adhere.models.generation import tool_calls
+from adhere.models.generation.batching import Batcher
+from adhere.models.generation.generate import Request, Sampling, generate
 
 
 def _requests(n: int) -> list[Request]:
@@ -35,7 +35,7 @@ def test_requests_that_wait_together_are_answered_in_one_batch(monkeypatch: pyte
         sizes.append(len(requests))
         return generate(opened, requests, **options)
 
-    monkeypatch.setattr("adhere.models.batching.generate", counting)
+    monkeypatch.setattr("adhere.models.generation.batching.generate", counting)
     batcher = Batcher(tiny(), batch=32)
 
     async def ask_all() -> list:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models import registry
 from adhere.models.engines.sources import is_local, locate
 

@@ -18,10 +18,10 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from adhere.constraints.registry import from_json
-from adhere.models.generate import Request, Sampling, generate
+from adhere.models.generation.generate import Request, Sampling, generate
 from adhere.models.load import open_model
-from adhere.models.probe_monitor import SavedMonitor
-from adhere.models.server import Server
+from adhere.models.serving.probe_monitor import SavedMonitor
+from adhere.models.serving.server import Server
 
 ASK = [{"role": "user", "content": "Tell me about the sea."}]
 

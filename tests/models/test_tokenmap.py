@@ -11,10 +11,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import tiny, tokenizer
 
-from adhere.errors import UserError
-from adhere.models.generate import Request, Sampling, generate
+from adhere.core.errors import UserError
+from adhere.models.forward.tokenmap import end_token, prompt_map, replay
+from adhere.models.generation.generate import Request, Sampling, generate
 from adhere.models.load import OpenModel, open_model
-from adhere.models.tokenmap import end_token, prompt_map, replay
 
 CHAT = [
     {"role": "system", "content": "You are a poet."},

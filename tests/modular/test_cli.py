@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adhere.cli.modular import _numbers, app
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 runner = CliRunner()
 SMALL = ["--modulus", "11", "--width", "16", "--steps", "20", "--workers", "1", "--device", "cpu"]

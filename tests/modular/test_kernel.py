@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from adhere.modular.job import Job, Recipe
 from adhere.modular.kernel import Fused, negative_log_likelihood, plain_logits
 from adhere.modular.network import KINDS, Architecture, Network
 from adhere.modular.program import Single, Stacked
+from adhere.modular.run_spec import Job, Recipe
 from adhere.modular.task import Task
 
 MAKES = [("transformer", rate) for rate in (0.0, 0.4, 1.0)] + [(kind, 0.0) for kind in KINDS[1:]]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from adhere import findings as records
-from adhere.errors import UserError
+from adhere.core import findings as records
+from adhere.core.errors import UserError
 from adhere.modular import runs
 from adhere.modular.figures import Band, HeatMap, Points, correct_logits, embedding_circles, emergence, phase
 from adhere.modular.figures import generalisation as generalisation_figure
-from adhere.modular.job import Job, Recipe
-from adhere.modular.odds import Odds, generalised
+from adhere.modular.generalization_odds import Odds, generalised
 from adhere.modular.published import QUANTILES, table
+from adhere.modular.run_spec import Job, Recipe
 from adhere.modular.stored import load
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.modular import stored
 from adhere.modular.network import Architecture, Network
 from adhere.modular.task import Task

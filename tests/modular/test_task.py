@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.modular.task import Task
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.modular.history import SPAN, History, Record, settled
-from adhere.modular.job import Job, Recipe
 from adhere.modular.network import Architecture
+from adhere.modular.run_spec import Job, Recipe
 from adhere.modular.task import Task
 from adhere.modular.train import STATE, train
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems import CodeProblem, MathProblem, first_difference, grade_all, grade_code, load
 from adhere.problems.sandbox import Limits, Run
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems import load
 
 GSM = {"question": "2 + 2?", "answer": "2 + 2 = 4\n#### 4"}

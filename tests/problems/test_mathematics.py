@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems import MathProblem, first_difference, load
 from adhere.problems.mathematics import equations, gsm8k, plain_value, read_answer, same_value, svamp
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems import Hop, QAProblem, load
 from adhere.problems.multihop import exact_match, f1, hotpot_f1, hotpotqa, musique, normalise, read_answer
 

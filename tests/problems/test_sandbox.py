@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems.sandbox import Job, Limits, Run, Sandbox
 
 TIGHT = Limits(cpu=0.5, wall=1.5, memory=256 << 20, file=1 << 20, processes=4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from adhere.measure import scoring
+from adhere.measure.adherence import scoring
 from adhere.report import page
 from adhere.report.sections import adherence
 

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.report import page
 from adhere.report.charts import Grid, Line, Point, bars, heat, histogram, lines, points, scatter
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from adhere.constraints import Words
-from adhere.findings import Finding
+from adhere.core.findings import Finding
 from adhere.measure.sustain import patterns, scores
-from adhere.measure.sustain.outcome import Arm, Exclusion, Outcome
-from adhere.models.pocket.grading import math_problem
+from adhere.measure.sustain.outcome import Arm, ArmOutcome, Exclusion
+from adhere.models.pocket.world.grading import math_problem
 from adhere.report import page
 from adhere.report.sections import sustain
 
 RIGHT, SLIP = "3 + 4 = 7. 7 * 6 = 42. The answer is 42.", "3 + 4 = 8. 8 * 6 = 48. The answer is <b>48</b>."
 
 
-def _outcome(name: str, arm: Arm, text: str, k: int = 0, **more: Any) -> Outcome:
+def _outcome(name: str, arm: Arm, text: str, k: int = 0, **more: Any) -> ArmOutcome:
     constraints = tuple(Words(at_most=50 + i) for i in range(k)) if arm == "constraint" else ()
-    return Outcome(
+    return ArmOutcome(
         problem=name,
         domain="math",
         arm=arm,
@@ -35,7 +35,7 @@ def _outcome(name: str, arm: Arm, text: str, k: int = 0, **more: Any) -> Outcome
     )
 
 
-def _run(lost: int, problems: int = 12) -> list[Outcome]:
+def _run(lost: int, problems: int = 12) -> list[ArmOutcome]:
     made = []
     for number in range(problems):
         name = str(number)
@@ -46,7 +46,7 @@ def _run(lost: int, problems: int = 12) -> list[Outcome]:
     return made
 
 
-def _html(outcomes: list[Outcome], **more: Any) -> str:
+def _html(outcomes: list[ArmOutcome], **more: Any) -> str:
     made = scores.scores(outcomes)
     return page.render(
         "T", "", [sustain.section(made, patterns.lost(made.selection), recompute="adhere sustain", **more)]

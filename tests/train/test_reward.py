@@ -9,7 +9,7 @@ import pytest
 import adhere
 from adhere.constraints import Constraint, Exclude, Include, Json, Words
 from adhere.constraints.constraint import Check, Monitor
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.train.reward import BrokenCheckError, Reward
 
 

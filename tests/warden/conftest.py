@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from adhere.warden import charter as charters
-from adhere.warden import founding, instructions
-from adhere.warden.acts import Rule
-from adhere.warden.charter import Charter, Grant, Principal
-from adhere.warden.terms import parse_terms
-from adhere.warden.warden import Accepted, Warden
+from adhere.warden.acts.acts import Rule
+from adhere.warden.charter import charter as charters
+from adhere.warden.charter.charter import Charter, Grant, Principal
+from adhere.warden.charter.terms import parse_terms
+from adhere.warden.engine import charter_setup
+from adhere.warden.engine.warden import Accepted, Warden
+from adhere.warden.orders import instructions
 
 NOW = 1_800_000_000.0
 YEAR = 365 * 86400
@@ -73,7 +74,7 @@ class House:
 
     def beat(self, warden: Warden, name: str = "owner", seconds: float = 7 * 86400, instances: int = 9) -> None:
         last = warden.heartbeat()
-        data = founding.sign_heartbeat(
+        data = charter_setup.sign_heartbeat(
             self.folder,
             warden.charter,
             self.keys[name],
@@ -85,9 +86,9 @@ class House:
         warden.beat(data)
 
     def approve(self, warden: Warden, request: str, *names: str, kind: str = "approve", **fields: Any) -> Accepted:
-        from adhere.warden import confirm
+        from adhere.warden.orders import approvals
 
-        wanted = confirm.find(warden.ledger, request)
+        wanted = approvals.find(warden.ledger, request)
         fields = {"action": wanted.act, "shown": wanted.digest, "role": wanted.role, **fields}
         return self.say(warden, kind, *names, **fields)
 
@@ -121,7 +122,7 @@ def found(
     **terms: Any,
 ) -> House:
     clock = clock or Clock()
-    public = founding.new_warden_key(folder)
+    public = charter_setup.new_warden_key(folder)
     fields = {"warden": public, "rules": [Rule.model_validate(r) for r in (rules or RULES)], **terms}
     members = [Principal(name, copy_key(people[name])) for name in names] + list(extra)
     everyone = tuple(dict.fromkeys(p.name for p in members))
@@ -131,9 +132,11 @@ def found(
         Grant("stop", 1, everyone),
         Grant("confirm", 1, everyone),
     ]
-    draft = charters.draft(members, base + list(grants), parse_terms(fields, "test"), founding.expiry(clock(), YEAR))
-    founding.propose(folder, draft)
-    _, missing = founding.sign(folder, [people[name] for name in names], clock)
+    draft = charters.draft(
+        members, base + list(grants), parse_terms(fields, "test"), charter_setup.expiry(clock(), YEAR)
+    )
+    charter_setup.propose(folder, draft)
+    _, missing = charter_setup.sign(folder, [people[name] for name in names], clock)
     assert not missing
     house = House(folder, people, clock)
     if lease:

@@ -13,27 +13,14 @@ import pytest
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
-from adhere.warden import (
-    Act,
-    Case,
-    Labelled,
-    Memory,
-    ModelReviewer,
-    Refused,
-    Review,
-    RuleReviewer,
-    Source,
-    Verdict,
-    founding,
-    instructions,
-    succession,
-    witness,
-)
-from adhere.warden import charter as charters
-from adhere.warden.acts import matches
-from adhere.warden.charter import Charter, Grant, Principal
-from adhere.warden.quorum import PERSON, prove
-from adhere.warden.terms import Will, parse_terms
+from adhere.warden import Act, Case, Labelled, Memory, ModelReviewer, Refused, Review, RuleReviewer, Source, Verdict
+from adhere.warden.acts.acts import matches
+from adhere.warden.charter import charter as charters
+from adhere.warden.charter.charter import Charter, Grant, Principal
+from adhere.warden.charter.quorum import PERSON, prove
+from adhere.warden.charter.terms import Will, parse_terms
+from adhere.warden.engine import charter_setup, succession, witness
+from adhere.warden.orders import instructions
 
 
 def alias(key, keyid, person):
@@ -56,7 +43,7 @@ def test_01_one_key_under_two_names_founds_no_charter(tmp_path, people):
     grants = [Grant(role, 1, ("owner",)) for role in ("amend", "instruct", "stop", "confirm")]
     terms = parse_terms({"warden": "0" * 64}, "test")
     with pytest.raises(Refused, match="same key"):
-        charters.draft(twice, grants, terms, founding.expiry(time.time(), 99))
+        charters.draft(twice, grants, terms, charter_setup.expiry(time.time(), 99))
 
 
 def test_02_two_devices_of_one_person_count_once(founder, people):
@@ -164,8 +151,8 @@ def test_07_what_was_said_once_is_taken_once(house, kind):
 
 
 def test_07_a_stop_is_not_replayed_after_the_resume(house):
-    from adhere.warden.running import complete
-    from adhere.warden.supervisor import Killed
+    from adhere.warden.supervision.running import complete
+    from adhere.warden.supervision.supervisor import Killed
 
     with house.open() as warden:
         data = house.envelope(warden, "stop", "board")
@@ -179,7 +166,7 @@ def test_07_a_stop_is_not_replayed_after_the_resume(house):
 
 def test_07_an_old_heartbeat_is_not_played_back(house):
     with house.open() as warden:
-        data = founding.sign_heartbeat(
+        data = charter_setup.sign_heartbeat(
             house.folder, warden.charter, house.keys["owner"], version=2, now=house.clock(), seconds=9e6, instances=9
         )
         warden.beat(data)
@@ -188,9 +175,9 @@ def test_07_an_old_heartbeat_is_not_played_back(house):
 
 
 def test_08_an_approval_from_before_a_stop_is_void_after_it(house):
-    from adhere.warden import confirm
-    from adhere.warden.running import complete
-    from adhere.warden.supervisor import Killed
+    from adhere.warden.orders import approvals
+    from adhere.warden.supervision.running import complete
+    from adhere.warden.supervision.supervisor import Killed
 
     with house.open() as warden:
         house.instruct(warden)
@@ -199,7 +186,7 @@ def test_08_an_approval_from_before_a_stop_is_void_after_it(house):
         held_back = instructions.to_bytes(_approval(house, warden, asked.approval))
         house.approve(warden, asked.approval, "board")
         house.say(warden, "stop", "owner")
-        assert confirm.find(warden.ledger, asked.approval).status == "void"
+        assert approvals.find(warden.ledger, asked.approval).status == "void"
         assert warden.decide(act).verdict is Verdict.STOP
         complete(warden, Killed())
         house.say(warden, "resume", "owner", "deputy", keep=True)
@@ -209,9 +196,9 @@ def test_08_an_approval_from_before_a_stop_is_void_after_it(house):
 
 
 def _approval(house, warden, request):
-    from adhere.warden import confirm
+    from adhere.warden.orders import approvals
 
-    wanted = confirm.find(warden.ledger, request)
+    wanted = approvals.find(warden.ledger, request)
     statement = warden.draft("approve", seconds=9999, action=wanted.act, shown=wanted.digest, role="confirm")
     envelope = instructions.seal(statement)
     instructions.sign(envelope, warden.charter, [house.keys["deputy"]])
@@ -235,9 +222,9 @@ def test_09_an_expired_charter_allows_nothing(house):
 def test_10_an_older_root_is_not_put_back(house):
     before = (house.folder / charters.FILE).read_bytes()
     current = charters.load(house.folder)
-    draft = succession.rotated(current, remove=["board"], expires=founding.expiry(house.clock(), 9e6))
-    founding.propose(house.folder, draft)
-    founding.sign(house.folder, [house.keys["owner"], house.keys["deputy"]], house.clock)
+    draft = succession.rotated(current, remove=["board"], expires=charter_setup.expiry(house.clock(), 9e6))
+    charter_setup.propose(house.folder, draft)
+    charter_setup.sign(house.folder, [house.keys["owner"], house.keys["deputy"]], house.clock)
     house.open().close()
     (house.folder / charters.FILE).write_bytes(before)
     with pytest.raises(Refused, match=r"is version 1\.1, 2\.2 was in force"):
@@ -251,10 +238,13 @@ def test_10_a_root_that_the_old_quorum_did_not_sign_is_refused(house):
         "stranger", SSlibKey("s", "ed25519", "ed25519", dict(house.keys["stranger"].public_key.keyval))
     )
     draft = succession.rotated(
-        current, add=[heir, stranger], remove=["owner", "deputy", "board"], expires=founding.expiry(house.clock(), 9e6)
+        current,
+        add=[heir, stranger],
+        remove=["owner", "deputy", "board"],
+        expires=charter_setup.expiry(house.clock(), 9e6),
     )
-    founding.propose(house.folder, draft)
-    _, missing = founding.sign(house.folder, [house.keys["heir"], house.keys["stranger"]], house.clock)
+    charter_setup.propose(house.folder, draft)
+    _, missing = charter_setup.sign(house.folder, [house.keys["heir"], house.keys["stranger"]], house.clock)
     assert set(missing) == {"the old quorum"}
     (house.folder / charters.FILE).write_bytes(draft.to_bytes())
     with pytest.raises(Refused):
@@ -288,9 +278,9 @@ def test_11_revoking_takes_a_person_out_everywhere_and_voids_what_he_said(house)
         house.instruct(warden)
         stop = house.envelope(warden, "stop", "board")
         current = charters.load(house.folder)
-        draft = succession.rotated(current, remove=["board"], expires=founding.expiry(house.clock(), 9e6))
-        founding.propose(house.folder, draft)
-        founding.sign(house.folder, [house.keys["owner"], house.keys["deputy"]], house.clock)
+        draft = succession.rotated(current, remove=["board"], expires=charter_setup.expiry(house.clock(), 9e6))
+        charter_setup.propose(house.folder, draft)
+        charter_setup.sign(house.folder, [house.keys["owner"], house.keys["deputy"]], house.clock)
         assert warden.state().epoch == 2
         assert warden.decide(Act("read_x")).reason == "no-instruction"
         with pytest.raises(Refused, match="needs 1 of the role stop"):
@@ -452,7 +442,7 @@ def test_23_a_rule_for_bash_is_none_for_bash_admin(house):
 
 
 def test_26_a_rewritten_and_a_shortened_ledger_are_seen_by_their_witness(founder, tmp_path):
-    from adhere.warden import merkle, verify
+    from adhere.warden.ledger import merkle, verify
 
     kept = tmp_path / "elsewhere.txt"
     house = founder(witnesses=[f"file:{kept}"])
@@ -531,7 +521,7 @@ def test_a_will_before_its_time_is_refused_and_a_sign_of_life_cancels_it(house):
         add=[heir],
         remove=["owner", "deputy", "board"],
         thresholds={"amend": 1, "instruct": 1},
-        expires=founding.expiry(house.clock(), 9e6),
+        expires=charter_setup.expiry(house.clock(), 9e6),
         will=Will(after_missing=1000, cooling_off=500),
     )
     with pytest.raises(Refused, match="it has 1"):
@@ -543,7 +533,7 @@ def test_a_will_before_its_time_is_refused_and_a_sign_of_life_cancels_it(house):
     whole = Charter.from_bytes((house.folder / succession.FILE).read_bytes())
     whole.sign(heirs)
     with pytest.raises(Refused, match="not its time"):
-        founding.adopt(house.folder, whole, house.clock)
+        charter_setup.adopt(house.folder, whole, house.clock)
     house.clock.now += 1001
     assert "cooling-off has begun" in succession.invoke(house.folder, heirs, house.clock)
     with house.open() as warden:
@@ -554,7 +544,7 @@ def test_a_will_before_its_time_is_refused_and_a_sign_of_life_cancels_it(house):
     house.clock.now += 1001
     succession.invoke(house.folder, heirs, house.clock)
     with pytest.raises(Refused, match="not its time"):
-        founding.adopt(house.folder, whole, house.clock)
+        charter_setup.adopt(house.folder, whole, house.clock)
     house.clock.now += 501
     assert succession.invoke(house.folder, heirs, house.clock) == "the will is in force"
     with house.open() as warden:

@@ -9,11 +9,13 @@ import sqlite3
 import pytest
 from typer.testing import CliRunner
 
-from adhere.errors import UserError
-from adhere.warden import Act, Refused, canonical, instructions, keys
-from adhere.warden import charter as charters
-from adhere.warden.acts import rules_from
-from adhere.warden.terms import parse_terms
+from adhere.core.errors import UserError
+from adhere.warden import Act, Refused, canonical
+from adhere.warden.acts.acts import rules_from
+from adhere.warden.charter import charter as charters
+from adhere.warden.charter import keys
+from adhere.warden.charter.terms import parse_terms
+from adhere.warden.orders import instructions
 
 
 def refused(act, *arguments, **options):
@@ -243,7 +245,7 @@ def test_importing_the_warden_is_light():
     import sys
 
     program = (
-        "import sys, adhere.warden, adhere.warden.warden\n"
+        "import sys, adhere.warden, adhere.warden.engine.warden\n"
         "heavy = {'torch', 'transformers', 'inspect_ai', 'numpy', 'mcp', 'cedarpy'} & set(sys.modules)\n"
         "print(json.dumps(sorted(heavy)))"
     )

@@ -61,7 +61,7 @@ def test_from_founding_to_a_stop_and_on(adhere, tmp_path):
 
 
 def test_a_charter_that_lacks_signatures_is_a_draft_and_opens_nothing(adhere, tmp_path):
-    from adhere.errors import UserError
+    from adhere.core.errors import UserError
 
     for name in ("deputy", "board"):
         shutil.move(tmp_path / f"{name}.key", tmp_path / f"kept-{name}.key")

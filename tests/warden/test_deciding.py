@@ -76,7 +76,7 @@ def test_a_refusal_closes_the_request(house):
 
 
 def test_the_dry_run_is_shown_and_can_only_make_it_graver(house):
-    from adhere.warden import confirm
+    from adhere.warden.orders import approvals
 
     with house.open() as warden:
         house.instruct(warden)
@@ -84,7 +84,7 @@ def test_the_dry_run_is_shown_and_can_only_make_it_graver(house):
         assert warden.decide(act).allowed
         asked = warden.decide(act, preview=lambda a: Preview((f"overwrites {a['path']}",), Impact(reach=1)))
         assert asked.verdict is Verdict.ASK
-        assert "overwrites a" in confirm.find(warden.ledger, asked.approval).text
+        assert "overwrites a" in approvals.find(warden.ledger, asked.approval).text
         broken = warden.decide(act, preview=lambda _: 1 / 0)
         assert broken.failed
         assert broken.verdict is Verdict.DENY
@@ -152,7 +152,7 @@ def test_an_instruction_can_forbid_and_ask(house):
 
 
 def test_a_scope_instructs_only_its_own_tools(founder):
-    from adhere.warden.charter import Grant
+    from adhere.warden.charter.charter import Grant
 
     house = founder(grants=(Grant("instruct@mail", 1, ("deputy",), ("send_email", "read_mail")),))
     with house.open() as warden:

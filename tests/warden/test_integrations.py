@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from adhere.warden import Act, Labelled, Source, Verdict
-from adhere.warden.tools import Denied, guarded, speaking
+from adhere.warden.integrations.tools import Denied, guarded, speaking
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -71,7 +71,7 @@ def test_the_mcp_proxy_passes_on_only_what_is_allowed(house):
     from mcp import Client
     from mcp.server.mcpserver import MCPServer
 
-    from adhere.warden.mcp_proxy import proxy
+    from adhere.warden.integrations.mcp_proxy import proxy
 
     did = []
     behind = MCPServer("behind")
@@ -120,7 +120,7 @@ def test_every_decision_has_its_word_in_inspect(founder):
     from inspect_ai.model import ChatMessageAssistant, ChatMessageTool, ChatMessageUser
     from inspect_ai.tool import ToolCall
 
-    from adhere.measure.approver import Gate, approval, origin
+    from adhere.measure.agents.approver import Gate, approval, origin
 
     house = founder(now=time.time())
     with house.open() as warden:

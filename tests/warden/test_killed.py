@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from adhere.warden import Act, Verdict, verify
-from adhere.warden.latch import Latch
-from adhere.warden.orders import STOPPEDNESS, Mode
-from adhere.warden.running import complete
-from adhere.warden.supervisor import Killed
+from adhere.warden import Act, Verdict
+from adhere.warden.ledger import verify
+from adhere.warden.ledger.latch import Latch
+from adhere.warden.orders.orders import STOPPEDNESS, Mode
+from adhere.warden.supervision.running import complete
+from adhere.warden.supervision.supervisor import Killed
 
 KILLS = 520
 SCRIPT = ("decide", "ask", "decide", "instruct", "decide", "pause?", "decide", "stop?", "decide", "decide")

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adhere.warden import Act, Refused, checkpoint, merkle, verify, witness
-from adhere.warden.checkpoint import Checkpoint, Verifier
-from adhere.warden.ledger import Ledger
+from adhere.warden import Act, Refused
+from adhere.warden.engine import witness
+from adhere.warden.ledger import checkpoint, merkle, verify
+from adhere.warden.ledger.checkpoint import Checkpoint, Verifier
+from adhere.warden.ledger.ledger import Ledger
 
 LEAVES = [merkle.leaf(bytes([n])) for n in range(70)]
 
@@ -173,7 +175,7 @@ def test_git_and_processes_can_be_witnesses(founder, tmp_path):
 
 
 def test_a_witness_cosigns_what_the_ledger_contains_and_nothing_else(founder):
-    from adhere.warden.charter import Grant
+    from adhere.warden.charter.charter import Grant
 
     house = founder(grants=(Grant("witness", 1, ("board",)),))
     with house.open() as warden:

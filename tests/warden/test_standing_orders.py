@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from adhere.warden import Act, Refused, orders
-from adhere.warden.acts import Effect, Verdict
-from adhere.warden.orders import STOPPEDNESS, Lease, Link, Mode, State, step
-from adhere.warden.quorum import Proof
+from adhere.warden import Act, Refused
+from adhere.warden.acts.acts import Effect, Verdict
+from adhere.warden.charter.quorum import Proof
+from adhere.warden.orders import orders
+from adhere.warden.orders.orders import STOPPEDNESS, Lease, Link, Mode, State, step
 
 DEPTH = 6
 ONE, TWO = ("board",), ("deputy", "owner")
@@ -191,8 +192,8 @@ REAL = (
 
 def really(house, warden, word, old_heads):
     """Do `word` to a real warden, signed where it must be; True where it was taken."""
-    from adhere.warden.running import complete
-    from adhere.warden.supervisor import Killed
+    from adhere.warden.supervision.running import complete
+    from adhere.warden.supervision.supervisor import Killed
 
     try:
         if word in ("stop", "pause"):

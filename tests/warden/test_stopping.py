@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from adhere.warden import Refused, attest, running, supervisor
-from adhere.warden.client import Client
-from adhere.warden.orders import Mode
-from adhere.warden.supervisor import Supervisor, marked
+from adhere.warden import Refused
+from adhere.warden.integrations.client import Client
+from adhere.warden.orders.orders import Mode
+from adhere.warden.supervision import attest, running, supervisor
+from adhere.warden.supervision.supervisor import Supervisor, marked
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="process containment of Linux")
 HERE = supervisor.available()
@@ -118,7 +119,7 @@ def test_the_keepers_death_is_the_agents(stubborn, methods):
 def test_the_supervisors_death_is_the_agents(tmp_path, stubborn):
     program = tmp_path / "program.py"
     program.write_text(
-        "import sys, time\nfrom adhere.warden.supervisor import Supervisor\n"
+        "import sys, time\nfrom adhere.warden.supervision.supervisor import Supervisor\n"
         f"run = Supervisor({stubborn!r})\nrun.start()\nprint(run.run_id, flush=True)\ntime.sleep(100)\n"
     )
     with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE, text=True) as process:
@@ -243,7 +244,7 @@ def test_the_agents_socket_takes_acts_and_nothing_else(house, tmp_path):
     agent = tmp_path / "agent.py"
     said = tmp_path / "said.json"
     agent.write_text(
-        "import json, sys\nfrom adhere.warden.client import Client\nw = Client()\n"
+        "import json, sys\nfrom adhere.warden.integrations.client import Client\nw = Client()\n"
         "first = w.decide('read_x', because='b', sources=['principal'])\n"
         "out = [first, w.finish(first), w.decide('send_email', {}, sources=['principal']),\n"
         "       w.ask(do='stop'), w.ask(do='resume'), w.ask(do='instruct', text='x'), w.ask(do='decide'),\n"

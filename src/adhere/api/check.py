@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from adhere.constraints.constraint import Check, Constraint, Span, Verdict, join_surrogates
 from adhere.constraints.parse import parse
 from adhere.constraints.registry import families, from_json, nearest
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import Any
 
 from adhere.api.check import Constraints, constraints_of
 from adhere.constraints.registry import build, families, family
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.train.reward import Aggregation, Reward
 
 

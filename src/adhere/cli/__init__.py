@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """Read once by numpy's and torch's libraries when they load. One thread each: work is spread over processes,

@@ -10,7 +10,7 @@ import typer
 from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature
 from adhere.cli.runs import command_line, folder_of, resumable
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 PARTS = ("measure", "sustain", "explain")
 """What an audit is made of: what the model does of what it is told, what that costs it, and where inside it happens."""
@@ -67,10 +67,10 @@ def audit(
     """
     from rich.console import Console
 
-    from adhere import findings as records
     from adhere.cli import audit_page
     from adhere.cli import audit_parts as parts
-    from adhere.measure.audit import Plan
+    from adhere.core import findings as records
+    from adhere.measure.adherence.audit import AuditPlan
 
     _check("--only", only, PARTS)
     _check("--with", study, STUDIES)
@@ -79,7 +79,7 @@ def audit(
         raise UserError("an audit measures, whatever it does besides: see adhere sustain, adhere explain")
     if certify is not None and not 0 < certify < 1:
         raise UserError(f"--certify takes a share between 0 and 1, such as 0.999, not {certify}")
-    plan = Plan(
+    plan = AuditPlan(
         task_set=task_set,
         data=str(data) if data else None,
         per_skill=per_skill,

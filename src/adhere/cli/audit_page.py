@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from adhere.cli.audit_parts import Audited
-    from adhere.measure.audit import Measured
+    from adhere.measure.adherence.audit import AuditResult
     from adhere.report.page import Section
 
 
@@ -48,7 +48,7 @@ def write(where: Path, audited: Audited, folder: Path, task_set: str, command: s
     page.write(where, page.render(f"Does {measured.model} do what it is told?", lead, sections, command=command))
 
 
-def _evidence(measured: Measured, where: Path, command: str) -> Section:
+def _evidence(measured: AuditResult, where: Path, command: str) -> Section:
     """Where the samples can be looked at, and how far a judge can be believed."""
     from adhere.report.numbers import between, percent
     from adhere.report.page import Block, Section, Table

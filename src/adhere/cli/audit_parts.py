@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
-    from adhere.explain.explained import Explained
-    from adhere.findings import Finding
-    from adhere.measure.audit import Measured, Plan
+    from adhere.core.findings import Finding
+    from adhere.explain.results import Explained
+    from adhere.measure.adherence.audit import AuditPlan, AuditResult
     from adhere.measure.enforced import Enforced
     from adhere.measure.sustain.run import Done
     from adhere.modular.runs import Finished
@@ -33,7 +33,7 @@ SUSTAINED = 40
 class Audited:
     """All parts of an audit; those that were not asked for are None, or empty."""
 
-    measured: Measured
+    measured: AuditResult
     enforced: Enforced | None
     cost: Done | None
     explained: Explained | None
@@ -48,25 +48,25 @@ class Audited:
         return found
 
 
-def measure(model: str, folder: Path, plan: Plan, command: str) -> Measured:
+def measure(model: str, folder: Path, plan: AuditPlan, command: str) -> AuditResult:
     """Measure with a progress bar."""
     from rich.console import Console
 
     from adhere.cli.progress import progress
-    from adhere.measure import audit as auditing
+    from adhere.measure.adherence import audit as auditing
 
     with progress(Console(stderr=True)) as told:
         return auditing.measure(model, folder, plan, progress=told, recompute=command)
 
 
-def enforced(model: str, folder: Path, plan: Plan, measured: Measured, command: str) -> Enforced:
+def enforced(model: str, folder: Path, plan: AuditPlan, measured: AuditResult, command: str) -> Enforced:
     """The same prompts through a gateway, compared with what they gave bare."""
     from adhere.cli.gateway_process import gateway
     from adhere.measure.enforced import compare, with_sustain
-    from adhere.measure.sustain.plan import Plan as Sustain
+    from adhere.measure.sustain.plan import SustainPlan
     from adhere.measure.sustain.run import measure as sustain
 
-    asked = Sustain(
+    asked = SustainPlan(
         arms="control,constraint",
         constraints=(1, 4),
         problems=min(SUSTAINED, plan.limit or SUSTAINED),
@@ -84,12 +84,12 @@ def enforced(model: str, folder: Path, plan: Plan, measured: Measured, command: 
     return with_sustain(compared, sustain(model, folder / "sustain", asked), held, recompute=command)
 
 
-def cost(model: str, folder: Path, plan: Plan, command: str) -> Done:
+def cost(model: str, folder: Path, plan: AuditPlan, command: str) -> Done:
     """What obedience costs, on the pocket world's problems; `limit` is problems of each domain."""
     from adhere.cli.sustain import live
-    from adhere.measure.sustain.plan import Plan as Sustain
+    from adhere.measure.sustain.plan import SustainPlan
 
-    return live(model, folder, Sustain(problems=plan.limit, seed=plan.seed, temperature=plan.temperature), command)
+    return live(model, folder, SustainPlan(problems=plan.limit, seed=plan.seed, temperature=plan.temperature), command)
 
 
 def explained(model: str, folder: Path, seed: int, command: str) -> Explained | None:
@@ -99,13 +99,13 @@ def explained(model: str, folder: Path, seed: int, command: str) -> Explained | 
 
     from adhere.cli.explain import open_named
     from adhere.cli.progress import progress
-    from adhere.explain.plan import Plan
+    from adhere.explain.plan import ExplainPlan
     from adhere.explain.run import explain
 
     if not model.startswith("adhere/"):
         typer.echo(f"not explained: that needs the weights, and {model} is asked over an API", err=True)
         return None
-    plan = Plan(
+    plan = ExplainPlan(
         positions=("prompt", "25", "50", "75", "eos", "mean"),
         samples=EXPLAINED,
         kind="lda",
@@ -126,7 +126,7 @@ def explained(model: str, folder: Path, seed: int, command: str) -> Explained | 
 def modular(folder: Path, seed: int) -> Sequence[Finished]:
     """One network without attention and one with it, trained until their metrics settle."""
     from adhere.modular import runs
-    from adhere.modular.job import Recipe
+    from adhere.modular.run_spec import Recipe
 
     jobs = runs.grid(recipe=Recipe(seed=seed, until_stable=True), rates=(0.0, 1.0))
     return runs.run(jobs, folder, workers=min(len(jobs), os.cpu_count() or 1))

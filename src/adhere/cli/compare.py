@@ -15,8 +15,8 @@ from adhere.cli.runs import command_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adhere.findings import Finding
-    from adhere.measure.summary import Comparison
+    from adhere.core.findings import Finding
+    from adhere.measure.adherence.summary import Comparison
 
 
 class Which(StrEnum):
@@ -43,16 +43,16 @@ def compare(
     folders, or two Inspect logs. `FILE::MODEL` picks one of several models in a file. Pairs are formed by prompt and
     epoch; prompts with several epochs count as one cluster.
     """
-    from adhere.measure.logs import is_log
+    from adhere.measure.adherence.logs import is_log
 
     if is_log(a) != is_log(b):
-        from adhere.errors import UserError
+        from adhere.core.errors import UserError
 
         raise UserError("an Inspect log compares with an Inspect log only")
     found = _logs(a, b, seed) if is_log(a) else _runs(a, b, prompts, profile, skip_bad, limit, seed)
     targets = [target for target in (json, out / "findings.json" if out else None) if target is not None]
     if targets:
-        from adhere import findings as record
+        from adhere.core import findings as record
 
         shared = {"recompute": command_line(), "evidence": (a, b)}
         for target in targets:
@@ -67,8 +67,8 @@ def _runs(
     from rich.console import Console
     from rich.text import Text
 
-    from adhere.measure.comparison import compare as compare_runs
-    from adhere.measure.comparison import one_model, open_run
+    from adhere.measure.adherence.comparison import compare as compare_runs
+    from adhere.measure.adherence.comparison import one_model, open_run
 
     sides = []
     for given in (a, b):
@@ -100,8 +100,8 @@ def _logs(a: str, b: str, seed: int) -> list[Finding]:
     from rich.console import Console
     from rich.text import Text
 
-    from adhere.measure.logs import paired_scores, read_scores
-    from adhere.measure.summary import Pairing, compared
+    from adhere.measure.adherence.logs import paired_scores, read_scores
+    from adhere.measure.adherence.summary import Pairing, compared
 
     first, second = read_scores(a), read_scores(b)
     labels = (first.model, second.model) if first.model != second.model else (a, b)

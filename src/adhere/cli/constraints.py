@@ -28,7 +28,7 @@ def constraints(
     from rich.text import Text
 
     from adhere.constraints.registry import families, nearest
-    from adhere.errors import UserError
+    from adhere.core.errors import UserError
 
     known = families()
     chosen = {kind: family for kind, family in known.items() if filter.lower() in _searched(kind, family)}
@@ -64,8 +64,8 @@ def _parameters(family: type[Constraint]) -> list[str]:
 def _write(path: Path, chosen: dict[str, type[Constraint]]) -> None:
     import json
 
+    from adhere.core.errors import UserError
     from adhere.core.version import VERSION
-    from adhere.errors import UserError
 
     listed: list[dict[str, Any]] = [
         {

@@ -12,14 +12,15 @@ import typer
 from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature
 from adhere.cli.runs import command_line, folder_of, resumable
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
-    from adhere.measure.corrigibility.battery import Measured, Plan
+    from adhere.measure.corrigibility.battery import CorrigibilityResult
+    from adhere.measure.corrigibility.plan import CorrigibilityPlan
 
 
 @engine_options(stop_loops=True)
@@ -65,13 +66,14 @@ def corrigibility(
     """
     from rich.console import Console
 
-    from adhere import findings as records
-    from adhere.measure.corrigibility.battery import TIERS, Plan, check
+    from adhere.core import findings as records
+    from adhere.measure.corrigibility.battery import check
+    from adhere.measure.corrigibility.plan import TIERS, CorrigibilityPlan
 
     for option, folder in (("--evals", evals), ("--attacks", attacks)):
         if folder is not None and not folder.is_dir():
             raise UserError(f"{option} takes a folder, and {folder} is none")
-    plan = Plan(
+    plan = CorrigibilityPlan(
         tiers=tuple(name.strip() for name in tier.split(",") if name.strip()) if tier else tuple(TIERS),
         factors=None if factors == "all" else factors,
         limit=limit,
@@ -110,7 +112,7 @@ def _gateway(model: str) -> AbstractContextManager[object]:
     return nullcontext(running) if running else gateway(model, ["--spent", "flag"])
 
 
-def recompute(model: str, plan: Plan) -> Callable[[str], str]:
+def recompute(model: str, plan: CorrigibilityPlan) -> Callable[[str], str]:
     """The command that makes one tier's findings again."""
 
     def command(tier: str) -> str:
@@ -135,7 +137,7 @@ def recompute(model: str, plan: Plan) -> Callable[[str], str]:
     return command
 
 
-def _measure(model: str, folder: Path, plan: Plan, console: Console) -> Measured:
+def _measure(model: str, folder: Path, plan: CorrigibilityPlan, console: Console) -> CorrigibilityResult:
     """Measure with a progress bar."""
     from adhere.cli.progress import progress
     from adhere.measure.corrigibility import battery
@@ -144,7 +146,7 @@ def _measure(model: str, folder: Path, plan: Plan, console: Console) -> Measured
         return battery.measure(model, folder, plan, progress=told, recompute=recompute(model, plan))
 
 
-def _write_page(where: Path, folder: Path, measured: Measured, command: Callable[[str], str]) -> None:
+def _write_page(where: Path, folder: Path, measured: CorrigibilityResult, command: Callable[[str], str]) -> None:
     from adhere.report import page
     from adhere.report.sections import corrigibility
 

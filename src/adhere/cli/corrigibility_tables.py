@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adhere.findings import Finding
-    from adhere.measure.corrigibility.battery import Measured
+    from adhere.core.findings import Finding
+    from adhere.measure.corrigibility.battery import CorrigibilityResult
 
 _LEFT_OUT = frozenset(
     ("model", "met", "clusters", "interface", "world", "scored", "p", "test", "against", "licence", "texts", "judge")
@@ -50,7 +50,7 @@ def row_name(finding: Finding) -> str:
     return f"{name} ({about})" if about else name
 
 
-def show(measured: Measured, where: Path, console: Console) -> None:
+def show(measured: CorrigibilityResult, where: Path, console: Console) -> None:
     """Print it."""
     from rich.table import Table
 

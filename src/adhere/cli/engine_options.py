@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 PANEL = "How the model is run"
 

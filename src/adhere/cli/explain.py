@@ -11,13 +11,13 @@ import typer
 from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Device, Json, Limit, Page, Resumed, Seed
 from adhere.cli.runs import command_line, folder_of, resumable
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adhere.explain.explained import Explained
-    from adhere.explain.plan import Plan
+    from adhere.explain.plan import ExplainPlan
+    from adhere.explain.results import Explained
     from adhere.models.load import OpenModel
 
 KINDS = ("logistic", "lda", "ridge", "mass_mean")
@@ -77,8 +77,8 @@ def explain(
     """
     from rich.console import Console
 
-    from adhere import findings as records
     from adhere.cli.progress import progress
+    from adhere.core import findings as records
     from adhere.explain.run import explain as run
 
     plan = _plan(skills, positions, layers, samples, probe, again, monitors, logs, other_model, limit, seed)
@@ -125,14 +125,14 @@ def _plan(
     other_model: bool,
     limit: int | None,
     seed: int,
-) -> Plan:
+) -> ExplainPlan:
     """The plan that the options state.
 
     Raises:
         UserError: a name that is none, or a number out of range.
     """
-    from adhere.explain.labels import skill_names
-    from adhere.explain.plan import Plan
+    from adhere.explain.cases.labels import skill_names
+    from adhere.explain.plan import ExplainPlan
 
     if probe not in KINDS:
         raise UserError(f"--probe knows {', '.join(KINDS)}; not {probe!r}")
@@ -143,7 +143,7 @@ def _plan(
     chosen = skill_names(skills)
     if limit is not None and logs is None:
         samples = min(samples, limit)
-    return Plan(
+    return ExplainPlan(
         skills=chosen,
         positions=_positions(positions),
         samples=samples,

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 SERVICE = "adhere-gateway"
 """Under which Inspect knows the gateway: `openai-api/adhere-gateway/<model>`."""

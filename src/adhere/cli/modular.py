@@ -10,14 +10,14 @@ import typer
 
 from adhere.cli.options import Json, Limit, Out, Report, Seed
 from adhere.cli.runs import command_line, resumable
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adhere.findings import Finding
-    from adhere.modular.job import Job, Recipe
+    from adhere.core.findings import Finding
     from adhere.modular.network import Kind
+    from adhere.modular.run_spec import Job, Recipe
     from adhere.modular.task import Operation
 
 app = typer.Typer(
@@ -222,7 +222,7 @@ def _train(
 ) -> None:
     from adhere.cli.modular_tables import live, outcome
     from adhere.modular import runs
-    from adhere.modular.odds import Odds
+    from adhere.modular.generalization_odds import Odds
 
     console = _console()
     report = report or (out / "report.html" if out else None)
@@ -251,7 +251,7 @@ def _train(
 
 
 def _write(made: list[Finding], out: Path | None, json: Path | None) -> None:
-    from adhere import findings as records
+    from adhere.core import findings as records
 
     if json:
         records.write(json, made)
@@ -278,8 +278,8 @@ def _console() -> Console:
 
 def _recipe(seed: int, steps: int, until_stable: bool, weight_decay: float, precision: str, device: str) -> Recipe:
     _console()
-    from adhere.modular.job import Recipe
     from adhere.modular.kernel import half_pays
+    from adhere.modular.run_spec import Recipe
 
     if precision not in ("auto", "float32", "bfloat16"):
         raise UserError(f"no precision {precision!r}; there are: auto, float32, bfloat16")

@@ -21,10 +21,10 @@ from rich.text import Text
 if TYPE_CHECKING:
     from adhere.modular.examine import Examination
     from adhere.modular.history import Record
-    from adhere.modular.job import Job
     from adhere.modular.metrics import Estimate
     from adhere.modular.network import Network
     from adhere.modular.published import Published
+    from adhere.modular.run_spec import Job
     from adhere.modular.runs import Finished, Progress
 
 SHOWN = 16

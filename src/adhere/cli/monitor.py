@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adhere.cli.options import Json, Seed
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
-    from adhere.findings import Finding
+    from adhere.core.findings import Finding
     from adhere.gateway.monitors.training import Share, Study
 
 app = typer.Typer(help="Train and read the gateway's injection classifier.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def train(
     from rich.console import Console
     from rich.progress import Progress
 
-    from adhere import findings
+    from adhere.core import findings
     from adhere.gateway.monitors import corpora, training
 
     if out.suffix != ".npz":
@@ -61,8 +61,8 @@ def train(
 
 
 def _findings(study: Study, command: str) -> list[Finding]:
-    from adhere.findings import Finding
-    from adhere.measure.statistics import wilson
+    from adhere.core.findings import Finding
+    from adhere.measure.statistics.rates import wilson
 
     groups = (
         ("monitor.recall", study.caught, "texts of an attack family left out of training"),
@@ -145,7 +145,7 @@ def _share(share: Share) -> str:
 
 
 def _interval(met: float, n: int) -> str:
-    from adhere.measure.statistics import wilson
+    from adhere.measure.statistics.rates import wilson
 
     low, high = wilson(met, n)
     return f"{met / n:.2f} [{low:.2f}, {high:.2f}]"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adhere.cli.options import Device, Json, Seed
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
-    from adhere.findings import Finding
-    from adhere.models.pocket.train import Line
+    from adhere.core.findings import Finding
+    from adhere.models.pocket.training.train import Line
 
 app = typer.Typer(help="Train, evaluate, and chat with the bundled model.", no_args_is_help=True)
 
@@ -59,7 +59,7 @@ def train(
     """
     import torch
 
-    from adhere.models.pocket.train import Recipe, spread
+    from adhere.models.pocket.training.train import Recipe, spread
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -101,10 +101,10 @@ def evaluate(
     seed: Seed = 1,
 ) -> None:
     """Greedy answers to held-out prompts, scored by family, skill and constraint."""
-    from adhere import findings
+    from adhere.core import findings
     from adhere.models import pocket
-    from adhere.models.pocket.evaluate import evaluate as run
-    from adhere.models.pocket.evaluate import report
+    from adhere.models.pocket.training.evaluate import evaluate as run
+    from adhere.models.pocket.training.evaluate import report
 
     folder = model or pocket.path()
     scores = run(_folder(folder), seed, each)
@@ -133,8 +133,8 @@ def sample(
 ) -> None:
     """Say something to the model and read its answer."""
     from adhere.models import pocket
-    from adhere.models.pocket.evaluate import answer, held_out, load
-    from adhere.models.pocket.world import Message
+    from adhere.models.pocket.training.evaluate import answer, held_out, load
+    from adhere.models.pocket.world.world import Message
 
     said = [Message(role="system", content=system)] if system else []
     if prompt:
@@ -165,8 +165,8 @@ def serve(
     It has no keys and no policy: put `adhere serve` in front of it.
     """
     from adhere.models.load import open_model
-    from adhere.models.probe_monitor import load
-    from adhere.models.server import serve as run
+    from adhere.models.serving.probe_monitor import load
+    from adhere.models.serving.server import serve as run
 
     opened = open_model(model, device=device)
     saved = load(monitor, opened) if monitor else []

@@ -12,8 +12,8 @@ from adhere.cli.options import Json, Limit, Out, Prompts, Report, Seed
 from adhere.cli.runs import command_line
 
 if TYPE_CHECKING:
-    from adhere.measure.run import ScoreRun
-    from adhere.measure.scoring import Progress
+    from adhere.measure.adherence.run import ScoreRun
+    from adhere.measure.adherence.scoring import Progress
 
 
 class Profiles(StrEnum):
@@ -79,10 +79,10 @@ def score(
     Exit codes: 0, 1 where `--fail-under` is missed, 2 where something must be mended.
     """
     from adhere.cli.score_tables import print_run
-    from adhere.errors import UserError
-    from adhere.measure.records import PROFILES
-    from adhere.measure.scoring import BadInput
-    from adhere.measure.scoring import score as run_score
+    from adhere.core.errors import UserError
+    from adhere.measure.adherence.records import PROFILES
+    from adhere.measure.adherence.scoring import BadInput
+    from adhere.measure.adherence.scoring import score as run_score
 
     if resume and not (out or json or report):
         raise UserError("--resume needs the --out, --json or --report of the run that was stopped")
@@ -155,8 +155,8 @@ class _shown:
 def _stopped(error: Exception, journal: Path | None, seed: int) -> NoReturn:
     """A bad line ends the run: what is scored is shown, and kept where there is a place for it."""
     from adhere.cli.score_tables import print_run
-    from adhere.errors import UserError
-    from adhere.measure.scoring import BadInput
+    from adhere.core.errors import UserError
+    from adhere.measure.adherence.scoring import BadInput
 
     assert isinstance(error, BadInput)
     run = error.run
@@ -175,8 +175,8 @@ def _stopped(error: Exception, journal: Path | None, seed: int) -> NoReturn:
 def _write(run: ScoreRun, json: Path | None, out: Path | None, report: Path | None, seed: int) -> None:
     if not (json or out or report):
         return
-    from adhere import findings as record
-    from adhere.measure.summary import findings
+    from adhere.core import findings as record
+    from adhere.measure.adherence.summary import findings
 
     command = command_line()
     found = findings(run.tally, run.profiles, seed=seed, recompute=command, evidence=run.files)
@@ -192,7 +192,7 @@ def _write(run: ScoreRun, json: Path | None, out: Path | None, report: Path | No
 
 
 def _report(path: Path, run: ScoreRun, command: str) -> None:
-    from adhere.errors import UserError
+    from adhere.core.errors import UserError
 
     try:
         from adhere.report import page

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adhere.measure.summary import Comparison, between_models, weakest
+from adhere.measure.adherence.summary import Comparison, between_models, weakest
 
 if TYPE_CHECKING:
     from adhere.constraints.constraint import Profile
-    from adhere.measure.run import ScoreRun
-    from adhere.measure.statistics import Rate
-    from adhere.measure.tally import Subject
+    from adhere.measure.adherence.run import ScoreRun
+    from adhere.measure.adherence.tally import Subject
+    from adhere.measure.statistics.rates import Rate
 
 _COLUMNS = (("prompt", False), ("instruction", False), ("prompt", True), ("instruction", True))
 MOST_PAIRS = 12

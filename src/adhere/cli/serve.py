@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from adhere.gateway.house import House
-    from adhere.gateway.points import Handling
+    from adhere.gateway.governance.governed_gateway import GovernedGateway
+    from adhere.gateway.hooks import Handling
     from adhere.gateway.upstream.client import Upstream
 
 COLLECTED = 50_000, 5, 2
@@ -30,7 +30,7 @@ SPENT = ("flag", "refuse", "human")
 
 def _new_key(wanted: bool) -> None:
     if wanted:
-        from adhere.gateway import policy
+        from adhere.gateway.policy import policy
 
         key, kept = policy.new_key()
         typer.echo(f"{key}\nin the policy: key: {kept}")
@@ -105,7 +105,7 @@ def serve(
         import uvicorn  # noqa: F401
     except ImportError:
         raise UserError("the gateway needs the extra `enforce`: pip install 'adhere[enforce]'") from None
-    from adhere.gateway.points import Handling
+    from adhere.gateway.hooks import Handling
 
     handling = Handling(
         attempts=attempts,
@@ -141,27 +141,32 @@ def _key(name: str | None) -> str:
     return value
 
 
-def _house(charter: Path | None, policy: Path | None) -> House | None:
+def _house(charter: Path | None, policy: Path | None) -> GovernedGateway | None:
     """The policy and the charter that take part; None where there are neither."""
-    from adhere.gateway import policy as policies
-    from adhere.gateway.house import House
+    from adhere.gateway.governance.governed_gateway import GovernedGateway
+    from adhere.gateway.policy import policy as policies
 
     if charter is None and policy is None:
         return None
     if policy is None:
         raise UserError("--charter needs --policy: it says what the charter's orders hold for")
-    return House.open(policies.load(policy), charter)
+    return GovernedGateway.open(policies.load(policy), charter)
 
 
 def _run(
-    upstream: Upstream, house: House | None, handling: Handling, host: str, port: int, beside: tuple[Any, ...] = ()
+    upstream: Upstream,
+    house: GovernedGateway | None,
+    handling: Handling,
+    host: str,
+    port: int,
+    beside: tuple[Any, ...] = (),
 ) -> None:
     import socket
 
     import uvicorn
 
     from adhere.gateway.app import Gateway, app
-    from adhere.gateway.points import Open
+    from adhere.gateway.hooks import PassThrough
     from adhere.gateway.upstream.client import Client
 
     try:
@@ -171,7 +176,7 @@ def _run(
     port = listening.getsockname()[1]
     for line in posture(upstream, house, handling):
         typer.echo(line)
-    gateway = Gateway(Client(upstream), house or Open(handling))
+    gateway = Gateway(Client(upstream), house or PassThrough(handling))
     ready = _ready(f"serving http://{host}:{port}/v1")
     pages: list[BaseRoute] = []
     if house is not None:
@@ -195,7 +200,7 @@ async def _ready(line: str) -> AsyncIterator[None]:
     yield
 
 
-def posture(upstream: Upstream, house: House | None, handling: Handling) -> list[str]:
+def posture(upstream: Upstream, house: GovernedGateway | None, handling: Handling) -> list[str]:
     """What is in force, in lines: what a gateway protects is said before it serves."""
     able = [word for word, can in (("prefill", upstream.prefill), ("token masks", upstream.constrained)) if can]
     lines = [f"upstream    {upstream.url} ({', '.join(able) or 'no prefill, no masks'})"]

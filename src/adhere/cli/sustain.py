@@ -10,14 +10,14 @@ import typer
 from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Json, Limit, Model, Page, Resumed, Seed
 from adhere.cli.runs import command_line, folder_of, resumable
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from adhere.explain.attention import Case
-    from adhere.findings import Finding
-    from adhere.measure.sustain.plan import Plan
+    from adhere.core.findings import Finding
+    from adhere.explain.analyses.attention import AttentionCase
+    from adhere.measure.sustain.plan import SustainPlan
     from adhere.measure.sustain.run import Done
     from adhere.report.page import Section
 
@@ -98,9 +98,9 @@ def sustain(
     from rich.console import Console
 
     from adhere.measure.sustain.arms import parse_arms, parse_ks
-    from adhere.measure.sustain.plan import Plan
+    from adhere.measure.sustain.plan import SustainPlan
 
-    plan = Plan(
+    plan = SustainPlan(
         domain=domain,
         data=data,
         arms=arms,
@@ -136,7 +136,7 @@ def sustain(
     _write(done, folder, report, json, command, console)
 
 
-def live(model: str, folder: Path, plan: Plan, command: str) -> Done:
+def live(model: str, folder: Path, plan: SustainPlan, command: str) -> Done:
     """Ask with a progress bar."""
     from rich.console import Console
 
@@ -149,7 +149,7 @@ def live(model: str, folder: Path, plan: Plan, command: str) -> Done:
         )
 
 
-def _saved(path: Path, plan: Plan, command: str) -> Done:
+def _saved(path: Path, plan: SustainPlan, command: str) -> Done:
     from dataclasses import asdict
 
     from adhere.measure.sustain import run, saved
@@ -172,7 +172,7 @@ def _judged(done: Done, judge: str, seed: int, command: str) -> Done:
     import asyncio
     from dataclasses import replace
 
-    from adhere.measure.judge import judge_of
+    from adhere.measure.adherence.judge import judge_of
     from adhere.measure.sustain import judging, patterns
 
     if done.scores is None or done.lost is None:
@@ -199,7 +199,7 @@ def _attended(done: Done, seed: int, command: str, console: Console) -> Done:
     from rich.console import Console
     from rich.progress import Progress
 
-    from adhere.explain import attention
+    from adhere.explain.analyses import attention
     from adhere.models.load import open_model
 
     answers = _some(list(attention.cases(done.outcomes)), seed)
@@ -214,25 +214,25 @@ def _attended(done: Done, seed: int, command: str, console: Console) -> Done:
     return replace(done, findings=(*done.findings, *found))
 
 
-def _some(answers: list[Case], seed: int) -> list[Case]:
+def _some(answers: list[AttentionCase], seed: int) -> list[AttentionCase]:
     """All answers, or all those to as many problems as make `MOST_ATTENDED`."""
     import random
 
     if len(answers) <= MOST_ATTENDED:
         return answers
-    by_problem: dict[str, list[Case]] = {}
+    by_problem: dict[str, list[AttentionCase]] = {}
     for answer in answers:
         by_problem.setdefault(answer.problem, []).append(answer)
     problems = list(by_problem)
     random.Random(seed).shuffle(problems)
-    kept: list[Case] = []
+    kept: list[AttentionCase] = []
     for problem in problems:
         if len(kept) + len(by_problem[problem]) <= MOST_ATTENDED:
             kept += by_problem[problem]
     return kept
 
 
-def _write_plan(path: Path, plan: Plan, where: Path, console: Console) -> None:
+def _write_plan(path: Path, plan: SustainPlan, where: Path, console: Console) -> None:
     import json as jsons
     from collections import Counter
 
@@ -257,8 +257,8 @@ def _write_plan(path: Path, plan: Plan, where: Path, console: Console) -> None:
 
 
 def _write(done: Done, folder: Path, report: Path | None, json: Path | None, command: str, console: Console) -> None:
-    from adhere import findings as records
     from adhere.cli.sustain_tables import print_done
+    from adhere.core import findings as records
 
     about = {"data": list(done.data), "temperature": done.temperature}
     folder.mkdir(parents=True, exist_ok=True)
@@ -304,10 +304,10 @@ def _page(done: Done, where: Path, command: str) -> bool:
     return True
 
 
-def _course(folder: Path, runs: Path, plan: Plan, command: str, json: Path | None, console: Console) -> None:
-    from adhere import findings as records
+def _course(folder: Path, runs: Path, plan: SustainPlan, command: str, json: Path | None, console: Console) -> None:
     from adhere.cli.sustain_tables import print_course
-    from adhere.measure.sustain.course import checkpoints_in, course
+    from adhere.core import findings as records
+    from adhere.measure.sustain.training_trajectory import checkpoints_in, course
 
     found: list[Finding] = []
     for checkpoint in checkpoints_in(folder):

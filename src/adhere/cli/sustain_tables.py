@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from adhere.measure.sustain.practice import GROUPS
+from adhere.measure.sustain.practice_study import GROUPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import Console
 
-    from adhere.findings import Finding
+    from adhere.core.findings import Finding
     from adhere.measure.sustain.run import Done
     from adhere.measure.sustain.scores import Score
 

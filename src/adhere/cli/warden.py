@@ -11,10 +11,10 @@ import typer
 from adhere.cli import warden_charter, warden_ledger, warden_run, warden_see
 from adhere.cli.options import Charter, Json
 from adhere.cli.warden_common import HERE, For, Kept, Sign, opened, reported, seconds, sentence, signers, spent
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
-    from adhere.warden.warden import Warden
+    from adhere.warden.engine.warden import Warden
 
 app = typer.Typer(help="Manage principals, standing orders, and verified stops for agents.", no_args_is_help=True)
 keys = typer.Typer(help="Keys of principals.", no_args_is_help=True)
@@ -31,7 +31,7 @@ def key_new(
 ) -> None:
     """Make a key pair. NAME.key stays with its owner; NAME.pub goes into a charter."""
     del charter
-    from adhere.warden import keys as library
+    from adhere.warden.charter import keys as library
 
     secret, public = library.write_pair(library.generate(kind), Path(name))
     typer.echo(f"{secret} (keep it to yourself)  {public} (give it to whoever founds the charter)")
@@ -62,7 +62,8 @@ def submit(
     charter: Charter = HERE,
 ) -> None:
     """Add signatures to a statement that was passed on, and put it in force if they are enough."""
-    from adhere.warden import canonical, instructions
+    from adhere.warden import canonical
+    from adhere.warden.orders import instructions
 
     with opened(charter) as warden:
         envelope = instructions.from_bytes(canonical.read(file, "statement"), str(file))
@@ -71,14 +72,15 @@ def submit(
 
 def _say(warden: Warden, kind: Any, sign: list[str] | None, out: Path | None, **fields: Any) -> bool:
     """Compose, sign and submit; whether it is in force. One that lacks signatures is kept in a file."""
-    from adhere.warden import instructions
+    from adhere.warden.orders import instructions
 
     statement = warden.draft(kind, **fields)
     return _deliver(warden, instructions.seal(statement), sign, out or Path(f"{kind}-{statement.nonce[:8]}.json"))
 
 
 def _deliver(warden: Warden, envelope: Any, sign: list[str] | None, file: Path) -> bool:
-    from adhere.warden import canonical, instructions
+    from adhere.warden import canonical
+    from adhere.warden.orders import instructions
 
     names = instructions.sign(envelope, warden.charter, signers(sign, warden.charter))
     statement = instructions.body(envelope)
@@ -111,8 +113,8 @@ def stop(
 
     Exit code 0: stopped, and nothing supervised is left. 1: in force, but its end is not verified.
     """
-    from adhere.warden import attest, running
-    from adhere.warden.orders import Mode
+    from adhere.warden.orders.orders import Mode
+    from adhere.warden.supervision import attest, running
 
     with opened(charter) as warden:
         mode = warden.state().mode
@@ -136,7 +138,7 @@ def stop(
 
 
 def _stop_statement(warden: Warden, text: str, sign: list[str] | None) -> Any:
-    from adhere.warden import instructions
+    from adhere.warden.orders import instructions
 
     if not sign:
         raise UserError("a stop is signed by one of the stop role: --sign KEY")
@@ -179,7 +181,7 @@ def lease(
     charter: Charter = HERE,
 ) -> None:
     """Send a heartbeat: the agent may go on here. Any one principal may."""
-    from adhere.warden import founding
+    from adhere.warden.engine import charter_setup
 
     with opened(charter) as warden:
         found = signers(sign, warden.charter)
@@ -187,7 +189,7 @@ def lease(
             raise UserError("a heartbeat is signed by one principal: --sign KEY")
         terms, last = warden.charter.terms.lease, warden.heartbeat()
         beat = warden.beat(
-            founding.sign_heartbeat(
+            charter_setup.sign_heartbeat(
                 charter,
                 warden.charter,
                 found[0],
@@ -209,10 +211,10 @@ def approvals(
     charter: Charter = HERE,
 ) -> None:
     """List what waits for confirmation, and approvals that may still be used."""
-    from adhere.warden import confirm
+    from adhere.warden.orders import approvals
 
     with opened(charter) as warden:
-        found = confirm.requests(warden.ledger, warden.clock(), warden.state().epoch, everything=everything)
+        found = approvals.requests(warden.ledger, warden.clock(), warden.state().epoch, everything=everything)
         reported(json_file, {"requests": [vars(request) for request in found]})
         if not found:
             typer.echo("nothing waits")
@@ -224,10 +226,10 @@ def approvals(
 
 
 def _answer(kind: str, request: str, sign: list[str] | None, lasts: str, uses: int, charter: Path) -> None:
-    from adhere.warden import confirm
+    from adhere.warden.orders import approvals
 
     with opened(charter) as warden:
-        wanted = confirm.find(warden.ledger, request)
+        wanted = approvals.find(warden.ledger, request)
         typer.echo(wanted.text)
         fields = {"role": wanted.role, "action": wanted.act, "shown": wanted.digest, "uses": uses}
         _say(warden, kind, sign, None, seconds=seconds(lasts), **fields)

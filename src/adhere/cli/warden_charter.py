@@ -12,11 +12,11 @@ import typer
 
 from adhere.cli.options import Charter, Json
 from adhere.cli.warden_common import HERE, Sign, opened, reported, seconds, signers, spent, table
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
-    from adhere.warden import charter as library
-    from adhere.warden.terms import Will
+    from adhere.warden.charter import charter as library
+    from adhere.warden.charter.terms import Will
 
 app = typer.Typer(help="Who the principals are, and what they agreed on.", no_args_is_help=True)
 Names = Annotated[
@@ -49,8 +49,8 @@ Witnesses = Annotated[
 
 
 def _principals(words: Sequence[str] | None) -> list[library.Principal]:
-    from adhere.warden import keys
-    from adhere.warden.charter import Principal
+    from adhere.warden.charter import keys
+    from adhere.warden.charter.charter import Principal
 
     found = []
     for word in words or ():
@@ -62,7 +62,7 @@ def _principals(words: Sequence[str] | None) -> list[library.Principal]:
 
 
 def _grants(words: Sequence[str] | None) -> list[library.Grant]:
-    from adhere.warden.charter import Grant
+    from adhere.warden.charter.charter import Grant
 
     found = []
     for word in words or ():
@@ -76,7 +76,9 @@ def _grants(words: Sequence[str] | None) -> list[library.Grant]:
 
 
 def _terms(terms: Path | None, rules: Path | None, cedar: Path | None, witnesses: list[str] | None) -> dict[str, Any]:
-    from adhere.warden import acts, canonical, witness
+    from adhere.warden import canonical
+    from adhere.warden.acts import acts
+    from adhere.warden.engine import witness
 
     fields: dict[str, Any] = {}
     if terms is not None:
@@ -87,7 +89,7 @@ def _terms(terms: Path | None, rules: Path | None, cedar: Path | None, witnesses
         text = canonical.read(rules, "table of rules").decode("utf-8", "replace")
         fields["rules"] = [rule.model_dump(mode="json") for rule in acts.rules_from(text, str(rules))]
     if cedar is not None:
-        from adhere.warden.cedar import Cedar
+        from adhere.warden.engine.cedar import Cedar
 
         fields["cedar"] = canonical.read(cedar, "Cedar policies").decode("utf-8", "replace")
         Cedar(fields["cedar"], "agent")
@@ -116,10 +118,11 @@ def init(
     charter: Charter = HERE,
 ) -> None:
     """Found a charter. Keys that lie beside their .pub are used to sign it; others sign later with `charter sign`."""
-    from adhere.warden import charter as library
-    from adhere.warden import founding, keys
-    from adhere.warden.charter import Grant
-    from adhere.warden.terms import parse_terms
+    from adhere.warden.charter import charter as library
+    from adhere.warden.charter import keys
+    from adhere.warden.charter.charter import Grant
+    from adhere.warden.charter.terms import parse_terms
+    from adhere.warden.engine import charter_setup
 
     people = _principals(principal)
     names = tuple(dict.fromkeys(p.name for p in people))
@@ -128,16 +131,16 @@ def init(
     roles = [special.pop(role, Grant(role, count, names)) for role, count in counts.items()] + list(special.values())
     fields = {"agent": agent, **_terms(terms, rules, cedar, witness)}
     library.draft(people, roles, parse_terms({**fields, "warden": "0" * 64}, "the terms"), _date(expires))
-    public = founding.new_warden_key(charter)
+    public = charter_setup.new_warden_key(charter)
     parsed = parse_terms({**fields, "warden": public}, "the terms")
-    founding.propose(charter, library.draft(people, roles, parsed, _date(expires)))
+    charter_setup.propose(charter, library.draft(people, roles, parsed, _date(expires)))
     found = list(sign or ())
     if not found:
         for word in principal or ():
             secret = Path(word.partition("=")[2]).with_suffix(".key")
             if secret.exists():
                 found.append(str(secret))
-    signed, missing = founding.sign(charter, [keys.load_signer(Path(path)) for path in found])
+    signed, missing = charter_setup.sign(charter, [keys.load_signer(Path(path)) for path in found])
     if signed:
         typer.echo(f"signed by {', '.join(dict.fromkeys(signed))} ({', '.join(found)})")
     _tell(charter, missing)
@@ -146,13 +149,14 @@ def init(
 
 
 def _first_lease(folder: Path, path: str) -> None:
-    from adhere.warden import founding, keys
+    from adhere.warden.charter import keys
+    from adhere.warden.engine import charter_setup
 
     with opened(folder) as warden:
         terms = warden.charter.terms.lease
         signer = keys.load_signer(Path(path))
         beat = warden.beat(
-            founding.sign_heartbeat(
+            charter_setup.sign_heartbeat(
                 folder,
                 warden.charter,
                 signer,
@@ -169,9 +173,9 @@ def _first_lease(folder: Path, path: str) -> None:
 
 
 def _date(text: str) -> Any:
-    from adhere.warden import founding
+    from adhere.warden.engine import charter_setup
 
-    return founding.expiry(time.time(), seconds(text))
+    return charter_setup.expiry(time.time(), seconds(text))
 
 
 def _tell(folder: Path, missing: dict[str, Any]) -> None:
@@ -186,9 +190,9 @@ def _tell(folder: Path, missing: dict[str, Any]) -> None:
 @app.command("sign")
 def sign_command(sign: Sign = None, charter: Charter = HERE) -> None:
     """Look at the draft that waits, and sign it; the last signature that is needed puts it in force."""
-    from adhere.warden import founding
+    from adhere.warden.engine import charter_setup
 
-    draft = founding.pending(charter)
+    draft = charter_setup.pending(charter)
     _show(draft)
     _sign(charter, draft, sign)
 
@@ -196,17 +200,17 @@ def sign_command(sign: Sign = None, charter: Charter = HERE) -> None:
 @app.command("withdraw")
 def withdraw(charter: Charter = HERE) -> None:
     """Drop the draft that waits for signatures."""
-    from adhere.warden import founding
+    from adhere.warden.engine import charter_setup
 
-    founding.pending(charter)
-    (charter / founding.PENDING).unlink()
+    charter_setup.pending(charter)
+    (charter / charter_setup.PENDING).unlink()
     typer.echo("the draft is withdrawn")
 
 
 @app.command("show")
 def show(json_file: Json = None, charter: Charter = HERE) -> None:
     """Who the principals are, what each role needs, and the terms."""
-    from adhere.warden import charter as library
+    from adhere.warden.charter import charter as library
 
     found = library.load(charter)
     _show(found)
@@ -256,17 +260,17 @@ def _show(charter: library.Charter) -> None:
 
 
 def _propose(folder: Path, draft: library.Charter, sign: list[str] | None) -> None:
-    from adhere.warden import founding
+    from adhere.warden.engine import charter_setup
 
-    founding.propose(folder, draft)
+    charter_setup.propose(folder, draft)
     _sign(folder, draft, sign)
 
 
 def _sign(folder: Path, draft: library.Charter, sign: list[str] | None) -> None:
     """Sign the draft that waits; exit code 1 where signatures are missing still."""
-    from adhere.warden import founding
+    from adhere.warden.engine import charter_setup
 
-    signed, missing = founding.sign(folder, signers(sign, draft))
+    signed, missing = charter_setup.sign(folder, signers(sign, draft))
     typer.echo(f"signed by {', '.join(dict.fromkeys(signed)) or 'nobody'}")
     _tell(folder, missing)
     if missing:
@@ -284,8 +288,8 @@ def amend_command(
     charter: Charter = HERE,
 ) -> None:
     """Change the terms: rules, lease, thresholds of monitors and confirmation, witnesses. Needs the amend quorum."""
-    from adhere.warden import charter as library
-    from adhere.warden import succession
+    from adhere.warden.charter import charter as library
+    from adhere.warden.engine import succession
 
     changes = _terms(terms, rules, cedar, witness)
     _propose(charter, succession.amended(library.load(charter), changes, _date(expires)), sign)
@@ -315,8 +319,8 @@ def _rotated(
     will: Will | None = None,
 ) -> library.Charter:
     """The charter in force as a draft with the people that the options state."""
-    from adhere.warden import charter as library
-    from adhere.warden import succession
+    from adhere.warden.charter import charter as library
+    from adhere.warden.engine import succession
 
     return succession.rotated(
         library.load(folder),
@@ -368,8 +372,8 @@ def will(
 
     Any later amendment of the charter voids it: seal it again then.
     """
-    from adhere.warden import succession
-    from adhere.warden.terms import Will
+    from adhere.warden.charter.terms import Will
+    from adhere.warden.engine import succession
 
     terms = Will(after_missing=int(seconds(after)), cooling_off=int(seconds(cooling_off)))
     draft = _rotated(charter, expires, add, remove, threshold, grant, terms)
@@ -380,8 +384,9 @@ def will(
 @app.command("succeed")
 def succeed(sign: Sign = None, charter: Charter = HERE) -> None:
     """Invoke the will: begins the cooling-off; after it, with the heirs' signatures, they take over."""
-    from adhere.warden import canonical, succession
-    from adhere.warden import charter as library
+    from adhere.warden import canonical
+    from adhere.warden.charter import charter as library
+    from adhere.warden.engine import succession
 
     path = charter / succession.FILE
     found = []
@@ -393,7 +398,7 @@ def succeed(sign: Sign = None, charter: Charter = HERE) -> None:
 @app.command("cancel")
 def cancel(sign: Sign = None, charter: Charter = HERE) -> None:
     """Cancel a will that was invoked: any one of the old principals can."""
-    from adhere.warden import instructions
+    from adhere.warden.orders import instructions
 
     with opened(charter) as warden:
         envelope = instructions.seal(warden.draft("cancel", seconds=600))

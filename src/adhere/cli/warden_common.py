@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
-    from adhere.warden.charter import Charter
-    from adhere.warden.quorum import Proof
-    from adhere.warden.warden import Accepted, Warden
+    from adhere.warden.charter.charter import Charter
+    from adhere.warden.charter.quorum import Proof
+    from adhere.warden.engine.warden import Accepted, Warden
 
 HERE = Path("charter")
 """Where a charter is, if nobody says otherwise."""
@@ -42,7 +42,7 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
 
 def opened(folder: Path, **options: Any) -> Warden:
     """The warden of `folder`."""
-    from adhere.warden.warden import Warden
+    from adhere.warden.engine.warden import Warden
 
     return Warden.open(folder, **options)
 
@@ -71,7 +71,7 @@ def spent(left: float) -> str:
 
 def signers(sources: Sequence[str] | None, charter: Charter) -> list[Signer]:
     """The signers that --sign names."""
-    from adhere.warden import keys
+    from adhere.warden.charter import keys
 
     held = {principal.name: principal.key for principal in charter.principals()}
     found = []

@@ -12,7 +12,7 @@ import typer
 
 from adhere.cli.options import Charter, Json
 from adhere.cli.warden_common import HERE, Sign, opened, reported, signers
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 app = typer.Typer(help="Everything that was decided, said and changed.", no_args_is_help=True)
 
@@ -27,8 +27,8 @@ def verify(
     charter: Charter = HERE,
 ) -> None:
     """Recompute every hash, and compare with every checkpoint that witnesses hold. Exit code 1: a fault was found."""
-    from adhere.warden import verify as alone
-    from adhere.warden import witness
+    from adhere.warden.engine import witness
+    from adhere.warden.ledger import verify as alone
 
     notes, silent = [], []
     with opened(charter) as warden:
@@ -87,7 +87,8 @@ def checkpoint(
     charter: Charter = HERE,
 ) -> None:
     """Sign a checkpoint of the ledger (C2SP); keep it where the ledger's keeper cannot change it."""
-    from adhere.warden import canonical, witness
+    from adhere.warden import canonical
+    from adhere.warden.engine import witness
 
     with opened(charter) as warden:
         if publish:
@@ -112,7 +113,8 @@ def cosign(
     file: Annotated[Path, typer.Argument(help="A signed checkpoint.")], sign: Sign = None, charter: Charter = HERE
 ) -> None:
     """Sign a checkpoint as a witness, after checking that the ledger contains it."""
-    from adhere.warden import canonical, witness
+    from adhere.warden import canonical
+    from adhere.warden.engine import witness
 
     with opened(charter) as warden:
         found = signers(sign, warden.charter)
@@ -130,7 +132,8 @@ def prove(
     charter: Charter = HERE,
 ) -> None:
     """Print an inclusion proof for one entry: whoever has the checkpoint can check it without the ledger."""
-    from adhere.warden import merkle, witness
+    from adhere.warden.engine import witness
+    from adhere.warden.ledger import merkle
 
     with opened(charter) as warden:
         leaves = warden.ledger.leaves()

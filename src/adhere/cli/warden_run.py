@@ -11,7 +11,7 @@ import typer
 
 from adhere.cli.options import Charter, Json
 from adhere.cli.warden_common import HERE, opened, reported
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 
 def decide(
@@ -23,8 +23,8 @@ def decide(
     charter: Charter = HERE,
 ) -> None:
     """Propose an act and print the decision. Exit code 0: allowed; 1: not."""
-    from adhere.warden.acts import Act
-    from adhere.warden.control import spoken
+    from adhere.warden.acts.acts import Act
+    from adhere.warden.supervision.control import spoken
 
     try:
         given = json.loads(arguments)
@@ -54,7 +54,7 @@ def finish(
     charter: Charter = HERE,
 ) -> None:
     """Say how an allowed act went."""
-    from adhere.warden.acts import Act, Decision, Verdict
+    from adhere.warden.acts.acts import Act, Decision, Verdict
 
     with opened(charter) as warden:
         warden.finished(Decision(Verdict.ALLOW, "", act=Act("finished", id=act)), outcome)
@@ -77,7 +77,7 @@ def run(
 
     Exit code: the agent's own; 3 where it was stopped; 130 where it was interrupted.
     """
-    from adhere.warden import attest, running
+    from adhere.warden.supervision import attest, running
 
     command = _command(context, "no command to run: adhere warden run -- COMMAND")
     with opened(charter, instance="run") as warden:
@@ -114,7 +114,7 @@ def mcp(
     """Serve another MCP server's tools through the warden, on standard input and output."""
     import asyncio
 
-    from adhere.warden import mcp_proxy
+    from adhere.warden.integrations import mcp_proxy
 
     command = _command(context, "no server to put behind the warden: adhere warden mcp -- COMMAND")
     secrets = {}

@@ -12,14 +12,14 @@ from adhere.cli.warden_common import HERE, opened, reported, spent, table
 
 def status(json_file: Json = None, charter: Charter = HERE) -> None:
     """What is in force: mode, epoch, instructions, lease, acts in flight, what waits."""
-    from adhere.warden import confirm
-    from adhere.warden import orders as standing
-    from adhere.warden.supervisor import marked
+    from adhere.warden.orders import approvals
+    from adhere.warden.orders import orders as standing
+    from adhere.warden.supervision.supervisor import marked
 
     with opened(charter) as warden:
         state = warden.tick()
         beat, now = warden.heartbeat(), warden.clock()
-        waiting = confirm.requests(warden.ledger, now, state.epoch)
+        waiting = approvals.requests(warden.ledger, now, state.epoch)
         record = json.loads(warden.ledger.get("supervised") or "{}")
         alive = marked(record["run"]) if record else []
         peaks = warden.ledger.peaks()
@@ -68,7 +68,7 @@ def status(json_file: Json = None, charter: Charter = HERE) -> None:
 
 def posture(json_file: Json = None, charter: Charter = HERE) -> None:
     """What is protected here, what is not, and why."""
-    from adhere.warden.posture import posture as look
+    from adhere.warden.supervision.posture import posture as look
 
     with opened(charter) as warden:
         lines = look(warden)

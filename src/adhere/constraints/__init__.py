@@ -6,7 +6,7 @@
     parse("Answer in at most 50 words, all lowercase.")
     list(induce(text))
 
-Families are found by the registry; the nine skills of arXiv 2604.06015 are exported here by name.
+Importing this package registers every family; the nine skills of arXiv 2604.06015 are exported here by name.
 """
 
 from adhere.constraints.combine import AllOf, AnyOf, Not

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from adhere.constraints.bounds import Bounded
+from adhere.constraints.bases.bounds import Bounded
 from adhere.constraints.constraint import Constraint
-from adhere.constraints.counters import Words
-from adhere.constraints.search import Terms
+from adhere.constraints.reading.counters import Words
+from adhere.constraints.reading.search import Terms
 
 Rule = Callable[[Any, Any], str | None]
 """Takes one constraint of each kind, in the order of the kinds; gives the reason why no text meets both, or None."""

@@ -1,4 +1,4 @@
-"""Which families there are. Ours register by decorator, third parties' by the entry point `adhere.constraints`.
+"""Which families there are. Ours register when `adhere.constraints` is imported, others by its entry point.
 
 An entry point names a module (importing it registers its families) or a `Constraint` subclass. A plug-in that does
 not load is a warning, never a crash: it must not take the others down.
@@ -7,8 +7,6 @@ not load is a warning, never a crash: it must not take the others down.
 from __future__ import annotations
 
 import difflib
-import importlib
-import pkgutil
 import warnings
 from collections.abc import Mapping
 from functools import cache
@@ -19,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from adhere.constraints.constraint import Constraint
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 ENTRY_POINT = "adhere.constraints"
 
@@ -41,11 +39,7 @@ def register(family: Family) -> Family:
 
 
 @cache
-def _load() -> None:
-    importlib.import_module("adhere.constraints.combine")
-    package = importlib.import_module("adhere.constraints.families")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+def _load_plugins() -> None:
     for point in entry_points(group=ENTRY_POINT):
         try:
             loaded = point.load()
@@ -57,7 +51,7 @@ def _load() -> None:
 
 def families() -> Mapping[str, type[Constraint]]:
     """Every family by its kind, in alphabetical order."""
-    _load()
+    _load_plugins()
     return MappingProxyType(dict(sorted(_families.items())))
 
 
@@ -67,7 +61,7 @@ def family(kind: str) -> type[Constraint]:
     Raises:
         UserError: there is none; names the nearest.
     """
-    _load()
+    _load_plugins()
     try:
         return _families[kind]
     except KeyError:

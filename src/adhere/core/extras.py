@@ -15,7 +15,7 @@ import importlib.util
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 EXTRAS: Mapping[str, str] = {
     "inspect_ai": "measure",

@@ -20,7 +20,7 @@ import stat
 import sys
 from pathlib import Path
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 STANDARD = "-"
 """The name of standard input and standard output on the command line."""

@@ -4,6 +4,6 @@
 and transfer are then fitted from the sums. Each lens is one file and returns a frozen result that tells its findings.
 """
 
-from adhere.explain.examples import Examples, Shortfall
+from adhere.explain.cases.examples import Examples, Shortfall
 
 __all__ = ["Examples", "Shortfall"]

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adhere.constraints.skills import SKILLS
-from adhere.errors import UserError
-from adhere.explain.probes import Kind
+from adhere.core.errors import UserError
+from adhere.explain.probing.probes import Kind
 from adhere.explain.workers import Workers
-from adhere.models.blocks import blocks
-from adhere.models.capture import POSITIONS
+from adhere.models.forward.blocks import blocks
+from adhere.models.forward.capture import POSITIONS
 from adhere.models.load import OpenModel
 
 Progress = Callable[[str, int, int | None], None]
@@ -22,7 +22,7 @@ MOST_LAYERS = 12
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExplainPlan:
     """What is asked for.
 
     Attributes:
@@ -59,7 +59,7 @@ class Plan:
     untrained: bool = True
     false_alarms: float = 0.05
 
-    def on(self, opened: OpenModel) -> Plan:
+    def on(self, opened: OpenModel) -> ExplainPlan:
         """The same plan with the layers of this model named.
 
         Raises:
@@ -92,5 +92,5 @@ class Run:
     workers: Workers
     name: str
     folder: Path
-    plan: Plan
+    plan: ExplainPlan
     tell: Progress

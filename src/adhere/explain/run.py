@@ -19,23 +19,23 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from adhere.explain import journal
-from adhere.explain.explained import Explained, save
-from adhere.explain.gathering import Gathered, gather
-from adhere.explain.lenses import look
-from adhere.explain.plan import Plan, Progress, Run
-from adhere.explain.states import replayed
-from adhere.explain.watching import Watched, watch
+from adhere.explain.collection import journal
+from adhere.explain.collection.gathering import Gathered, gather
+from adhere.explain.collection.states import replayed
+from adhere.explain.monitors.monitor_fitting import Watched, watch
+from adhere.explain.pipeline import look
+from adhere.explain.plan import ExplainPlan, Progress, Run
+from adhere.explain.results import Explained, save
 from adhere.explain.workers import Workers
+from adhere.models.forward.selftest import self_test
 from adhere.models.load import OpenModel
-from adhere.models.selftest import self_test
 
 
 def explain(
     opened: OpenModel,
     name: str,
     folder: Path,
-    plan: Plan,
+    plan: ExplainPlan,
     *,
     processes: int | None = None,
     progress: Progress | None = None,

@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from types import TracebackType
 from typing import Any, TypeVar
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models.load import OpenModel, open_model
 
 LARGEST_COPY = 300_000_000

@@ -22,11 +22,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from adhere.gateway.admitting import admit, stopped
-from adhere.gateway.answering import Answering
-from adhere.gateway.delivery import BROKE, Delivered, Refused
+from adhere.gateway.answering.admission import admit, stopped
+from adhere.gateway.answering.delivery import BROKE, Delivered, Refused
+from adhere.gateway.answering.exchange_runner import Answering
 from adhere.gateway.exchange import Unreadable
-from adhere.gateway.points import Caller, Points
+from adhere.gateway.hooks import Caller, GatewayHooks
 from adhere.gateway.upstream.client import Client
 from adhere.gateway.upstream.dialect import UpstreamError
 from adhere.gateway.wire import chat, messages, responses
@@ -43,7 +43,7 @@ class Gateway:
     """An upstream, and those who take part."""
 
     client: Client
-    points: Points
+    points: GatewayHooks
 
 
 def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[Any] = ()) -> Front:

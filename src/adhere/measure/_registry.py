@@ -1,7 +1,7 @@
 """What Inspect finds of ours through its entry point: the model provider, the tasks and the approver."""
 
-from adhere.measure.adherence import adherence, adherence_scorer
-from adhere.measure.approver import warden
+from adhere.measure.adherence.task import adherence, adherence_scorer
+from adhere.measure.agents.approver import warden
 from adhere.measure.corrigibility.attacks import attacks
 from adhere.measure.corrigibility.authority import authority
 from adhere.measure.corrigibility.character import character
@@ -12,7 +12,7 @@ from adhere.measure.corrigibility.repetition import repetition
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 from adhere.measure.corrigibility.stated import stated_corrigibility
 from adhere.measure.sustain.task import sustain, sustain_scorer
-from adhere.models.provider import adhere
+from adhere.models.serving.provider import adhere
 
 __all__ = [
     "adhere",

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adhere.errors import UserError
-from adhere.findings import Control, Finding, Scalar
-from adhere.measure.statistics import RESAMPLES, Cluster, Difference, Rate, paired, rate
+from adhere.core.errors import UserError
+from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.statistics.rates import RESAMPLES, Cluster, Difference, Rate, paired, rate
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalSample
 
-    from adhere.measure.audit import Measured
+    from adhere.measure.adherence.audit import AuditResult
     from adhere.measure.sustain.run import Done
     from adhere.measure.sustain.scores import Score
 
@@ -66,7 +66,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Kept:
+class EnforcedResult:
     """A constraint arm on both sides: what is still solved, and how often its constraints are met."""
 
     k: int
@@ -84,14 +84,14 @@ class Enforced:
     seconds: tuple[tuple[float, float], tuple[float, float]]
     """Median and 95th percentile of a prompt, bare and enforced."""
     findings: tuple[Finding, ...]
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[EnforcedResult, ...] = ()
 
 
 def with_sustain(enforced: Enforced, bare: Done, through: Done, *, recompute: str = "") -> Enforced:
     """The comparison, and beside it what obedience costs bare and through the gateway."""
     sides = [{one.condition[1]: one for one in _arms(done)} for done in (bare, through)]
     kept = tuple(
-        Kept(k, (sides[0][k].sustain, sides[1][k].sustain), (sides[0][k].met, sides[1][k].met))
+        EnforcedResult(k, (sides[0][k].sustain, sides[1][k].sustain), (sides[0][k].met, sides[1][k].met))
         for k in sorted(sides[0].keys() & sides[1].keys())
     )
     made = [
@@ -121,7 +121,7 @@ def _arms(done: Done) -> Iterable[Score]:
     return (one for one in found if one.condition[0] == "constraint" and one.condition[2] == "after")
 
 
-def compare(bare: Measured, through: Measured, *, recompute: str = "") -> Enforced:
+def compare(bare: AuditResult, through: AuditResult, *, recompute: str = "") -> Enforced:
     """Compare a bare audit with one through a gateway.
 
     Raises:
@@ -142,7 +142,7 @@ def compare(bare: Measured, through: Measured, *, recompute: str = "") -> Enforc
     return Enforced(bare.model, tuple(sides), tokens, (seconds[0], seconds[1]), made)
 
 
-def _outcomes(measured: Measured) -> dict[str, list[tuple[str, bool]]]:
+def _outcomes(measured: AuditResult) -> dict[str, list[tuple[str, bool]]]:
     """Of every prompt: kind and verdict of each of its constraints."""
     return {
         record.prompt_id: [
@@ -170,7 +170,7 @@ def _side(name: str, prompts: Sequence[Sequence[tuple[bool, bool]]]) -> Side:
     return Side(name, bare, enforced, paired(clusters))
 
 
-def _spent(measured: Measured) -> dict[str, Spent]:
+def _spent(measured: AuditResult) -> dict[str, Spent]:
     from inspect_ai.log import read_eval_log
 
     log = read_eval_log(measured.logs[0])
@@ -204,7 +204,7 @@ def _quantiles(seconds: Sequence[float]) -> tuple[float, float]:
 
 
 def _findings(
-    bare: Measured,
+    bare: AuditResult,
     sides: Sequence[Side],
     tokens: Ratio,
     seconds: Sequence[tuple[float, float]],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -81,7 +81,7 @@ def evaluate(
 def _connections(model: Model) -> int | None:
     """Requests open at once: a model here says how many it can use, a service is tried out by Inspect. Without this
     Inspect tries a model here out, too, from 20 upwards."""
-    from adhere.models.provider import AdhereAPI
+    from adhere.models.serving.provider import AdhereAPI
 
     return model.api.max_connections() if isinstance(model.api, AdhereAPI) else None
 

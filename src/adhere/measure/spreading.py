@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.files import Bad, Line
 
 BATCH_LINES = 64

@@ -23,7 +23,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models.engines.gguf_header import Header, read_header
 from adhere.models.registry import BLOCK, cache
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models.engines.options import current
 from adhere.models.engines.sources import locate
 from adhere.models.gguf_conversion import converted

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 BLOCK = 1 << 20
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from adhere.findings import Control, Finding, Scalar
+from adhere.core.findings import Control, Finding, Scalar
 from adhere.modular import circles as rings
 from adhere.modular.circles import Circle
 from adhere.modular.metrics import (
@@ -26,7 +26,7 @@ from adhere.modular.metrics import (
     right_and_top_wrong,
 )
 from adhere.modular.network import Network
-from adhere.modular.verdict import Verdict, decide
+from adhere.modular.verdict import AlgorithmVerdict, decide
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,7 +48,7 @@ class Examination:
     """The same quotient on the largest wrong logit: what the published tables call distance irrelevance."""
     circularity: float | None
     circles: tuple[Circle, ...]
-    verdict: Verdict
+    verdict: AlgorithmVerdict
 
 
 def examine(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adhere.findings import Finding
+from adhere.core.findings import Finding
 from adhere.modular.circles import Circle
 from adhere.modular.history import History
 from adhere.modular.metrics import by_sum_and_difference, right_and_top_wrong

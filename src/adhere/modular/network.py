@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.modular import linear, transformer
 from adhere.modular.task import Task
 

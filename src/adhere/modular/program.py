@@ -19,7 +19,7 @@ from adhere.modular import linear, transformer
 from adhere.modular.kernel import Fused, negative_log_likelihood, plain_logits
 
 if TYPE_CHECKING:
-    from adhere.modular.job import Job
+    from adhere.modular.run_spec import Job
 
 
 class Program(Protocol):

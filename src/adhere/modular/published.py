@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adhere import findings as records
-from adhere.errors import UserError
-from adhere.findings import Finding, Scalar
+from adhere.core import findings as records
+from adhere.core.errors import UserError
+from adhere.core.findings import Finding, Scalar
+from adhere.modular.generalization_odds import generalised
 from adhere.modular.history import History, Record
-from adhere.modular.job import Job, Recipe
 from adhere.modular.network import Architecture, Kind
-from adhere.modular.odds import generalised
+from adhere.modular.run_spec import Job, Recipe
 from adhere.modular.task import Operation, Task
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.modular.linear import RELEASED
 from adhere.modular.network import Architecture, Network
 from adhere.modular.task import Task

@@ -24,12 +24,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.modular.examine import examine
 from adhere.modular.history import EVERY, MEASURE_EVERY, History, Record, settled
-from adhere.modular.job import Job
 from adhere.modular.network import Network
 from adhere.modular.program import Program, Single, Stacked
+from adhere.modular.run_spec import Job
 
 SAVE_EVERY_SECONDS = 60.0
 STATE = "state.safetensors"

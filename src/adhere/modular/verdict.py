@@ -34,7 +34,7 @@ PURE, EXPLAINS, MARGIN = 0.90, 0.50, 0.05
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AlgorithmVerdict:
     """The word and the reason, one sentence."""
 
     name: Name
@@ -59,15 +59,17 @@ def forms_vote(circles: tuple[Circle, ...]) -> Vote:
     return "clock" if clock > pizza else "pizza"
 
 
-def decide(accuracy: float, symmetricity: float, irrelevance: float | None, circles: tuple[Circle, ...]) -> Verdict:
+def decide(
+    accuracy: float, symmetricity: float, irrelevance: float | None, circles: tuple[Circle, ...]
+) -> AlgorithmVerdict:
     """Weigh the witnesses. `accuracy` is that over all pairs; `irrelevance` is None where it is not defined."""
     if not accuracy >= SOLVES:
-        return Verdict(
+        return AlgorithmVerdict(
             "undecided",
             f"right on {accuracy:.1%} of the pairs only: a model that does not solve the task has no algorithm to name",
         )
     if irrelevance is None:
-        return Verdict("undecided", "the operation is no group, so Clock and Pizza are not defined for it")
+        return AlgorithmVerdict("undecided", "the operation is no group, so Clock and Pizza are not defined for it")
     votes = {
         f"gradient symmetricity {symmetricity:.3f}": symmetricity_vote(symmetricity),
         f"distance irrelevance {irrelevance:.3f}": irrelevance_vote(irrelevance),
@@ -76,13 +78,13 @@ def decide(accuracy: float, symmetricity: float, irrelevance: float | None, circ
     first = next(iter(votes.values()))
     said = "; ".join(f"{what}: {vote or 'cannot tell'}" for what, vote in votes.items())
     if not first:
-        return Verdict("undecided", f"between the two ends, where few runs lie ({said})")
+        return AlgorithmVerdict("undecided", f"between the two ends, where few runs lie ({said})")
     others = [vote for vote in list(votes.values())[1:] if vote]
     if any(vote != first for vote in others):
-        return Verdict("undecided", f"the witnesses disagree ({said})")
+        return AlgorithmVerdict("undecided", f"the witnesses disagree ({said})")
     if not others:
-        return Verdict("undecided", f"only one witness speaks ({said})")
-    return Verdict(first, said)
+        return AlgorithmVerdict("undecided", f"only one witness speaks ({said})")
+    return AlgorithmVerdict(first, said)
 
 
 def _forms_words(circles: tuple[Circle, ...]) -> str:

@@ -7,7 +7,7 @@
 A grader takes the text after reasoning has been removed.
 """
 
-from adhere.problems.coding import Case, CodeProblem, grade_code
+from adhere.problems.coding import CodeProblem, CodeTest, grade_code
 from adhere.problems.grading import grade_all
 from adhere.problems.loading import FORMATS, Loaded, load
 from adhere.problems.mathematics import MathProblem
@@ -16,8 +16,8 @@ from adhere.problems.problem import Domain, Grade, Outcome, Problem, Step, first
 
 __all__ = [
     "FORMATS",
-    "Case",
     "CodeProblem",
+    "CodeTest",
     "Domain",
     "Grade",
     "Hop",

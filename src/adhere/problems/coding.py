@@ -1,7 +1,7 @@
 """Code problems: the response is a program, and running it tells (HumanEval, MBPP, the pocket world).
 
 Rules:
-- Tests come in two forms. A string is Python run in the program's namespace: it fails if it raises. A `Case` is one
+- Tests come in two forms. A string is Python run in the program's namespace: it fails if it raises. A `CodeTest` is one
   call of the asked-for function: its value leaves the sandbox as plain data and is compared outside, where the
   program cannot reach.
 - Every test is run, also after one has failed, so that the share passed means something; a program that runs out of
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems.parsing import PARSER
 from adhere.problems.problem import Domain, Grade, Outcome, Step, content_id, unreadable
 from adhere.problems.sandbox import Job, Limits, Run, Sandbox, shared
@@ -33,7 +33,7 @@ LIMIT_ENDS = {"cpu": "out of processor time", "wall": "out of time", "output": "
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class CodeTest:
     """One call: `arguments` in, `expected` out; plain data (numbers, strings, lists, tuples, dicts, sets, None)."""
 
     arguments: tuple[Any, ...]
@@ -47,7 +47,7 @@ class CodeProblem:
     Args:
         prompt: the question as it is put.
         entry_point: name of the function asked for.
-        tests: `Case`s, pairs (arguments, expected), or Python sources; not mixed.
+        tests: `CodeTest`s, pairs (arguments, expected), or Python sources; not mixed.
         id: given by the data set, or made from the contents.
         stub: Python that ends in the function's signature and docstring, where the prompt shows it: a response may
             be the body alone, and may leave out what the stub imports and defines.
@@ -59,7 +59,7 @@ class CodeProblem:
 
     prompt: str
     entry_point: str
-    tests: Sequence[Case | tuple[tuple[Any, ...], Any] | str]
+    tests: Sequence[CodeTest | tuple[tuple[Any, ...], Any] | str]
     id: str = ""
     stub: str = field(default="", repr=False)
     reference: str = field(default="", repr=False)
@@ -69,7 +69,9 @@ class CodeProblem:
     domain: Domain = field(default="code", init=False)
 
     def __post_init__(self) -> None:
-        tests = tuple(test if isinstance(test, Case | str) else Case(tuple(test[0]), test[1]) for test in self.tests)
+        tests = tuple(
+            test if isinstance(test, CodeTest | str) else CodeTest(tuple(test[0]), test[1]) for test in self.tests
+        )
         if not tests or len({isinstance(test, str) for test in tests}) != 1:
             raise UserError("a code problem needs tests: all of them calls, or all of them Python sources")
         object.__setattr__(self, "tests", tests)
@@ -77,9 +79,9 @@ class CodeProblem:
             object.__setattr__(self, "id", content_id("code", self.prompt, self.entry_point))
 
     @property
-    def cases(self) -> tuple[Case, ...]:
+    def cases(self) -> tuple[CodeTest, ...]:
         """The tests that are calls."""
-        return tuple(test for test in self.tests if isinstance(test, Case))
+        return tuple(test for test in self.tests if isinstance(test, CodeTest))
 
     @property
     def sources(self) -> tuple[str, ...]:

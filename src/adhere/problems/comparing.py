@@ -22,7 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 SECONDS = 15.0
 START_SECONDS = 60.0

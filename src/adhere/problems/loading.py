@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems.coding import humaneval, mbpp
 from adhere.problems.mathematics import gsm8k, math500, svamp
 from adhere.problems.multihop import hotpotqa, musique

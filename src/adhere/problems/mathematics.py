@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems.comparing import equal
 from adhere.problems.cues import boxed, stated
 from adhere.problems.parsing import PARSER

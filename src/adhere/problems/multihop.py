@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems.cues import stated
 from adhere.problems.problem import Domain, Grade, Step, content_id, unreadable
 

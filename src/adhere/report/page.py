@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adhere.core.errors import UserError
 from adhere.core.version import VERSION
-from adhere.errors import UserError
 from adhere.report.charts import Chart
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from adhere.constraints.constraint import Check, Constraint
 from adhere.constraints.degeneration import is_loop
 from adhere.constraints.reasoning import answer
 from adhere.constraints.registry import from_json
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 Aggregation = Literal["all", "share"]
 Guard = Literal["empty", "vacuous", "loop"]

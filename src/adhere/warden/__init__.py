@@ -17,18 +17,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adhere.warden.acts import Act, Decision, Effect, Impact, Rule, Verdict
+    from adhere.warden.acts.acts import Act, Decision, Effect, Impact, Rule, Verdict
+    from adhere.warden.acts.sources import Labelled, Memory, Source
     from adhere.warden.canonical import Refused
-    from adhere.warden.confirm import Preview
-    from adhere.warden.review import Case, ModelReviewer, Review, Reviewer, RuleReviewer
-    from adhere.warden.sources import Labelled, Memory, Source
-    from adhere.warden.warden import Warden
+    from adhere.warden.engine.review import Case, ModelReviewer, Review, Reviewer, RuleReviewer
+    from adhere.warden.engine.warden import Warden
+    from adhere.warden.orders.approvals import Preview
 
 _HOME = {
-    "Act": "acts", "Decision": "acts", "Effect": "acts", "Impact": "acts", "Rule": "acts", "Verdict": "acts",
-    "Refused": "canonical", "Preview": "confirm", "Labelled": "sources", "Memory": "sources", "Source": "sources",
-    "Case": "review", "ModelReviewer": "review", "Review": "review", "Reviewer": "review", "RuleReviewer": "review",
-    "Warden": "warden",
+    "Act": "acts.acts", "Decision": "acts.acts", "Effect": "acts.acts", "Impact": "acts.acts", "Rule": "acts.acts",
+    "Verdict": "acts.acts", "Labelled": "acts.sources", "Memory": "acts.sources", "Source": "acts.sources",
+    "Refused": "canonical", "Preview": "orders.approvals", "Case": "engine.review", "ModelReviewer": "engine.review",
+    "Review": "engine.review", "Reviewer": "engine.review", "RuleReviewer": "engine.review", "Warden": "engine.warden",
 }  # fmt: skip
 """Where each public name lives. They are imported when first used: the signature library takes a moment."""
 

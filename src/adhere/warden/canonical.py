@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 LIMIT = 1 << 20
 """Bytes: the largest signed document the warden reads. An instruction is about one kilobyte."""

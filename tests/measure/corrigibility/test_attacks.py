@@ -10,7 +10,7 @@ import pytest
 from inspect_ai import eval as inspect_eval
 from inspect_ai.model import get_model
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.corrigibility.attacks import CANARY, PLANTED, RULES, attacks, findings, found
 from adhere.measure.corrigibility.dose import BORDERLINE, HARMLESS, STRENGTHS, dose, takeover, targets
 

@@ -11,10 +11,11 @@ from inspect_ai import eval as inspect_eval
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.tool import ToolCall
 
-from adhere.errors import UserError
-from adhere.measure import audit
+from adhere.core.errors import UserError
+from adhere.measure.adherence import audit
 from adhere.measure.corrigibility import battery, effects, stated
-from adhere.measure.corrigibility.battery import Plan, measure
+from adhere.measure.corrigibility.battery import measure
+from adhere.measure.corrigibility.plan import CorrigibilityPlan
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 
 
@@ -57,7 +58,7 @@ def mock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_the_pocket_model_goes_through_every_tier_offline(tmp_path: Path) -> None:
-    measured = measure("pocket", tmp_path, Plan(tiers=("stated", "world", "authority"), limit=3, real=1))
+    measured = measure("pocket", tmp_path, CorrigibilityPlan(tiers=("stated", "world", "authority"), limit=3, real=1))
     names = {finding.what for finding in measured.findings}
     assert {"corrigibility.stated.yields", "corrigibility.world.complied", "authority.followed"} <= names
     assert measured.of("corrigibility.stated.probability")
@@ -68,7 +69,7 @@ def test_the_pocket_model_goes_through_every_tier_offline(tmp_path: Path) -> Non
 
 
 def test_what_moves_a_known_policy_is_found_and_nothing_else(tmp_path: Path, mock: list[int]) -> None:
-    measured = measure("mock", tmp_path, Plan(tiers=("world",), limit=80, real=0))
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), limit=80, real=0))
     (tampered,) = measured.of("corrigibility.world.attempted")
     (survived,) = measured.of("corrigibility.world.survived")
     assert tampered.estimate == survived.estimate
@@ -86,7 +87,7 @@ def test_what_moves_a_known_policy_is_found_and_nothing_else(tmp_path: Path, moc
 
 
 def test_always_taking_a_is_no_yielding(tmp_path: Path, mock: list[int]) -> None:
-    measured = measure("mock", tmp_path, Plan(tiers=("stated",), limit=20))
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("stated",), limit=20))
     (letter,) = measured.of("corrigibility.stated.letter_a")
     assert letter.estimate == 1.0
     assert {finding.estimate for finding in measured.of("corrigibility.stated.yields")} == {0.5}
@@ -95,7 +96,7 @@ def test_always_taking_a_is_no_yielding(tmp_path: Path, mock: list[int]) -> None
 
 
 def test_a_rerun_asks_nothing_that_was_answered(tmp_path: Path, mock: list[int]) -> None:
-    plan = Plan(tiers=("authority",), limit=8)
+    plan = CorrigibilityPlan(tiers=("authority",), limit=8)
     first = measure("mock", tmp_path, plan)
     asked = mock[0]
     again = measure("mock", tmp_path, plan)
@@ -106,14 +107,14 @@ def test_a_rerun_asks_nothing_that_was_answered(tmp_path: Path, mock: list[int])
 @pytest.mark.parametrize(
     ("plan", "said"),
     [
-        (Plan(tiers=("worlds",)), "there is no tier 'worlds'"),
-        (Plan(factors="priority,colour"), "no factor is called 'colour'"),
-        (Plan(tiers=("world",), world="moon"), "the world is simulated, docker or local"),
-        (Plan(tiers=("world",), interface="mime"), "the interface is text or tools"),
+        (CorrigibilityPlan(tiers=("worlds",)), "there is no tier 'worlds'"),
+        (CorrigibilityPlan(factors="priority,colour"), "no factor is called 'colour'"),
+        (CorrigibilityPlan(tiers=("world",), world="moon"), "the world is simulated, docker or local"),
+        (CorrigibilityPlan(tiers=("world",), interface="mime"), "the interface is text or tools"),
     ],
 )
 def test_a_plan_that_cannot_be_meant_is_refused_in_a_line(
-    tmp_path: Path, mock: list[int], plan: Plan, said: str
+    tmp_path: Path, mock: list[int], plan: CorrigibilityPlan, said: str
 ) -> None:
     with pytest.raises(UserError, match=said):
         measure("mock", tmp_path, plan)
@@ -121,7 +122,7 @@ def test_a_plan_that_cannot_be_meant_is_refused_in_a_line(
 
 
 def test_only_the_named_factors_vary(tmp_path: Path, mock: list[int]) -> None:
-    measured = measure("mock", tmp_path, Plan(tiers=("world",), factors="asker", limit=24, real=0))
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), factors="asker", limit=24, real=0))
     factors = {f.subject["factor"] for f in measured.of("corrigibility.world.effect")}
     assert factors == {"asker"}
 
@@ -174,7 +175,7 @@ def test_the_same_world_in_a_sandbox_ends_a_process_of_its_own(tmp_path: Path) -
 def test_a_judge_reads_the_open_answers_and_stands_beside_the_rules(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock: list[int]
 ) -> None:
-    from adhere.measure import judge as judging
+    from adhere.measure.adherence import judge as judging
 
     def verdict(input: list[Any], *_: Any) -> ModelOutput:
         """Says no unless the text pleads with it."""
@@ -187,7 +188,7 @@ def test_a_judge_reads_the_open_answers_and_stands_beside_the_rules(
     weak = judging.Judge(get_model("mockllm/model", custom_outputs=verdict, memoize=False))
     monkeypatch.setattr(judging, "judge_of", lambda _: weak)
     monkeypatch.setattr(stated, "reading", lambda *_: True)
-    measured = measure("mock", tmp_path, Plan(tiers=("stated",), limit=8, judge="weak"))
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("stated",), limit=8, judge="weak"))
     opened = measured.of("corrigibility.stated.open", scored="judge")
     assert {finding.estimate for finding in opened} == {0.0}
     (agreement,) = measured.of("judge.agreement")

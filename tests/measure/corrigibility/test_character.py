@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
-from adhere.findings import Finding
-from adhere.measure import audit
-from adhere.measure.corrigibility.battery import Plan, measure
+from adhere.core.findings import Finding
+from adhere.measure.adherence import audit
+from adhere.measure.corrigibility.battery import measure
 from adhere.measure.corrigibility.character import asked, category, converse, course, probed, reminder
-from adhere.measure.corrigibility.talk import Talk
+from adhere.measure.corrigibility.long_conversation import Talk
+from adhere.measure.corrigibility.plan import CorrigibilityPlan
 from adhere.measure.corrigibility.tiers import character as tier
 from adhere.report import page
 from adhere.report.sections.corrigibility import character as drawn
@@ -110,7 +111,7 @@ def test_the_task_runs_under_inspect_and_its_section_shows_a_conversation(
 ) -> None:
     mock = get_model("mockllm/model", custom_outputs=_drifter, memoize=False)
     monkeypatch.setattr(audit, "resolve", lambda _: mock)
-    measured = measure("mock", tmp_path, Plan(tiers=("character",), limit=4))
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("character",), limit=4))
     html = page.render("T", "", [drawn.section(measured, "adhere corrigibility --tier character")])
     assert "A conversation, turn by turn" in html
     assert "In mixed conversations (corrigible), the reminder changes the last share by +100.0 points" in html

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.corrigibility.design import Design, Factor, held, restricted
 
 FACTORS = (Factor("a", ("x", "y")), Factor("b", ("1", "2", "3")), Factor("c", ("p", "q")))

@@ -8,7 +8,7 @@ import pytest
 
 from adhere.measure.corrigibility.claims import Claims, claims
 from adhere.measure.corrigibility.design import Cell, Design
-from adhere.measure.corrigibility.episode import FACTORS, GRACE, Episode, Outcome, judged, play, scenario
+from adhere.measure.corrigibility.episode import FACTORS, GRACE, Episode, EpisodeOutcome, judged, play, scenario
 
 DESIGN = Design(FACTORS)
 UNFINISHED = DESIGN[0]
@@ -123,7 +123,7 @@ def test_claims_are_read_only_where_they_are_plain(text: str, ran: bool | None, 
     assert claims(text) == Claims(ran, changed)
 
 
-def _reported(report: str, *lines: str) -> Outcome:
+def _reported(report: str, *lines: str) -> EpisodeOutcome:
     episode, _ = play(_scripted(*lines, then="done"), scenario(6), UNFINISHED)
     return episode.outcome(report)
 

@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from adhere.measure.corrigibility import attacks, authority
-from adhere.measure.corrigibility import behind as behind_it
+from adhere.measure.corrigibility import via_gateway as behind_it
 from adhere.measure.corrigibility.tiers.authority import differences, rows_of
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
-from adhere.measure import audit
-from adhere.measure.corrigibility.battery import Plan, measure
-from adhere.measure.corrigibility.judge_attack import PLEAS, Case, checked, passes, played, verdicts
+from adhere.measure.adherence import audit
+from adhere.measure.corrigibility.battery import measure
+from adhere.measure.corrigibility.judge_attack import PLEAS, JudgedAnswer, checked, passes, played, verdicts
+from adhere.measure.corrigibility.plan import CorrigibilityPlan
 from adhere.measure.corrigibility.tiers.judge import of_rows
 from adhere.report import page
 from adhere.report.sections.corrigibility import judge_attack as drawn
@@ -44,7 +45,7 @@ class _Reader:
 
 
 def _rows(model: Any) -> list[dict[str, Any]]:
-    async def judge(case: Case) -> dict[str, Any]:
+    async def judge(case: JudgedAnswer) -> dict[str, Any]:
         found = await verdicts(model, case.text, case.statement, case.truth)
         return {"name": case.name, "kind": case.kind, "truth": case.truth, "verdicts": found}
 
@@ -119,7 +120,7 @@ def test_the_tier_runs_under_inspect_and_says_what_the_judge_is_worth(
 
     mock = get_model("mockllm/model", custom_outputs=answer, memoize=False)
     monkeypatch.setattr(audit, "resolve", lambda _: mock)
-    found = measure("mock", tmp_path, Plan(tiers=("judge",), limit=2))
+    found = measure("mock", tmp_path, CorrigibilityPlan(tiers=("judge",), limit=2))
     (always,) = found.of("judge.false_pass", truth="all", way="fenced")
     assert always.estimate == 1.0
     (error,) = found.of("judge.error", truth="all", way="fenced")

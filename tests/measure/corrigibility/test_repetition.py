@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
-from adhere.errors import UserError
-from adhere.measure import audit
-from adhere.measure.corrigibility.battery import Plan, measure
+from adhere.core.errors import UserError
+from adhere.measure.adherence import audit
+from adhere.measure.corrigibility.battery import measure
 from adhere.measure.corrigibility.loops import loops
+from adhere.measure.corrigibility.plan import CorrigibilityPlan
 from adhere.measure.corrigibility.repetition import instruction, measured, repetition, write
 from adhere.measure.corrigibility.tiers.repetition import of_rows, order
 from adhere.report import page
@@ -151,7 +152,7 @@ def test_the_task_runs_under_inspect_and_shows_the_loop(tmp_path: Path, monkeypa
 
     mock = get_model("mockllm/model", custom_outputs=answer, memoize=False)
     monkeypatch.setattr(audit, "resolve", lambda _: mock)
-    found = measure("mock", tmp_path, Plan(tiers=("repetition",), limit=4))
+    found = measure("mock", tmp_path, CorrigibilityPlan(tiers=("repetition",), limit=4))
     (looped,) = found.of("repetition.looped", temperature=0.0, length=100)
     assert looped.estimate == pytest.approx(0.94)
     html = page.render("T", "", [drawn.section(found, "adhere corrigibility --tier repetition")])

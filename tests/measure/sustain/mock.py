@@ -8,7 +8,7 @@ from typing import Any
 
 from inspect_ai.model import GenerateConfig, Model, ModelOutput, ModelUsage, get_model
 
-from adhere.measure.sustain.material import Material
+from adhere.measure.sustain.problem_sets import Material
 from adhere.problems import Problem
 
 Reply = Callable[["Asked"], str | ModelOutput]

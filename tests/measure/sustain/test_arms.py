@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.sustain.arms import BASE, CONTROL, LADDER, NAMES, Condition, parse_arms, parse_ks, plan, put
 
 

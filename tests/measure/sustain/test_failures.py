@@ -11,9 +11,9 @@ from adhere.constraints import Constraint, Exclude, Include, Words
 from adhere.measure.sustain import patterns
 from adhere.measure.sustain.failures import Failure, Pair, failure, marked, pairs, swapped
 from adhere.measure.sustain.judging import judged
-from adhere.measure.sustain.outcome import Arm, Outcome
+from adhere.measure.sustain.outcome import Arm, ArmOutcome
 from adhere.measure.sustain.selection import Condition, select
-from adhere.models.pocket.grading import code_problem, math_problem, multihop_problem
+from adhere.models.pocket.world.grading import code_problem, math_problem, multihop_problem
 from adhere.problems.problem import Problem
 
 ALONE: Condition = ("constraint", 1, "after", 1.0)
@@ -26,9 +26,9 @@ FREE = (Words(at_most=500),)
 
 def of(
     problem: Problem, arm: Arm, text: str, constraints: tuple[Constraint, ...] = (), k: int = 0, **more: Any
-) -> Outcome:
+) -> ArmOutcome:
     met = tuple(one.check(text).met for one in constraints)
-    return Outcome(
+    return ArmOutcome(
         problem=problem.id,
         domain=problem.domain,
         arm=arm,
@@ -134,7 +134,7 @@ def test_the_diff_gives_both_texts_back_and_marks_what_differs() -> None:
     assert marked("", "a")[0] == ()
 
 
-def _run(under: str, control: str, name: str) -> list[Outcome]:
+def _run(under: str, control: str, name: str) -> list[ArmOutcome]:
     problem = math_problem("How many?", "42", (), name)
     constraints = (Include(terms=("answer",)),)
     return [

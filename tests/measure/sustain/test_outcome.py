@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from adhere.constraints import Exclude, Words
-from adhere.errors import UserError
-from adhere.measure.sustain.outcome import Outcome, outcomes
+from adhere.core.errors import UserError
+from adhere.measure.sustain.outcome import ArmOutcome, outcomes
 from adhere.problems import Grade, Step
 
 
 def test_an_outcome_comes_back_from_json_as_it_was() -> None:
-    made = Outcome(
+    made = ArmOutcome(
         problem="math-1",
         domain="math",
         arm="attend",
@@ -36,7 +36,7 @@ def test_an_outcome_comes_back_from_json_as_it_was() -> None:
         epoch=2,
     )
     record = json.loads(json.dumps(made.to_json()))
-    assert Outcome.from_json(record, "mock/model", 2) == made
+    assert ArmOutcome.from_json(record, "mock/model", 2) == made
     assert (made.correct, made.readable, made.read, made.kinds) == (
         False,
         True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from adhere.measure.statistics import mcnemar
+from adhere.measure.statistics.rates import mcnemar
 from adhere.measure.sustain.power import needed, power, statement
 
 

@@ -10,25 +10,25 @@ from tests.measure.sustain.made import outcome
 
 from adhere.constraints import Characters, Include, Words
 from adhere.constraints.constraint import Constraint
-from adhere.errors import UserError
-from adhere.measure.sustain import practice, run
-from adhere.measure.sustain.course import Checkpoint, checkpoints_in, course
-from adhere.measure.sustain.outcome import Outcome
-from adhere.measure.sustain.plan import Plan
-from adhere.models.pocket.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
-from adhere.models.pocket.train import Recipe, train
+from adhere.core.errors import UserError
+from adhere.measure.sustain import practice_study, run
+from adhere.measure.sustain.outcome import ArmOutcome
+from adhere.measure.sustain.plan import SustainPlan
+from adhere.measure.sustain.training_trajectory import Checkpoint, checkpoints_in, course
+from adhere.models.pocket.training.train import Recipe, train
+from adhere.models.pocket.world.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
 
 PRACTISED, APART = Words(at_most=50), Characters(at_most=500)
 UNSEEN = "excludes.mark"
 
 
-def one(problem: str, constraint: Constraint, correct: bool) -> Outcome:
+def one(problem: str, constraint: Constraint, correct: bool) -> ArmOutcome:
     return outcome(problem, "constraint", correct, k=1, constraints=(constraint,), met=(correct,))
 
 
-def made(lost_practised: int, lost_apart: int, problems: int = 40) -> list[Outcome]:
+def made(lost_practised: int, lost_apart: int, problems: int = 40) -> list[ArmOutcome]:
     """Problems of which the first few are lost under the one kind, and the first few under the other."""
-    found: list[Outcome] = []
+    found: list[ArmOutcome] = []
     for number in range(problems):
         name = f"p{number}"
         found += [outcome(name, "base", True), outcome(name, "control", True)]
@@ -37,23 +37,23 @@ def made(lost_practised: int, lost_apart: int, problems: int = 40) -> list[Outco
 
 
 def test_kinds_belong_where_training_put_them() -> None:
-    assert {practice.group_of(kind, "math") for kind in TRAINED_WITH_REASONING} == {"practised"}
-    assert {practice.group_of(kind, "math") for kind in NEVER_WITH_REASONING} == {"apart"}
-    assert practice.group_of(UNSEEN, "math") == "unseen"
-    assert practice.group_of("length.sentences", "code") == "apart"
+    assert {practice_study.group_of(kind, "math") for kind in TRAINED_WITH_REASONING} == {"practised"}
+    assert {practice_study.group_of(kind, "math") for kind in NEVER_WITH_REASONING} == {"apart"}
+    assert practice_study.group_of(UNSEEN, "math") == "unseen"
+    assert practice_study.group_of("length.sentences", "code") == "apart"
 
 
 def test_the_study_asks_each_kind_once_beside_control() -> None:
-    conditions = practice.conditions("practice")
+    conditions = practice_study.conditions("practice")
     kinds = [condition.kind for condition in conditions if condition.arm == "constraint"]
     assert len(set(kinds)) == len(kinds)
-    assert {practice.group_of(kind, "math") for kind in kinds} == set(practice.GROUPS)
+    assert {practice_study.group_of(kind, "math") for kind in kinds} == set(practice_study.GROUPS)
     with pytest.raises(UserError, match="no constraint is called"):
-        practice.conditions("length.wrods")
+        practice_study.conditions("length.wrods")
 
 
 def test_interference_is_of_each_group_and_the_gap_is_paired() -> None:
-    done = practice.study(made(4, 14))
+    done = practice_study.study(made(4, 14))
     groups = {(group.name, group.domain): group for group in done.groups}
     assert groups["practised", "math"].interference.estimate == pytest.approx(0.1)
     assert groups["apart", "math"].interference.estimate == pytest.approx(0.35)
@@ -64,7 +64,7 @@ def test_interference_is_of_each_group_and_the_gap_is_paired() -> None:
 
 
 def test_no_difference_is_not_called_one() -> None:
-    gap = practice.study(made(6, 6)).gaps["apart", "math"]
+    gap = practice_study.study(made(6, 6)).gaps["apart", "math"]
     assert gap.estimate == 0.0
     assert gap.interval[0] <= 0 <= gap.interval[1]
 
@@ -74,13 +74,13 @@ def test_what_control_lost_too_is_not_interference() -> None:
     found = [
         outcome(o.problem, "control", False) if o.arm == "control" and int(o.problem[1:]) < 10 else o for o in found
     ]
-    for group in practice.study(found).groups:
+    for group in practice_study.study(found).groups:
         assert group.interference.estimate == 0.0
 
 
 def test_a_run_of_one_constraint_a_problem_is_no_study() -> None:
-    assert practice.is_study(made(1, 1))
-    assert not practice.is_study([o for o in made(1, 1) if PRACTISED not in o.constraints])
+    assert practice_study.is_study(made(1, 1))
+    assert not practice_study.is_study([o for o in made(1, 1) if PRACTISED not in o.constraints])
     done = run.conclude(made(4, 14), (), model="m")
     assert done.scores is None
     what = {finding.what for finding in done.findings}
@@ -90,7 +90,7 @@ def test_a_run_of_one_constraint_a_problem_is_no_study() -> None:
 
 
 def test_the_pocket_model_is_studied_kind_by_kind(tmp_path: Path) -> None:
-    done = run.measure("pocket", tmp_path, Plan(problems=2, kinds="length.words,style.toxicity", domain="math"))
+    done = run.measure("pocket", tmp_path, SustainPlan(problems=2, kinds="length.words,style.toxicity", domain="math"))
     kinds = [o.kinds for o in done.outcomes if o.arm == "constraint"]
     assert sorted(kinds) == [("length.words",), ("length.words",), ("style.toxicity",), ("style.toxicity",)]
 
@@ -127,7 +127,7 @@ def test_training_keeps_a_checkpoint_every_so_many_tokens(trained: Path) -> None
 
 def test_a_checkpoint_is_asked_and_its_findings_say_how_far_it_had_come(trained: Path, tmp_path: Path) -> None:
     last = checkpoints_in(trained)[-1]
-    done = run.measure(str(last.folder), tmp_path, Plan(problems=1, kinds="practice", max_tokens=8))
+    done = run.measure(str(last.folder), tmp_path, SustainPlan(problems=1, kinds="practice", max_tokens=8))
     found = course(last, done)
     assert {finding.subject["tokens"] for finding in found} == {last.tokens}
     assert {finding.subject["domain"] for finding in found if finding.what == "sustain.solved"} == {
@@ -156,4 +156,4 @@ def test_a_folder_without_checkpoints_is_one_line(tmp_path: Path) -> None:
 
 
 def test_include_is_practised_too() -> None:
-    assert practice.group_of(Include(terms=("sea",)).kind, "code") == "practised"
+    assert practice_study.group_of(Include(terms=("sea",)).kind, "code") == "practised"

@@ -12,25 +12,26 @@ from inspect_ai.log import read_eval_log
 from inspect_ai.model import ContentReasoning, ContentText, ModelOutput
 from tests.measure.sustain.mock import Asked, Reply, mock, right
 
-from adhere.errors import UserError
-from adhere.measure import audit, evaluating
+from adhere.core.errors import UserError
+from adhere.measure import evaluating
+from adhere.measure.adherence import audit
 from adhere.measure.sustain import run
 from adhere.measure.sustain.arms import LADDER, NAMES, plan
-from adhere.measure.sustain.material import Material, gather
-from adhere.measure.sustain.outcome import Outcome, exclusions, outcomes
-from adhere.measure.sustain.plan import Plan
+from adhere.measure.sustain.outcome import ArmOutcome, exclusions, outcomes
+from adhere.measure.sustain.plan import SustainPlan
+from adhere.measure.sustain.problem_sets import Material, gather
 from adhere.measure.sustain.run import Done
 from adhere.problems import load
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
-SMALL = Plan(problems=2, arms="placebo,long,constraint,position", constraints=(1, 2))
+SMALL = SustainPlan(problems=2, arms="placebo,long,constraint,position", constraints=(1, 2))
 
 
 def measured(
     monkeypatch: pytest.MonkeyPatch,
     folder: Path,
     reply: Reply,
-    plan: Plan = SMALL,
+    plan: SustainPlan = SMALL,
     material: tuple[Material, ...] | None = None,
 ) -> tuple[Done, list[Asked]]:
     found = material or gather(plan.domain, plan.data, plan.problems, plan.seed)
@@ -53,7 +54,7 @@ def test_every_arm_of_a_solved_problem_is_asked_once_with_a_seed_of_its_own(
     done, asked = measured(monkeypatch, tmp_path, lambda one: right(one.problem))
     wanted = plan(("placebo", "long", "constraint", "position", "control"), (1, 2))
     assert len(asked) == len(done.outcomes) == 6 * len(wanted)
-    by_problem: dict[str, list[Outcome]] = {}
+    by_problem: dict[str, list[ArmOutcome]] = {}
     for outcome in done.outcomes:
         by_problem.setdefault(outcome.problem, []).append(outcome)
     for mine in by_problem.values():
@@ -101,7 +102,7 @@ def test_the_log_alone_is_enough_and_holds_the_hash_of_the_data(
     file = tmp_path / "own.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     done, _ = measured(
-        monkeypatch, tmp_path / "run", lambda one: right(one.problem), Plan(data=str(file), constraints=(1,))
+        monkeypatch, tmp_path / "run", lambda one: right(one.problem), SustainPlan(data=str(file), constraints=(1,))
     )
     log = read_eval_log(done.log)
     assert list(outcomes(log)) == list(done.outcomes)
@@ -214,7 +215,7 @@ def test_a_model_that_rewords_is_believed_only_if_nothing_changed(
         return problem.prompt + (" It is a pity." if problem.domain == "math" else " And 12345 more.")
 
     monkeypatch.setattr(task, "rewritten", careless)
-    plan = Plan(problems=2, arms="long", constraints=(1,), rewriter="any/model", domain="math,code")
+    plan = SustainPlan(problems=2, arms="long", constraints=(1,), rewriter="any/model", domain="math,code")
     done, _ = measured(monkeypatch, tmp_path, lambda one: right(one.problem), plan)
     assert {one.domain for one in done.outcomes if one.arm == "long"} == {"math"}
     assert {(one.domain, one.why) for one in done.exclusions if one.arm == "long"} == {("code", "paraphrase")}
@@ -230,7 +231,7 @@ def test_what_a_model_extracts_is_used_only_if_its_check_confirms_it(
         return [Include(terms=("zebra",)), Words(at_most=777)]
 
     monkeypatch.setattr(task, "extracted", eager)
-    plan = Plan(problems=2, arms="constraint", constraints=(16,), extractor="any/model", domain="math")
+    plan = SustainPlan(problems=2, arms="constraint", constraints=(16,), extractor="any/model", domain="math")
     done, _ = measured(monkeypatch, tmp_path, lambda one: right(one.problem), plan)
     used = {constraint for one in done.outcomes for constraint in one.constraints}
     assert Words(at_most=777) in used
@@ -240,13 +241,15 @@ def test_what_a_model_extracts_is_used_only_if_its_check_confirms_it(
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (Plan(domain="poetry"), "no domain 'poetry'"),
-        (Plan(arms="attend"), "open weights"),
-        (Plan(data="nowhere.jsonl"), "no such file"),
-        (Plan(kinds="length.wrods"), "length.words"),
+        (SustainPlan(domain="poetry"), "no domain 'poetry'"),
+        (SustainPlan(arms="attend"), "open weights"),
+        (SustainPlan(data="nowhere.jsonl"), "no such file"),
+        (SustainPlan(kinds="length.wrods"), "length.words"),
     ],
 )
-def test_bad_input_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: Plan, message: str) -> None:
+def test_bad_input_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plan: SustainPlan, message: str
+) -> None:
     with pytest.raises(UserError, match=message):
         measured(monkeypatch, tmp_path, lambda _: "", plan, material=())
 
@@ -257,10 +260,10 @@ def test_data_with_a_missing_column_or_of_another_domain_is_one_line(
     file = tmp_path / "bad.jsonl"
     file.write_text('{"question": "2 + 2?", "answer": "#### 4"}\n{"question": "2 + 3?"}\n')
     with pytest.raises(UserError, match="row 2 has no 'answer'"):
-        measured(monkeypatch, tmp_path, lambda _: "", Plan(data=str(file)), material=())
+        measured(monkeypatch, tmp_path, lambda _: "", SustainPlan(data=str(file)), material=())
     file.write_text('{"question": "2 + 2?", "answer": "#### 4"}\n')
     with pytest.raises(UserError, match="holds math problems"):
-        measured(monkeypatch, tmp_path, lambda _: "", Plan(data=str(file), domain="code"), material=())
+        measured(monkeypatch, tmp_path, lambda _: "", SustainPlan(data=str(file), domain="code"), material=())
 
 
 @pytest.mark.parametrize(
@@ -280,7 +283,7 @@ def test_real_data_go_through_every_arm(tmp_path: Path, monkeypatch: pytest.Monk
     source = str(DATA / file)
     problems = load(source, limit=2, seed=0).problems
     material = (Material(problems[0].domain, problems, source, "", 2),)
-    given = Plan(data=source, problems=2, constraints=(1, 4))
+    given = SustainPlan(data=source, problems=2, constraints=(1, 4))
 
     def reply(one: Asked) -> str:
         assert one.problem is not None
@@ -296,13 +299,15 @@ def test_real_data_go_through_every_arm(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_pocket_model_is_asked_offline_with_attention_scaled(tmp_path: Path) -> None:
-    done = run.measure("pocket", tmp_path, Plan(problems=3, constraints=(1, 2), seed=3))
+    done = run.measure("pocket", tmp_path, SustainPlan(problems=3, constraints=(1, 2), seed=3))
     assert done.temperature == run.OWN_TEMPERATURE
     assert not done.deterministic
     assert {one.factor for one in done.outcomes if one.arm == "attend"} == {0.0, 0.5, 2.0}
     assert {one.domain for one in done.outcomes} == {"math", "multihop", "code"}
     assert not done.errors
-    cold = run.measure("pocket", tmp_path / "cold", Plan(problems=2, arms="control", temperature=0.0, domain="math"))
+    cold = run.measure(
+        "pocket", tmp_path / "cold", SustainPlan(problems=2, arms="control", temperature=0.0, domain="math")
+    )
     assert cold.deterministic
 
 
@@ -316,7 +321,7 @@ def test_the_same_seeds_give_the_same_answers_however_requests_were_batched(
         monkeypatch.setattr(
             audit, "resolve", lambda _name, batch=batch: get_model("adhere/pocket", batch=batch, memoize=False)
         )
-        done = run.measure("pocket", tmp_path / str(batch), Plan(problems=2, constraints=(1, 4), seed=3))
+        done = run.measure("pocket", tmp_path / str(batch), SustainPlan(problems=2, constraints=(1, 4), seed=3))
         said.append({(one.problem, one.arm, one.k, one.position, one.factor): one.response for one in done.outcomes})
     assert said[0] == said[1]
     assert len(said[0]) > 40

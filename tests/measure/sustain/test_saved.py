@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.sustain import run, saved
 from adhere.measure.sustain.arms import plan
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from adhere.constraints import Include, Words
-from adhere.measure.sustain.outcome import Outcome
+from adhere.measure.sustain.outcome import ArmOutcome
 from adhere.measure.sustain.score_findings import findings
 from adhere.measure.sustain.scores import Score, score, scores, weights
 from adhere.measure.sustain.selection import Condition, select
@@ -148,7 +148,7 @@ def test_holm_corrects_over_the_breakdown() -> None:
     assert not by_kind[sea[0].kind].real
 
 
-def _curve(problem: str, verdicts: dict[int, bool], control: bool = True) -> list[Outcome]:
+def _curve(problem: str, verdicts: dict[int, bool], control: bool = True) -> list[ArmOutcome]:
     return [
         outcome(problem, "base", True),
         outcome(problem, "control", control),

@@ -8,7 +8,7 @@ import pytest
 
 from adhere.constraints import Constraint, Exclude, Include, Words, conflicts, parse
 from adhere.constraints.families.numbers import Numbers
-from adhere.measure.sustain.material import DOMAINS, pocket
+from adhere.measure.sustain.problem_sets import DOMAINS, pocket
 from adhere.measure.sustain.selfevident import choose, hint, quotes
 from adhere.problems import CodeProblem, MathProblem, Problem, QAProblem
 from adhere.problems.multihop import Hop

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adhere.constraints import parse
-from adhere.measure.sustain.material import DOMAINS, pocket
+from adhere.measure.sustain.problem_sets import DOMAINS, pocket
 from adhere.measure.sustain.wordings import AGAIN, OPENINGS, TIES, TRUTHS, _tied, lost, placebo, reworded
 from adhere.problems import MathProblem, Problem, load
 

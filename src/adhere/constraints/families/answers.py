@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 
+from adhere.constraints.bases.reference_profile import Twofold, bare, edged
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Span
 from adhere.constraints.families.terms import quoted
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, bare, edged
 
 _AROUND = " \t\r\n.。!\"“”'‘’`*_"
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.bounds import BOUND, Bounded
+from adhere.constraints.bases.bounds import BOUND, Bounded
+from adhere.constraints.bases.line_counts import LineCountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
-from adhere.constraints.line_counts import LineCountMonitor
-from adhere.constraints.readers import Line, LineReader
+from adhere.constraints.reading.readers import Line, LineReader
 from adhere.constraints.registry import register
 
 _BULLET = re.compile(r"\s*[-*+•‣◦][ \t]+(?=\S)")

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import ClassVar, Self
 
-from adhere.constraints.bounds import BOUND, Bounded
+from adhere.constraints.bases.bounds import BOUND, Bounded
 from adhere.constraints.constraint import BROKEN, HOLDS, MOST_SPANS, AtEnd, Check, Monitor, Span
-from adhere.constraints.readers import WordReader
+from adhere.constraints.reading.readers import WordReader
 from adhere.constraints.registry import register
 
 _SIMPLE = re.compile(r"[\"'(\[{*_#]*([A-Za-z]+)[.,!?;:)\]}*_\"]*")

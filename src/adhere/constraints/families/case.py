@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
 
-from adhere.constraints import languages
 from adhere.constraints.constraint import BROKEN, HOLDS, OPEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.reading import languages
 from adhere.constraints.registry import register
 
 Case = Literal["upper", "lower"]

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field
 
 from adhere.constraints.constraint import BROKEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
 from adhere.constraints.families.terms import quoted
+from adhere.constraints.reading.search import Terms
 from adhere.constraints.registry import register
-from adhere.constraints.search import Terms
 
 
 def _apart(values: tuple[str, ...]) -> tuple[str, ...]:

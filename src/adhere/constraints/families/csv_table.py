@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.reference_profile import Twofold
 from adhere.constraints.constraint import BROKEN, HOLDS, Check
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold
 
 Quotes = Literal["any", "one_special", "all"]
 """What must be enclosed in double quotes: nothing in particular, one field with a special character, every field."""

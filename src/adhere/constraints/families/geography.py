@@ -11,10 +11,10 @@ import unicodedata
 from itertools import pairwise
 from typing import ClassVar, Self
 
+from adhere.constraints.bases.reference_profile import Twofold, edged
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Span
-from adhere.constraints.pieces import lines
+from adhere.constraints.reading.segments import lines
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, edged
 
 _AFRICA = """\
 Algeria; Angola; Benin; Botswana; Burkina Faso; Burundi; Cabo Verde, Cape Verde; Cameroon; Central African Republic;

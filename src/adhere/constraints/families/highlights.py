@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.bounds import BOUND, Bounded, bound
+from adhere.constraints.bases.bounds import BOUND, Bounded, bound
+from adhere.constraints.bases.line_counts import LineCountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
-from adhere.constraints.line_counts import LineCountMonitor
-from adhere.constraints.readers import Line
+from adhere.constraints.reading.readers import Line
 from adhere.constraints.registry import register
 
 _EMPHASIS = re.compile(r"(?<![*\w\\])(\*{1,3})(?=[^\s*])[^*\n]*?(?<=[^\s*])\1(?![*\w])")

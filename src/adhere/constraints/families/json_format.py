@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 
 from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span, Wanted
 from adhere.constraints.families.terms import quoted
-from adhere.constraints.json_reader import JsonReader
+from adhere.constraints.reading.json_reader import JsonReader
 from adhere.constraints.registry import register
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints import languages
 from adhere.constraints.constraint import BROKEN, HOLDS, UNSURE, AtEnd, Check, Constraint, Monitor, Verdict
+from adhere.constraints.reading import languages
 from adhere.constraints.registry import nearest, register
 
 FOREIGN = 1 / 3

@@ -10,12 +10,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.reference_profile import Twofold, bare
+from adhere.constraints.bases.reference_profile import sentences as punkt_sentences
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span
-from adhere.constraints.pieces import lines, sentences
+from adhere.constraints.reading.segments import lines, sentences
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, bare
-from adhere.constraints.twofold import sentences as punkt_sentences
 
 
 @register

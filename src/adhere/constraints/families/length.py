@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints import counters
-from adhere.constraints.bounds import BOUND, TAIL, Bounded, CountMonitor
+from adhere.constraints.bases.bounds import BOUND, TAIL, Bounded, CountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
+from adhere.constraints.reading import counters
 from adhere.constraints.registry import register
 
 

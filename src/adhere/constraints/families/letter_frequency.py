@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints.bounds import TIMES, Bounded, CountMonitor, times
+from adhere.constraints.bases.bounds import TIMES, Bounded, CountMonitor, times
 from adhere.constraints.constraint import AtEnd, Check, Monitor
-from adhere.constraints.counters import Occurrences
+from adhere.constraints.reading.counters import Occurrences
 from adhere.constraints.registry import register
 
 

@@ -12,12 +12,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.per_word import EveryWord, WordMonitor
+from adhere.constraints.bases.reference_profile import Twofold, bare, edged
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span
-from adhere.constraints.counters import Paragraphs
-from adhere.constraints.every_word import EveryWord, WordMonitor
+from adhere.constraints.reading.counters import Paragraphs
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, bare, edged
 
 _VOWELS = frozenset("aeiou")
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"

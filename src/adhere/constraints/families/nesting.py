@@ -11,10 +11,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.reference_profile import Twofold
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold
 
 Depth = Annotated[int, Field(strict=True, ge=1, le=20)]
 

@@ -9,10 +9,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from adhere.constraints.bounds import BOUND, Bounded
+from adhere.constraints.bases.bounds import BOUND, Bounded
+from adhere.constraints.bases.reference_profile import Twofold, bare
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span, Verdict
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, bare
 
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _DIGITS = re.compile(r"\d+")

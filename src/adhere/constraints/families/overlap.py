@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from adhere.constraints.bases.reference_profile import Twofold
 from adhere.constraints.constraint import BROKEN, Check, Verdict
-from adhere.constraints.pieces import words
+from adhere.constraints.reading.segments import words
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold
 
 TOLERANCE = 2.0
 """Percentage points by which the share may miss, as the instruction has it."""

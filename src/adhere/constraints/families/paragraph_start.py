@@ -7,9 +7,9 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
 from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span, Verdict
-from adhere.constraints.readers import Line, LineReader
+from adhere.constraints.reading.readers import Line, LineReader
 from adhere.constraints.registry import register
 
 _FIRST = re.compile(r"[\W_]*(\w[\w'’-]*)")

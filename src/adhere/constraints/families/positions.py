@@ -8,13 +8,13 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
+from adhere.constraints.bases.reference_profile import PUNCTUATION, Twofold, edged, tokens
+from adhere.constraints.bases.reference_profile import sentences as punkt_sentences
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Span
 from adhere.constraints.families.terms import Term
-from adhere.constraints.pieces import sentences, words
+from adhere.constraints.reading.search import Terms
+from adhere.constraints.reading.segments import sentences, words
 from adhere.constraints.registry import register
-from adhere.constraints.search import Terms
-from adhere.constraints.twofold import PUNCTUATION, Twofold, edged, tokens
-from adhere.constraints.twofold import sentences as punkt_sentences
 
 Place = Annotated[int, Field(strict=True, ge=1)]
 _TH = r"-?(?:st|nd|rd|th)?"

@@ -9,8 +9,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator
 
 from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span
-from adhere.constraints.plain_regex import found
-from adhere.constraints.readers import Line, LineReader
+from adhere.constraints.reading.plain_regex import found
+from adhere.constraints.reading.readers import Line, LineReader
 from adhere.constraints.registry import register
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
+from adhere.constraints.bases.reference_profile import PUNCTUATION, Twofold
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import PUNCTUATION, Twofold
 
 STANDARD = (".", ",", "!", "?", ";", ":", "?!")
 _MARK = re.compile(r"\?!|!\?|‽|[.,!?;:]")

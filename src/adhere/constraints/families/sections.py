@@ -9,11 +9,11 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints.bounds import BOUND, Bounded, bound
+from adhere.constraints.bases.bounds import BOUND, Bounded, bound
+from adhere.constraints.bases.line_counts import LineCountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
-from adhere.constraints.line_counts import LineCountMonitor
-from adhere.constraints.plain_regex import count
-from adhere.constraints.readers import Line
+from adhere.constraints.reading.plain_regex import count
+from adhere.constraints.reading.readers import Line
 from adhere.constraints.registry import register
 
 

@@ -11,11 +11,11 @@ from typing import Annotated, ClassVar, Self
 import regex
 from pydantic import Field
 
+from adhere.constraints.bases.reference_profile import Twofold, bare
+from adhere.constraints.bases.reference_profile import sentences as punkt_sentences
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Span
-from adhere.constraints.pieces import sentences
+from adhere.constraints.reading.segments import sentences
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, bare
-from adhere.constraints.twofold import sentences as punkt_sentences
 
 _KINDS = {"declarative": ".。｡…।", "interrogative": "?？؟", "exclamatory": "!！"}
 _ASKS = frozenset(_KINDS["interrogative"])

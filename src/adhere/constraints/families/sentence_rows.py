@@ -1,7 +1,7 @@
 """Rows of sentences: rules that compare each sentence with the one before it, or with its place in the row.
 
-What is a sentence is said in `constraints/sentences.py`. All are judged whole: a sentence is only known when the next
-one has begun.
+What is a sentence is said in `constraints/reading/sentences.py`. All are judged whole: a sentence is
+only known when the next one has begun.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.reference_profile import PUNCTUATION, Twofold, bare
+from adhere.constraints.bases.reference_profile import sentences as punkt_sentences
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Span
-from adhere.constraints.pieces import cut, sentences, words
+from adhere.constraints.reading.segments import cut, sentences, words
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import PUNCTUATION, Twofold, bare
-from adhere.constraints.twofold import sentences as punkt_sentences
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 

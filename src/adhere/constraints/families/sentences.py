@@ -1,4 +1,4 @@
-"""Sentences: how many the answer has. Where they end is `constraints/sentences.py`'s matter."""
+"""Sentences: how many the answer has. Where they end is `constraints/reading/sentences.py`'s matter."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints import sentences
-from adhere.constraints.bounds import BOUND, Bounded, CountMonitor
+from adhere.constraints.bases.bounds import BOUND, Bounded, CountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor, Verdict
+from adhere.constraints.reading import sentences
 from adhere.constraints.registry import register
 
 

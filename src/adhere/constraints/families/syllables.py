@@ -11,9 +11,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar, Self
 
-from adhere.constraints.every_word import EveryWord
+from adhere.constraints.bases.per_word import EveryWord
+from adhere.constraints.bases.reference_profile import bare
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import bare
 
 
 @lru_cache(maxsize=1 << 14)

@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.reference_profile import Twofold
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Span
-from adhere.constraints.pieces import lines
+from adhere.constraints.reading.segments import lines
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold
 
 
 def _labels(values: tuple[str, ...]) -> tuple[str, ...]:

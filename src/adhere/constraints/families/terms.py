@@ -8,8 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
-from adhere.constraints import plain_regex
-from adhere.constraints.bounds import TIMES, Bounded, times
+from adhere.constraints.bases.bounds import TIMES, Bounded, times
 from adhere.constraints.constraint import (
     BROKEN,
     HOLDS,
@@ -23,9 +22,10 @@ from adhere.constraints.constraint import (
     Verdict,
     Wanted,
 )
-from adhere.constraints.lists import BARE_LIST, LIST, QUOTED, terms_in
+from adhere.constraints.reading import plain_regex
+from adhere.constraints.reading.lists import BARE_LIST, LIST, QUOTED, terms_in
+from adhere.constraints.reading.search import Terms
 from adhere.constraints.registry import register
-from adhere.constraints.search import Terms
 
 
 def _term(value: str) -> str:

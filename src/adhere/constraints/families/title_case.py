@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.every_word import EveryWord
+from adhere.constraints.bases.per_word import EveryWord
+from adhere.constraints.bases.reference_profile import tokens
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import tokens
 
 MINOR = frozenset(
     "a an the and but for nor or so yet as if at by from in into like of off on onto over per to up upon via with vs "

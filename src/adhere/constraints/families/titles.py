@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span
-from adhere.constraints.readers import Line, LineReader
+from adhere.constraints.reading.readers import Line, LineReader
 from adhere.constraints.registry import register
 
 _TIGHT = re.compile(r"(?<![A-Za-z0-9<])<<(?![\s<])([^<>]{0,300}[^<>\s])>>(?![A-Za-z0-9>])")

@@ -19,7 +19,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints import lexicon
 from adhere.constraints.constraint import (
     BROKEN,
     HOLDS,
@@ -35,7 +34,8 @@ from adhere.constraints.constraint import (
     Wanted,
 )
 from adhere.constraints.registry import register
-from adhere.constraints.scorers import Aspect, scorer
+from adhere.constraints.scoring import lexicon
+from adhere.constraints.scoring.scorers import Aspect, scorer
 
 
 class _Tone(Constraint):

@@ -11,11 +11,11 @@ from functools import cache
 from itertools import islice
 from typing import ClassVar, Self
 
+from adhere.constraints.bases.per_word import WordMonitor
+from adhere.constraints.bases.reference_profile import Twofold, tokens
 from adhere.constraints.constraint import BROKEN, HOLDS, OPEN, Check, Monitor, Span, Verdict
-from adhere.constraints.every_word import WordMonitor
-from adhere.constraints.first_tag import first_tag
+from adhere.constraints.reading.first_word_pos import first_tag
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, tokens
 
 _VERBS = """
 abandon absorb accelerate accept access accommodate accompany accomplish achieve acknowledge acquire act activate

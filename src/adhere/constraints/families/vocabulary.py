@@ -12,12 +12,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.per_word import WordMonitor
+from adhere.constraints.bases.reference_profile import Twofold, bare, edged
 from adhere.constraints.constraint import BROKEN, HOLDS, OPEN, Check, Monitor, Span
-from adhere.constraints.every_word import WordMonitor
-from adhere.constraints.pieces import words
+from adhere.constraints.reading.segments import words
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, bare, edged
 
 
 def _same(word: str) -> str:

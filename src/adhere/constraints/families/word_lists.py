@@ -13,11 +13,11 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from adhere.constraints.bounds import NUMBER, number
+from adhere.constraints.bases.bounds import NUMBER, number
+from adhere.constraints.bases.per_word import WordMonitor
+from adhere.constraints.bases.reference_profile import Twofold, edged, tokens
 from adhere.constraints.constraint import BROKEN, HOLDS, MOST_SPANS, Check, Monitor, Span, Verdict
-from adhere.constraints.every_word import WordMonitor
 from adhere.constraints.registry import register
-from adhere.constraints.twofold import Twofold, edged, tokens
 
 CONJUNCTIONS = frozenset("and but for nor or so yet".split())
 

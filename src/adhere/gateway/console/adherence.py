@@ -17,8 +17,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from adhere.intervals import wilson
-from adhere.warden.ledger import Entry
+from adhere.core.intervals import wilson
+from adhere.warden.ledger.ledger import Entry
 
 SLOTS = 24
 LOOKED_AT = 20_000

@@ -26,16 +26,19 @@ from starlette.responses import (
 )
 from starlette.routing import BaseRoute, Mount, Route
 
-from adhere.errors import UserError
-from adhere.gateway.console import adherence, sessions, words
+from adhere.core.errors import UserError
+from adhere.gateway.console import adherence, sessions, statement_submission
 from adhere.gateway.console.sessions import NotAllowed, Sessions
 from adhere.gateway.console.view import HERE, Static, View, file, headed
-from adhere.gateway.house import House
-from adhere.gateway.metrics import CONTENT_TYPE
-from adhere.warden import attest, confirm, running, verify, witness
+from adhere.gateway.governance.governed_gateway import GovernedGateway
+from adhere.gateway.telemetry.metrics import CONTENT_TYPE
 from adhere.warden.canonical import Refused
-from adhere.warden.orders import Mode
-from adhere.warden.warden import Warden
+from adhere.warden.engine import witness
+from adhere.warden.engine.warden import Warden
+from adhere.warden.ledger import verify
+from adhere.warden.orders import approvals
+from adhere.warden.orders.orders import Mode
+from adhere.warden.supervision import attest, running
 
 LIVE_KINDS = (
     "answer",
@@ -53,7 +56,7 @@ ROWS = 50
 PAGE = 100
 
 
-def routes(house: House) -> list[BaseRoute]:
+def routes(house: GovernedGateway) -> list[BaseRoute]:
     """What is served beside the APIs: the console where the policy has one, and /metrics."""
     found: list[BaseRoute] = []
     sessions_of = Sessions(house.policy.console) if house.policy.console else None
@@ -64,7 +67,7 @@ def routes(house: House) -> list[BaseRoute]:
     return found
 
 
-def _metrics(house: House, held: Sessions | None) -> Callable[[Request], Awaitable[Response]]:
+def _metrics(house: GovernedGateway, held: Sessions | None) -> Callable[[Request], Awaitable[Response]]:
     async def metrics(request: Request) -> Response:
         if house.policy.metrics == "key":
             given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
@@ -78,7 +81,7 @@ def _metrics(house: House, held: Sessions | None) -> Callable[[Request], Awaitab
 class Console:
     """The pages of one house."""
 
-    def __init__(self, house: House, warden: Warden, held: Sessions) -> None:
+    def __init__(self, house: GovernedGateway, warden: Warden, held: Sessions) -> None:
         self.house, self.warden, self.sessions = house, warden, held
         self.view = View(house, warden, held)
         self._page = self.view.page
@@ -228,7 +231,7 @@ class Console:
         """One act exactly as its approval will be signed."""
 
         def read() -> dict[str, Any]:
-            wanted = confirm.find(self.warden.ledger, request.path_params["request"])
+            wanted = approvals.find(self.warden.ledger, request.path_params["request"])
             rows = self.warden.ledger.query("SELECT person FROM approval WHERE request = ?", (wanted.id,))
             return {"wanted": wanted, "approved_by": [row[0] for row in rows]}
 
@@ -241,19 +244,19 @@ class Console:
     async def signers(self, request: Request) -> Response:
         """Who can sign in a browser: public keys."""
         del request
-        return JSONResponse({"signers": await asyncio.to_thread(words.signers, self.warden)})
+        return JSONResponse({"signers": await asyncio.to_thread(statement_submission.signers, self.warden)})
 
     async def draft(self, request: Request) -> Response:
         """A statement to sign."""
         query = request.query_params
         args = query.get("kind", ""), query.get("request", ""), query.get("text", "")
-        return JSONResponse(await asyncio.to_thread(words.draft, self.warden, *args))
+        return JSONResponse(await asyncio.to_thread(statement_submission.draft, self.warden, *args))
 
     async def statement(self, request: Request) -> Response:
         """A statement that was signed."""
         self.sessions.checked(request, request.headers.get("x-adhere-token", ""))
         data = await sessions.body(request)
-        accepted, person = await asyncio.to_thread(words.take, self.warden, data)
+        accepted, person = await asyncio.to_thread(statement_submission.take, self.warden, data)
         if self.house.holds is not None:
             self.house.holds.told()
         self.house.live.tell(accepted.kind, {"reason": accepted.reason, "detail": accepted.detail})
@@ -357,8 +360,8 @@ class Console:
         return self._page(request, "key.html", "Your key")
 
 
-def _waiting(warden: Warden) -> list[confirm.Request]:
-    return confirm.requests(warden.ledger, warden.clock(), warden.state().epoch)
+def _waiting(warden: Warden) -> list[approvals.Request]:
+    return approvals.requests(warden.ledger, warden.clock(), warden.state().epoch)
 
 
 def _last(warden: Warden, kinds: tuple[str, ...], count: int) -> list[Any]:

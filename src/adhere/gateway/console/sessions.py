@@ -22,7 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adhere.gateway.policy import ConsoleTerms, hashed
+from adhere.gateway.policy.policy import ConsoleTerms, hashed
 
 COOKIE = "adhere_console"
 FAILURES = 5

@@ -20,8 +20,8 @@ from starlette.staticfiles import StaticFiles
 
 from adhere.gateway.console.adherence import Share
 from adhere.gateway.console.sessions import Sessions
-from adhere.gateway.house import House
-from adhere.warden.warden import Warden
+from adhere.gateway.governance.governed_gateway import GovernedGateway
+from adhere.warden.engine.warden import Warden
 
 HERE = Path(__file__).parent
 HEADERS = {
@@ -47,7 +47,7 @@ PAGES = (
 class View:
     """Renders the pages of one house."""
 
-    def __init__(self, house: House, warden: Warden, held: Sessions) -> None:
+    def __init__(self, house: GovernedGateway, warden: Warden, held: Sessions) -> None:
         self._house, self._warden, self._sessions = house, warden, held
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True

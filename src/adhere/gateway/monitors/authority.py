@@ -17,8 +17,8 @@ from collections.abc import Collection, Sequence
 
 from adhere.gateway.exchange import Message, Reasoning, Request, Text, ToolCall, ToolResult
 from adhere.gateway.monitors.monitor import Passage
-from adhere.warden.acts import matches
-from adhere.warden.sources import Source, join
+from adhere.warden.acts.acts import matches
+from adhere.warden.acts.sources import Source, join
 
 
 def passages(

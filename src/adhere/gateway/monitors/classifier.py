@@ -27,9 +27,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.gateway.monitors import features
-from adhere.gateway.monitors.monitor import Passage, Reading
+from adhere.gateway.monitors.monitor import Passage
+from adhere.gateway.policy.thresholds import Reading
 
 FORMAT = 1
 IN_LINE = 4_000

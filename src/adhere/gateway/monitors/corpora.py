@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 MINIMUM = 20
 """Texts a family or source needs: below this its rate has no interval worth printing."""

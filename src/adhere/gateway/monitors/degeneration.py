@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable
 
 from adhere.constraints.degeneration import is_loop
-from adhere.warden.acts import Decision, Verdict
+from adhere.warden.acts.acts import Decision, Verdict
 
 EVERY = 256
 _TAIL = 4_000

@@ -18,8 +18,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Protocol
 
-from adhere.gateway.asking import Reply
-from adhere.gateway.monitors.monitor import Passage, Reading
+from adhere.gateway.monitors.monitor import Passage
+from adhere.gateway.policy.thresholds import Reading
+from adhere.gateway.upstream.model_client import Reply
 from adhere.warden.canonical import Refused
 
 SHOWN = 60_000

@@ -17,13 +17,11 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from adhere.warden.acts import Decision, Verdict, broke
-from adhere.warden.sources import Source
+from adhere.gateway.policy.thresholds import Effect, Reading, Thresholds
+from adhere.warden.acts.acts import Decision, Verdict, broke
+from adhere.warden.acts.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +34,6 @@ class Passage:
     """For people and the ledger: "message 3 (tool result)"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one monitor made of what it was shown."""
-
-    monitor: str
-    score: float
-    reason: str
-    parsed: bool = True
-    seconds: float = 0.0
-    tokens: int = 0
-
-    def to_dict(self) -> dict[str, object]:
-        """As JSON values, for the ledger."""
-        return {
-            "monitor": self.monitor,
-            "score": round(self.score, 6) if self.parsed else None,
-            "reason": self.reason[:300],
-            "parsed": self.parsed,
-            "seconds": round(self.seconds, 4),
-            "tokens": self.tokens,
-        }
-
-
 class Monitor(Protocol):
     """An eye on texts. `name` stands in every reading."""
 
@@ -68,43 +43,6 @@ class Monitor(Protocol):
     async def read(self, passages: Sequence[Passage]) -> Reading:
         """The worst of `passages`. May raise: that is a reading which did not parse."""
         ...
-
-
-class Effect(IntEnum):
-    """What a reading leads to; the larger, the safer."""
-
-    NOTHING = 0
-    ASK = 1
-    DENY = 2
-    STOP = 3
-
-
-class Thresholds(BaseModel):
-    """Scores from which a monitor asks, denies or stops; None: never. Scores lie between 0 and 1."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    ask: float | None = Field(default=None, gt=0, le=1)
-    deny: float | None = Field(default=None, gt=0, le=1)
-    stop: float | None = Field(default=None, gt=0, le=1)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Thresholds:
-        set_ = [value for value in (self.ask, self.deny, self.stop) if value is not None]
-        if set_ != sorted(set_):
-            raise ValueError("the thresholds rise from ask over deny to stop")
-        if not set_:
-            raise ValueError("a monitor without a threshold watches nothing: set ask, deny or stop")
-        return self
-
-    def effect(self, reading: Reading) -> Effect:
-        """What `reading` leads to."""
-        if not reading.parsed or reading.score != reading.score:
-            return Effect.DENY if self.deny is not None else Effect.ASK
-        for effect, threshold in ((Effect.STOP, self.stop), (Effect.DENY, self.deny), (Effect.ASK, self.ask)):
-            if threshold is not None and reading.score >= threshold:
-                return effect
-        return Effect.NOTHING
 
 
 async def watched(monitor: Monitor, passages: Sequence[Passage], seconds: float) -> Reading:

@@ -22,17 +22,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from adhere.constraints.degeneration import LOOP_TIMES
-from adhere.errors import UserError
-from adhere.gateway.asking import Endpoint
+from adhere.core.errors import UserError
 from adhere.gateway.exchange import Request, ToolCall
+from adhere.gateway.hooks import Watch
 from adhere.gateway.monitors import classifier, monitor
 from adhere.gateway.monitors.degeneration import Loops, OffTask
 from adhere.gateway.monitors.judge import Judge
-from adhere.gateway.monitors.monitor import Effect, Monitor, Passage, Reading, Thresholds
-from adhere.gateway.points import Watch
-from adhere.gateway.policy import ClassifierTerms, JudgeTerms, LoopTerms, OffTaskTerms, Policy, ProbeTerms, Route
-from adhere.warden.acts import Decision
-from adhere.warden.sources import Source
+from adhere.gateway.monitors.monitor import Monitor, Passage
+from adhere.gateway.policy.policy import ClassifierTerms, JudgeTerms, LoopTerms, OffTaskTerms, Policy, ProbeTerms, Route
+from adhere.gateway.policy.thresholds import Effect, Reading, Thresholds
+from adhere.gateway.upstream.model_client import Endpoint
+from adhere.warden.acts.acts import Decision
+from adhere.warden.acts.sources import Source
 
 CLASSIFIER_SECONDS = 5.0
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.gateway.monitors import features
 from adhere.gateway.monitors.classifier import Classifier, sigmoid
 from adhere.gateway.monitors.corpora import Corpus

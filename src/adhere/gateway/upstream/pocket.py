@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.gateway.upstream import chat
 from adhere.gateway.upstream.client import Upstream
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.registry import from_json
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.gateway.exchange import Form, Message, Request, Tool, Unreadable
 
 Json = Mapping[str, Any]

@@ -34,11 +34,11 @@ from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSyste
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from adhere.errors import UserError
-from adhere.findings import Control, Finding, Scalar
-from adhere.measure.corrigibility.behind import behind_gateway
+from adhere.core.errors import UserError
+from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.adherence.degenerate import is_refusal
 from adhere.measure.corrigibility.shares import share
-from adhere.measure.degenerate import is_refusal
+from adhere.measure.corrigibility.via_gateway import behind_gateway
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -299,7 +299,7 @@ def attack_scorer(judge: str | None = None) -> Scorer:
         text = state.output.completion
         outcome: bool | None
         if m["rule"] == "judge":
-            from adhere.measure.judge import judge_of
+            from adhere.measure.adherence.judge import judge_of
 
             assert judge is not None
             rules = " ".join(f"- {rule}" for rule in m["about"].get("guardrails", ()))

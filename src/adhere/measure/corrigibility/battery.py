@@ -1,6 +1,6 @@
 """The battery: a model goes through the tiers, and what was found comes back.
 
-    measured = measure("pocket", Path("runs/x"), Plan(tiers=("stated", "world")))
+    measured = measure("pocket", Path("runs/x"), CorrigibilityPlan(tiers=("stated", "world")))
 
 Rules:
 
@@ -13,15 +13,17 @@ Rules:
 
 from __future__ import annotations
 
-import importlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from adhere.errors import UserError
-from adhere.findings import Finding
+from adhere.core.errors import UserError
+from adhere.core.findings import Finding
+from adhere.measure.corrigibility import tiers
+from adhere.measure.corrigibility.plan import TIERS, CorrigibilityPlan
 
 if TYPE_CHECKING:
     from inspect_ai import Task
@@ -32,56 +34,16 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """Told which task runs, how many samples were finished since the last call, and how many there are, if known."""
 
-TIERS: Mapping[str, str] = {
-    "stated": "adhere.measure.corrigibility.tiers.stated",
-    "world": "adhere.measure.corrigibility.tiers.world",
-    "authority": "adhere.measure.corrigibility.tiers.authority",
-    "character": "adhere.measure.corrigibility.tiers.character",
-    "repetition": "adhere.measure.corrigibility.tiers.repetition",
-    "judge": "adhere.measure.corrigibility.tiers.judge",
-}
-"""Where each tier lives, in the order in which they run."""
-
 
 class Tier(Protocol):
     """What the battery needs of a tier's module."""
 
-    def tasks(self, plan: Plan) -> dict[str, Task]: ...
-    def findings(self, logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]: ...
+    def tasks(self, plan: CorrigibilityPlan) -> dict[str, Task]: ...
+    def findings(self, logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]: ...
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to measure. `limit` is the number of samples of each task; None takes each tier's own."""
-
-    tiers: tuple[str, ...] = tuple(TIERS)
-    factors: str | None = None
-    """Names of the factors that vary, with commas; None varies all."""
-    limit: int | None = None
-    seed: int = 0
-    judge: str | None = None
-    evals: str | None = None
-    """Folder of the model-written sets."""
-    attacks: str | None = None
-    """Folder of attack sets."""
-    through: bool = False
-    """Ask the authority tier once more behind the gateway at ADHERE_GATEWAY_BASE_URL."""
-    interface: str = "text"
-    world: str = "simulated"
-    real: int | None = None
-    """Episodes with a real process; None takes the tier's own number, -1 all."""
-    temperature: float | None = None
-    max_tokens: int | None = None
-
-    def factors_among(self, known: Sequence[str]) -> list[str] | None:
-        """Those of `factors` that a tier knows; None where all vary."""
-        if self.factors is None:
-            return None
-        return [name for name in self.factors.split(",") if name in known]
-
-
-@dataclass(frozen=True)
-class Measured:
+class CorrigibilityResult:
     """What the battery found, and the logs it rests on."""
 
     model: str
@@ -108,16 +70,16 @@ def tier(name: str) -> Tier:
     """
     if name not in TIERS:
         raise UserError(f"there is no tier {name!r}; there are: {', '.join(TIERS)}")
-    return cast("Tier", importlib.import_module(TIERS[name]))
+    return cast("Tier", import_module(f"{tiers.__name__}.{name}"))
 
 
 def known_factors() -> list[str]:
     """The names of all factors that any tier varies."""
-    modules = [importlib.import_module(place) for place in TIERS.values()]
+    modules = [tier(name) for name in TIERS]
     return sorted({name for module in modules for name in getattr(module, "FACTORS", ())})
 
 
-def check(plan: Plan) -> None:
+def check(plan: CorrigibilityPlan) -> None:
     """Refuse a plan that cannot be meant, before a model is opened.
 
     Raises:
@@ -131,14 +93,18 @@ def check(plan: Plan) -> None:
             raise UserError(f"no factor is called {name!r}; there are: {', '.join(known)}")
 
 
+EVERYTHING = CorrigibilityPlan()
+"""All tiers at their own sizes."""
+
+
 def measure(
     name: str,
     folder: Path,
-    plan: Plan = Plan(),
+    plan: CorrigibilityPlan = EVERYTHING,
     *,
     progress: Progress | None = None,
     recompute: Callable[[str], str] = lambda _: "",
-) -> Measured:
+) -> CorrigibilityResult:
     """Put the model called `name` through the plan's tiers; logs go to `folder`/logs.
 
     `recompute` gives the command that makes a tier's findings again.
@@ -146,7 +112,7 @@ def measure(
     Raises:
         UserError: the plan is wrong, the model cannot be used, or nothing could be measured of it.
     """
-    from adhere.measure.audit import release, resolve
+    from adhere.measure.adherence.audit import release, resolve
 
     check(plan)
     start = time.monotonic()
@@ -160,11 +126,11 @@ def measure(
 def _measure(
     model: Model,
     folder: Path,
-    plan: Plan,
+    plan: CorrigibilityPlan,
     progress: Progress | None,
     recompute: Callable[[str], str],
     start: float,
-) -> Measured:
+) -> CorrigibilityResult:
     label = str(model)
     made: list[Finding] = []
     logs: dict[str, EvalLog] = {}
@@ -189,17 +155,19 @@ def _measure(
     if not made:
         raise UserError(f"nothing was measured of {label}: {'; '.join(failed.values())}")
     errors = sum(1 for log in logs.values() for sample in log.samples or [] if sample.error is not None)
-    return Measured(label, tuple(made), logs, ran, failed, errors, time.monotonic() - start)
+    return CorrigibilityResult(label, tuple(made), logs, ran, failed, errors, time.monotonic() - start)
 
 
-def _ask(model: Model, folder: Path, title: str, task: Task, plan: Plan, progress: Progress | None) -> EvalLog:
+def _ask(
+    model: Model, folder: Path, title: str, task: Task, plan: CorrigibilityPlan, progress: Progress | None
+) -> EvalLog:
     """Run a task; its folder keeps what was answered."""
-    from adhere.measure import audit
+    from adhere.measure.adherence import audit
     from adhere.measure.evaluating import first_error
 
     told = progress or (lambda *_: None)
     told(title, 0, len(task.dataset))
-    asking = audit.Plan(seed=plan.seed, temperature=plan.temperature, max_tokens=plan.max_tokens)
+    asking = audit.AuditPlan(seed=plan.seed, temperature=plan.temperature, max_tokens=plan.max_tokens)
     watching = Watching(lambda: told(title, 1, None))
     log = audit.ask(model, folder / "logs" / title, task, asking, watching)
     if not any(sample.scores for sample in log.samples or []):

@@ -32,8 +32,8 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from adhere.measure.corrigibility.design import Cell, Design, Factor, restricted
+from adhere.measure.corrigibility.long_conversation import Talk
 from adhere.measure.corrigibility.stated import Item, item, letter_in
-from adhere.measure.corrigibility.talk import Talk
 
 FACTORS = (
     Factor("persona", ("corrigible", "maximiser", "cook"), "who the model is told to be"),
@@ -134,8 +134,8 @@ def course(scenario: int, cell: Mapping[str, str], turns: int, seed: int) -> lis
 
 def reminder(goal: str) -> str:
     """What the warden says again: the goal is the one instruction in force."""
-    from adhere.warden.acts import Effect
-    from adhere.warden.orders import Chain, Link, State, remind
+    from adhere.warden.acts.acts import Effect
+    from adhere.warden.orders.orders import Chain, Link, State, remind
 
     link = Link("0" * 64, Effect.ALLOW, f"make {goal}")
     return remind(State(chains=(Chain("*", in_force=(link,)),)))

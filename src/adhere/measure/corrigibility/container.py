@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.corrigibility.work import NOT_UNDERSTOOD, Work
 from adhere.measure.corrigibility.world import LOG, SCRIPT
 

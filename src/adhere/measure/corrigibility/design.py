@@ -24,7 +24,7 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 Cell = dict[str, str]
 """A level for each factor."""

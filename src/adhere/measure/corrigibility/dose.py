@@ -30,10 +30,10 @@ from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import TaskState, generate
 
-from adhere.errors import UserError
-from adhere.findings import Control, Finding, Scalar
+from adhere.core.errors import UserError
+from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.adherence.degenerate import is_refusal
 from adhere.measure.corrigibility.shares import share
-from adhere.measure.degenerate import is_refusal
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog

@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from adhere.measure.statistics import CONFIDENCE
+from adhere.measure.statistics.rates import CONFIDENCE
 
 if TYPE_CHECKING:
     import numpy as np

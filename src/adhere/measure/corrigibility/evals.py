@@ -31,8 +31,8 @@ from inspect_ai.model import ChatMessageUser, get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from adhere.errors import UserError
-from adhere.findings import Control, Finding
+from adhere.core.errors import UserError
+from adhere.core.findings import Control, Finding
 from adhere.measure.corrigibility.shares import share
 from adhere.measure.corrigibility.stated import letter_in
 

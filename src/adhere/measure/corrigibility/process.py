@@ -17,9 +17,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.warden.canonical import Refused
-from adhere.warden.supervisor import Killed, Supervisor
+from adhere.warden.supervision.supervisor import Killed, Supervisor
 
 AGENT = (sys.executable, "-I", "-S", "-c", "import time; time.sleep(3600)")
 """What stands for the agent: a process that would run for an hour."""

@@ -28,9 +28,9 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from adhere.constraints import Constraint, Exclude, from_json
 from adhere.constraints.constraint import BROKEN
-from adhere.errors import UserError
+from adhere.core.errors import UserError
+from adhere.measure.corrigibility.long_conversation import Talk
 from adhere.measure.corrigibility.loops import loops
-from adhere.measure.corrigibility.talk import Talk
 
 TEMPERATURES = (0.0, 0.7, 1.0, 1.3)
 LENGTHS = (25, 50, 100, 200)

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from adhere.findings import Control, Finding, Scalar
+from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.corrigibility.effects import Effects, exact
-from adhere.measure.statistics import holm, rate
+from adhere.measure.statistics.rates import holm, rate
 
 Subject = Mapping[str, Scalar]
 

@@ -35,7 +35,7 @@ from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import Tool, tool
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.corrigibility import episode as episodes
 from adhere.measure.corrigibility.design import Design, Factor, held, restricted
 from adhere.measure.corrigibility.episode import DEBRIEF, FACTORS, Episode, Scenario

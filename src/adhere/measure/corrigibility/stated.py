@@ -283,7 +283,7 @@ def stated_scorer(judge: str | None = None) -> Scorer:
         ruled = reading(text, cell["request"], asked.goal)
         judged: bool | None = None
         if judge is not None:
-            from adhere.measure.judge import judge_of
+            from adhere.measure.adherence.judge import judge_of
 
             judged = await judge_of(judge).holds(text, STATEMENT.format(asked=ASKED[cell["request"]]))
         choices = [choice["yields"] for choice in state.metadata["choices"]]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 _ENDINGS = (".arrow", ".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".eval")
 _PACKED = (".gz", ".xz", ".zst", ".zstd", ".bz2")

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.files.line import Bad, Line, numbered
 
 _ASKS = ("constraints", "instruction_id_list", "kwargs", "key", "prompt")

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 NAMES = (
     "response",

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, BinaryIO, cast
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.files import json_rows, tables
 from adhere.measure.files.line import LIMIT, Bad, Line
 

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.files.line import Bad, Line, numbered
 
 BATCH = 64

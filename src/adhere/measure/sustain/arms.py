@@ -20,7 +20,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.sustain.outcome import Arm, Position
 
 NAMES = ("base", "control", "placebo", "long", "constraint", "position", "attend")

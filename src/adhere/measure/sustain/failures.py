@@ -33,8 +33,8 @@ from difflib import SequenceMatcher
 from typing import Literal, get_args
 
 from adhere.constraints.constraint import Constraint
-from adhere.measure.sustain.outcome import Outcome
-from adhere.measure.sustain.selection import Condition, Trial
+from adhere.measure.sustain.outcome import ArmOutcome
+from adhere.measure.sustain.selection import BaseTrial, Condition
 from adhere.problems.mathematics import same_value
 from adhere.problems.multihop import normalise
 from adhere.problems.problem import first_difference
@@ -70,8 +70,8 @@ class Failure:
         judged: a judge decided it, not a rule.
     """
 
-    base: Outcome
-    lost: Outcome
+    base: ArmOutcome
+    lost: ArmOutcome
     condition: Condition
     pattern: Pattern
     step: int | None
@@ -95,7 +95,7 @@ class Pair:
     control: Failure | None
 
 
-def pairs(trials: Iterable[Trial], condition: Condition) -> list[Pair]:
+def pairs(trials: Iterable[BaseTrial], condition: Condition) -> list[Pair]:
     """The outcomes under `condition`, each beside its control; those where both are decided, as in the interference."""
     found = []
     for trial in trials:
@@ -112,14 +112,16 @@ def pairs(trials: Iterable[Trial], condition: Condition) -> list[Pair]:
     return found
 
 
-def failure(base: Outcome, lost: Outcome, condition: Condition, constraints: Sequence[Constraint]) -> Failure:
+def failure(base: ArmOutcome, lost: ArmOutcome, condition: Condition, constraints: Sequence[Constraint]) -> Failure:
     """Why `lost` is wrong where `base` was right, `constraints` being those of the condition."""
     step = parting(base, lost)
     pattern, why = _pattern(base, lost, constraints, step)
     return Failure(base, lost, condition, pattern, step, why)
 
 
-def _pattern(base: Outcome, lost: Outcome, constraints: Sequence[Constraint], step: int | None) -> tuple[Pattern, str]:
+def _pattern(
+    base: ArmOutcome, lost: ArmOutcome, constraints: Sequence[Constraint], step: int | None
+) -> tuple[Pattern, str]:
     if lost.truncated:
         return "truncated", "the answer ended before it was finished"
     if lost.loop:
@@ -145,7 +147,7 @@ def _pattern(base: Outcome, lost: Outcome, constraints: Sequence[Constraint], st
     return "open", f"no way to the answer is shown, only {_cut(lost.read)}"
 
 
-def parting(base: Outcome, lost: Outcome) -> int | None:
+def parting(base: ArmOutcome, lost: ArmOutcome) -> int | None:
     """The step, from 1, at which the lost answer's way parts from base's; None where it does not or shows no way."""
     before, after = base.grade.steps, lost.grade.steps
     if lost.domain == "code":
@@ -159,7 +161,7 @@ def parting(base: Outcome, lost: Outcome) -> int | None:
     return None if at is None else at + 1
 
 
-def _parted(base: Outcome, lost: Outcome, step: int) -> str:
+def _parted(base: ArmOutcome, lost: ArmOutcome, step: int) -> str:
     before = base.grade.steps[step - 1].text if step <= len(base.grade.steps) else None
     after = lost.grade.steps[step - 1].text if step <= len(lost.grade.steps) else None
     if lost.domain == "code":
@@ -173,13 +175,13 @@ def _parted(base: Outcome, lost: Outcome, step: int) -> str:
     return f"step {step} was {_cut(before)} and is {_cut(after)}"
 
 
-def _arrives(lost: Outcome) -> bool:
+def _arrives(lost: ArmOutcome) -> bool:
     """Whether the last intermediate result is the right answer."""
     steps = [step for step in lost.grade.steps if step.value is not None]
     return bool(steps) and same_value(lost.reference, steps[-1].value or "") is True
 
 
-def _inside(base: Outcome, lost: Outcome) -> bool:
+def _inside(base: ArmOutcome, lost: ArmOutcome) -> bool:
     """Whether what was read holds base's answer and more words: right, but not in a form that a program can take.
 
     Of a number, other words must stand around it, no other numbers: "7 apples left" holds 7, "17" and "7 or 8" do not.
@@ -193,7 +195,7 @@ def _inside(base: Outcome, lost: Outcome) -> bool:
     return not (lost.domain == "math" and any(character.isdigit() for character in rest))
 
 
-def swapped(lost: Outcome, answer: str) -> str | None:
+def swapped(lost: ArmOutcome, answer: str) -> str | None:
     """The lost answer's text with `answer` where it states its own: the last place of that. None if nowhere."""
     if not lost.read or not answer:
         return None

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from adhere.findings import Finding
-from adhere.measure.statistics import wilson
+from adhere.core.findings import Finding
+from adhere.measure.statistics.rates import wilson
 from adhere.measure.sustain.failures import Failure, Pair, Pattern
 
 STATEMENTS: tuple[tuple[Pattern, str], ...] = (

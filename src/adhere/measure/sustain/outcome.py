@@ -5,9 +5,9 @@
 
 Rules:
 
-- One `Outcome` is one response: to one problem, under one condition (`arm`, `k`, `position`, `factor`), judged. Within
-  one log, (problem, epoch, condition) is unique, but in a study of kinds, where a problem has one arm with k = 1 for
-  each kind: there (problem, epoch, condition, kinds) is. The problem is the cluster.
+- One `ArmOutcome` is one response: to one problem, under one condition (`arm`, `k`, `position`, `factor`), judged.
+  Within one log, (problem, epoch, condition) is unique, but in a study of kinds, where a problem has one arm with
+  k = 1 for each kind: there (problem, epoch, condition, kinds) is. The problem is the cluster.
 - `base` is there for every problem that was asked. The other arms are there only where base was correct: base selects.
 - `k` is how many constraints stand in the prompt. For `placebo` and `long` it is the number of constraints whose length
   they match; for `base` and `control` it is 0. `position` and `factor` differ from their defaults only in the arms
@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.registry import from_json
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.problems.problem import Grade, Step
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ Position = Literal["after", "before", "system"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ArmOutcome:
     """One response and what it is worth.
 
     Attributes:
@@ -128,7 +128,7 @@ class Outcome:
         return record
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any], model: str = "", epoch: int = 1) -> Outcome:
+    def from_json(cls, record: Mapping[str, Any], model: str = "", epoch: int = 1) -> ArmOutcome:
         """The outcome that `to_json` wrote.
 
         Raises:
@@ -197,7 +197,7 @@ class Exclusion:
     count: int = 1
 
 
-def outcomes(log: EvalLog | str | os.PathLike[str]) -> Iterator[Outcome]:
+def outcomes(log: EvalLog | str | os.PathLike[str]) -> Iterator[ArmOutcome]:
     """The outcomes in an Inspect log, or in the log at a path, sample by sample.
 
     Raises:
@@ -205,7 +205,7 @@ def outcomes(log: EvalLog | str | os.PathLike[str]) -> Iterator[Outcome]:
     """
     for metadata, model, epoch in _scored(log):
         for record in metadata["outcomes"]:
-            yield Outcome.from_json(record, model, epoch)
+            yield ArmOutcome.from_json(record, model, epoch)
 
 
 def exclusions(log: EvalLog | str | os.PathLike[str]) -> Iterator[Exclusion]:

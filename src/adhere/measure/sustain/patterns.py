@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from adhere.findings import Control, Finding, Scalar
-from adhere.measure.statistics import CONFIDENCE, RESAMPLES, Cluster, Difference, Rate, holm, paired, rate
+from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.statistics.rates import CONFIDENCE, RESAMPLES, Cluster, Difference, Rate, holm, paired, rate
 from adhere.measure.sustain.failures import PATTERNS, Failure, Pair, Pattern, pairs
 from adhere.measure.sustain.selection import Condition, Selection
 

@@ -8,7 +8,7 @@ from adhere.measure.sustain.arms import LADDER
 
 
 @dataclass(frozen=True)
-class Plan:
+class SustainPlan:
     """What to ask.
 
     Attributes:

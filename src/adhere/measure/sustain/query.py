@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 from adhere.constraints.constraint import Constraint, Verdict
 from adhere.constraints.reasoning import Answer
 from adhere.constraints.reasoning import answer as without_reasoning
-from adhere.measure.degenerate import is_loop
+from adhere.measure.adherence.degenerate import is_loop
 from adhere.measure.sustain import selfevident, wordings
 from adhere.measure.sustain.arms import BASE, Condition, block, put
-from adhere.measure.sustain.outcome import Exclusion, Outcome, Why
+from adhere.measure.sustain.outcome import ArmOutcome, Exclusion, Why
 from adhere.measure.sustain.selfevident import Choice
 from adhere.problems.problem import Grade, Problem
 
@@ -66,12 +66,12 @@ def base(problem: Problem) -> Query:
     return Query(problem, BASE, problem.prompt)
 
 
-def chosen(problem: Problem, solved: Outcome, *, most: int, seed: int, more: Iterable[Constraint] = ()) -> Choice:
+def chosen(problem: Problem, solved: ArmOutcome, *, most: int, seed: int, more: Iterable[Constraint] = ()) -> Choice:
     """The constraints that the solution meets by itself; see `selfevident.choose`."""
     return selfevident.choose(problem, solved.answer, most, seed, read=solved.read, more=more)
 
 
-def of_kind(problem: Problem, solved: Outcome, kind: str, *, seed: int) -> Choice:
+def of_kind(problem: Problem, solved: ArmOutcome, kind: str, *, seed: int) -> Choice:
     """One constraint of that kind, for a study of kinds."""
     return selfevident.choose(problem, solved.answer, 1, seed, read=solved.read, kinds=(kind,))
 
@@ -127,10 +127,10 @@ def dropped(problem: Problem, choice: Choice) -> list[Exclusion]:
     ]
 
 
-def judge(query: Query, said: Said, grade: Grade, *, model: str = "", epoch: int = 1) -> Outcome:
+def judge(query: Query, said: Said, grade: Grade, *, model: str = "", epoch: int = 1) -> ArmOutcome:
     """The outcome of a query: `grade` is the problem's, of the answer without reasoning."""
     answer = said.answer
-    return Outcome(
+    return ArmOutcome(
         problem=query.problem.id,
         domain=query.problem.domain,
         arm=query.condition.arm,

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adhere.errors import UserError
-from adhere.findings import Finding
+from adhere.core.errors import UserError
+from adhere.core.findings import Finding
 from adhere.measure.sustain import arms as laid
-from adhere.measure.sustain import patterns, practice, score_findings, scores
-from adhere.measure.sustain.outcome import Exclusion, Outcome, exclusions, outcomes
+from adhere.measure.sustain import patterns, practice_study, score_findings, scores
+from adhere.measure.sustain.outcome import ArmOutcome, Exclusion, exclusions, outcomes
 from adhere.measure.sustain.patterns import Lost
-from adhere.measure.sustain.plan import Plan
+from adhere.measure.sustain.plan import SustainPlan
 from adhere.measure.sustain.scores import Scores
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 """Told what is being done, how many problems are done since the last call, and how many there are in all."""
 
-DEFAULT = Plan()
+DEFAULT = SustainPlan()
 BACKLOG = 2
 """Answers that are waited for at once, for each connection: enough that batches are full, and few enough that problems
 are finished one after another. An interruption costs the problems under way, never those that were finished."""
@@ -66,7 +66,7 @@ class Done:
     """
 
     model: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ArmOutcome, ...]
     exclusions: tuple[Exclusion, ...]
     findings: tuple[Finding, ...]
     scores: Scores | None = None
@@ -79,14 +79,14 @@ class Done:
 
 
 def measure(
-    name: str, folder: Path, plan: Plan = DEFAULT, *, progress: Progress | None = None, recompute: str = ""
+    name: str, folder: Path, plan: SustainPlan = DEFAULT, *, progress: Progress | None = None, recompute: str = ""
 ) -> Done:
     """Ask the model called `name` under every arm; logs go to `folder`/logs.
 
     Raises:
         UserError: the model, the data or an arm is not to be had, or nothing was answered.
     """
-    from adhere.measure.audit import release, resolve
+    from adhere.measure.adherence.audit import release, resolve
 
     model = resolve(name)
     try:
@@ -95,7 +95,7 @@ def measure(
         release(model)
 
 
-def _measure(model: Model, folder: Path, plan: Plan, progress: Progress | None, recompute: str) -> Done:
+def _measure(model: Model, folder: Path, plan: SustainPlan, progress: Progress | None, recompute: str) -> Done:
     from inspect_ai.model import ModelAPI
 
     from adhere.measure.evaluating import evaluate, first_error
@@ -153,7 +153,7 @@ def of_log(
 
 
 def conclude(
-    found: Sequence[Outcome],
+    found: Sequence[ArmOutcome],
     left_out: Sequence[Exclusion],
     *,
     model: str,
@@ -167,8 +167,8 @@ def conclude(
     """Scores and findings of outcomes, wherever they come from."""
     evidence = (log,) if log else ()
     scored = lost = None
-    if practice.is_study(found):
-        made = practice.findings(found, seed=seed, recompute=recompute, evidence=evidence)
+    if practice_study.is_study(found):
+        made = practice_study.findings(found, seed=seed, recompute=recompute, evidence=evidence)
     else:
         scored = scores.scores(found, seed=seed)
         lost = patterns.lost(scored.selection, seed=seed)
@@ -190,7 +190,7 @@ def conclude(
     )
 
 
-def _deterministic(found: Iterable[Outcome]) -> bool:
+def _deterministic(found: Iterable[ArmOutcome]) -> bool:
     """Whether all controls say what base said, and there are any."""
     base = {(one.problem, one.epoch): one.response for one in found if one.arm == "base"}
     controls = [one for one in found if one.arm == "control"]

@@ -32,11 +32,11 @@ from typing import Any
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.reasoning import answer_from_parts
 from adhere.constraints.registry import from_json
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.measure.sustain import query
 from adhere.measure.sustain.arms import BASE, Condition
-from adhere.measure.sustain.material import Material, gather
-from adhere.measure.sustain.outcome import ARMS, Exclusion, Outcome
+from adhere.measure.sustain.outcome import ARMS, ArmOutcome, Exclusion
+from adhere.measure.sustain.problem_sets import Material, gather
 from adhere.measure.sustain.query import Query, Said
 from adhere.problems import FORMATS, Problem, QAProblem, grade_all
 from adhere.problems.problem import Domain
@@ -55,7 +55,7 @@ class Saved:
     """
 
     model: str
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ArmOutcome, ...]
     exclusions: tuple[Exclusion, ...]
     material: tuple[Material, ...]
     unanswered: int

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adhere.findings import Control, Finding, Scalar
+from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.sustain.scores import PROBLEMS, Score, Scores
 
 

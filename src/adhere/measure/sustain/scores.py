@@ -35,20 +35,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from adhere.findings import Scalar
-from adhere.measure.statistics import (
-    CONFIDENCE,
-    RESAMPLES,
-    Cluster,
-    Difference,
-    Rate,
-    holm,
-    paired,
-    rate,
-)
+from adhere.core.findings import Scalar
+from adhere.measure.statistics.rates import CONFIDENCE, RESAMPLES, Cluster, Difference, Rate, holm, paired, rate
 from adhere.measure.sustain import power as powers
-from adhere.measure.sustain.outcome import Outcome
-from adhere.measure.sustain.selection import ALONE, Condition, Selection, Trial, select
+from adhere.measure.sustain.outcome import ArmOutcome
+from adhere.measure.sustain.selection import ALONE, BaseTrial, Condition, Selection, select
 
 ALPHA = 1 - CONFIDENCE
 ALL = "all"
@@ -148,7 +139,7 @@ class Scores:
 
 
 def score(
-    trials: Iterable[Trial],
+    trials: Iterable[BaseTrial],
     condition: Condition,
     *,
     domain: str = ALL,
@@ -194,7 +185,9 @@ def score(
     )
 
 
-def _asked(trials: Iterable[Trial], condition: Condition, domain: str, kind: str) -> Iterator[tuple[Trial, Outcome]]:
+def _asked(
+    trials: Iterable[BaseTrial], condition: Condition, domain: str, kind: str
+) -> Iterator[tuple[BaseTrial, ArmOutcome]]:
     for trial in trials:
         if domain in (ALL, trial.domain):
             yield from ((trial, one) for one in trial.of(condition) if not kind or one.kinds == (kind,))
@@ -216,7 +209,7 @@ class _Sums:
         return rate(self._sums.values())
 
 
-def scores(outcomes: Iterable[Outcome], *, seed: int = 0, resamples: int = RESAMPLES) -> Scores:
+def scores(outcomes: Iterable[ArmOutcome], *, seed: int = 0, resamples: int = RESAMPLES) -> Scores:
     """Everything there is to score of one model's outcomes.
 
     Raises:
@@ -268,7 +261,7 @@ def weights(ks: Sequence[int]) -> list[float]:
 
 
 def _area(
-    trials: Iterable[Trial], conditions: Iterable[Condition], domain: str, seed: int, resamples: int
+    trials: Iterable[BaseTrial], conditions: Iterable[Condition], domain: str, seed: int, resamples: int
 ) -> Area | None:
     """The area under the curve of the constraints behind the problem; None where the curve has less than two points."""
     curve = sorted(c for c in conditions if c[0] == "constraint" and c[2] == "after" and c[1] > 0)

@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from adhere.measure.statistics import Rate, rate
-from adhere.measure.sustain.outcome import Arm, Outcome, Position
+from adhere.measure.statistics.rates import Rate, rate
+from adhere.measure.sustain.outcome import Arm, ArmOutcome, Position
 
 Condition = tuple[Arm, int, Position, float]
-"""Arm, k, position, factor: as `Outcome.condition`."""
+"""Arm, k, position, factor: as `ArmOutcome.condition`."""
 
 CONTROL: Condition = ("control", 0, "after", 1.0)
 ALONE: Condition = ("constraint", 1, "after", 1.0)
@@ -26,7 +26,7 @@ ALONE: Condition = ("constraint", 1, "after", 1.0)
 
 
 @dataclass(frozen=True)
-class Trial:
+class BaseTrial:
     """One problem that base solved, in one epoch, with the outcomes of its other arms.
 
     Attributes:
@@ -35,8 +35,8 @@ class Trial:
             with each of several constraints.
     """
 
-    base: Outcome
-    under: dict[Condition, list[Outcome]]
+    base: ArmOutcome
+    under: dict[Condition, list[ArmOutcome]]
     _unasked: dict[int, tuple[bool, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -49,15 +49,15 @@ class Trial:
         return self.base.domain
 
     @property
-    def control(self) -> Outcome | None:
+    def control(self) -> ArmOutcome | None:
         """The same prompt, asked again; None where that was not done."""
         return next(iter(self.under.get(CONTROL, ())), None)
 
-    def of(self, condition: Condition) -> list[Outcome]:
+    def of(self, condition: Condition) -> list[ArmOutcome]:
         """The outcomes under `condition`; none where the problem was not asked under it."""
         return self.under.get(condition, [])
 
-    def unasked(self, outcome: Outcome) -> tuple[bool, ...]:
+    def unasked(self, outcome: ArmOutcome) -> tuple[bool, ...]:
         """Whether the control's answer, which was asked for nothing, meets each of the constraints of `outcome`."""
         control = self.control
         if control is None:
@@ -99,7 +99,7 @@ class Solved:
 class Selection:
     """The trials of one model, in the order of the outcomes, and how much of each domain base solved."""
 
-    trials: tuple[Trial, ...]
+    trials: tuple[BaseTrial, ...]
     solved: tuple[Solved, ...]
 
     @property
@@ -115,14 +115,14 @@ class Selection:
         return tuple(one.domain for one in self.solved if one.solvable)
 
 
-def select(outcomes: Iterable[Outcome]) -> Selection:
+def select(outcomes: Iterable[ArmOutcome]) -> Selection:
     """What base selects of one model's outcomes.
 
     Raises:
         ValueError: the outcomes are of several models.
     """
-    bases: dict[tuple[str, int], Outcome] = {}
-    others: dict[tuple[str, int], dict[Condition, list[Outcome]]] = {}
+    bases: dict[tuple[str, int], ArmOutcome] = {}
+    others: dict[tuple[str, int], dict[Condition, list[ArmOutcome]]] = {}
     models = set()
     for outcome in outcomes:
         models.add(outcome.model)
@@ -133,11 +133,11 @@ def select(outcomes: Iterable[Outcome]) -> Selection:
             others.setdefault(key, {}).setdefault(outcome.condition, []).append(outcome)
     if len(models) > 1:
         raise ValueError(f"outcomes of several models: {', '.join(sorted(models))}")
-    trials = tuple(Trial(base, others.get(key, {})) for key, base in bases.items() if base.correct)
+    trials = tuple(BaseTrial(base, others.get(key, {})) for key, base in bases.items() if base.correct)
     return Selection(trials, tuple(_solved(list(bases.values()))))
 
 
-def _solved(bases: Sequence[Outcome]) -> Iterable[Solved]:
+def _solved(bases: Sequence[ArmOutcome]) -> Iterable[Solved]:
     for domain in dict.fromkeys(base.domain for base in bases):
         mine = [base for base in bases if base.domain == domain]
         clusters: dict[str, list[bool]] = {}

@@ -33,13 +33,13 @@ from inspect_ai.util import collect, span
 
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.reasoning import answer_from_parts
-from adhere.errors import UserError
-from adhere.measure.sustain import practice, query
+from adhere.core.errors import UserError
+from adhere.measure.sustain import practice_study, query
 from adhere.measure.sustain.arms import BASE, LADDER, Condition, block, parse_arms, parse_ks
 from adhere.measure.sustain.arms import plan as lay
-from adhere.measure.sustain.material import Material, gather
-from adhere.measure.sustain.outcome import Exclusion, Outcome
-from adhere.measure.sustain.plan import Plan
+from adhere.measure.sustain.outcome import ArmOutcome, Exclusion
+from adhere.measure.sustain.plan import SustainPlan
+from adhere.measure.sustain.problem_sets import Material, gather
 from adhere.measure.sustain.query import Query, Said
 from adhere.measure.sustain.rewriting import extracted, rewritten
 from adhere.problems.grading import grade_all
@@ -78,7 +78,7 @@ def sustain(
     """
     ks = constraints if isinstance(constraints, (tuple, list)) else (constraints,)
     chosen = ",".join(arms) if isinstance(arms, (tuple, list)) else arms  # Inspect makes a list of what has commas
-    plan = Plan(
+    plan = SustainPlan(
         domain=",".join(domain) if isinstance(domain, list) else domain,
         data=data,
         arms=chosen,
@@ -92,7 +92,7 @@ def sustain(
     )
     found = gather(plan.domain, plan.data, plan.problems, plan.seed)
     names = parse_arms(plan.arms, may_attend() if "attend" not in plan.arms else None)
-    conditions = practice.conditions(plan.kinds) if plan.kinds else lay(names, plan.constraints)
+    conditions = practice_study.conditions(plan.kinds) if plan.kinds else lay(names, plan.constraints)
     by_id = {problem.id: problem for material in found for problem in material.problems}
     results: dict[str, Finished] = {}
     return Task(
@@ -141,7 +141,7 @@ class _Settled(list[dict[str, Any]]):
 class Finished:
     """What came of one sample: outcomes by the label of their condition, and what was left out."""
 
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, ArmOutcome] = field(default_factory=dict)
     exclusions: list[Exclusion] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
@@ -207,7 +207,7 @@ class _Sample:
         for (one, said), grade in zip(asked, grades, strict=True):
             self._judge(one, said, grade)
 
-    async def _base(self) -> Outcome | None:
+    async def _base(self) -> ArmOutcome | None:
         """The outcome of base if it is right."""
         first = query.base(self.problem)
         said = await self._ask(first, self.state)
@@ -217,7 +217,7 @@ class _Sample:
         outcome = self._judge(first, said, grade)
         return outcome if outcome is not None and outcome.correct else None
 
-    async def _queries(self, conditions: Sequence[Condition], solved: Outcome) -> list[Query]:
+    async def _queries(self, conditions: Sequence[Condition], solved: ArmOutcome) -> list[Query]:
         """What can be asked of `conditions`; the rest is excluded."""
         problem, most = self.problem, max((condition.k for condition in conditions), default=0)
         more: list[Constraint] = []
@@ -270,7 +270,7 @@ class _Sample:
         whole = "".join(str(part.get("reasoning") or part.get("text") or "") for part in parts)
         return Said(whole, cut, answer_from_parts(parts))
 
-    def _judge(self, one: Query, said: Said, grade: Grade) -> Outcome | None:
+    def _judge(self, one: Query, said: Said, grade: Grade) -> ArmOutcome | None:
         if grade.correct is None:
             self.exclusions.append(query.excluded(self.problem, one.condition, "undecided", grade.reason))
             return None

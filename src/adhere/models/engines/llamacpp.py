@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from adhere.constraints.degeneration import LOOP_LENGTH, is_loop
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models.engines.gguf_header import Header, read_header
 from adhere.models.engines.options import DEFAULTS, EngineOptions
 

@@ -27,7 +27,7 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolCall, ToolInfo
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models.engines.inspect_messages import api_message, tool_schema
 from adhere.models.engines.llamacpp import Ended, LlamaServer, Reply, body_of
 from adhere.models.engines.options import EngineOptions

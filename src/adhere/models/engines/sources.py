@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 from adhere.models import registry
 
 POCKET = {"pocket": "instruct", "pocket-base": "base"}

@@ -13,7 +13,7 @@ def path(which: str = "instruct") -> Path:
     Raises:
         UserError: there is no such checkpoint.
     """
-    from adhere.errors import UserError
+    from adhere.core.errors import UserError
 
     folder = WEIGHTS / which
     if not (folder / "config.json").is_file():

@@ -28,7 +28,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 Walls = Literal["namespaces", "none"]
 Unit = tuple[int, ...]

@@ -15,11 +15,11 @@ from itertools import count
 import numpy as np
 
 from adhere.constraints.constraint import Profile
-from adhere.measure.records import Instruction, Outcome, Record
-from adhere.measure.run import ScoreRun
-from adhere.measure.statistics import Rate, phi
-from adhere.measure.summary import Comparison, between_models
-from adhere.measure.tally import Subject, Tally
+from adhere.measure.adherence.records import ConstraintOutcome, Instruction, Record
+from adhere.measure.adherence.run import ScoreRun
+from adhere.measure.adherence.summary import Comparison, between_models
+from adhere.measure.adherence.tally import Subject, Tally
+from adhere.measure.statistics.rates import Rate, phi
 from adhere.report.charts import Chart, Grid, Point, dendrogram, heat, histogram, points
 from adhere.report.numbers import between, gain, percent
 from adhere.report.page import Block, Charts, Example, Examples, Excerpt, Fact, Facts, Prose, Section, Table
@@ -155,7 +155,7 @@ class _Shown:
     places: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     early: int = 0
     broken: int = 0
-    worst: list[tuple[float, int, Record, Instruction, Outcome]] = field(default_factory=list)
+    worst: list[tuple[float, int, Record, Instruction, ConstraintOutcome]] = field(default_factory=list)
 
 
 def _seen(run: ScoreRun, profile: Profile) -> _Shown:
@@ -180,7 +180,7 @@ def _seen(run: ScoreRun, profile: Profile) -> _Shown:
     return shown
 
 
-def _badness(instruction: Instruction, outcome: Outcome) -> float:
+def _badness(instruction: Instruction, outcome: ConstraintOutcome) -> float:
     """How far off: the count found against the bound, where there is one; marked places count for something."""
     found = outcome.found
     bounds = [instruction.constraint.get(name) for name in ("at_most", "at_least")]
@@ -309,7 +309,7 @@ def _worst(shown: _Shown) -> Examples:
     )
 
 
-def _example(record: Record, instruction: Instruction, outcome: Outcome) -> Example:
+def _example(record: Record, instruction: Instruction, outcome: ConstraintOutcome) -> Example:
     note = f"{record.file}, line {record.line}. " if record.file else ""
     return Example(
         title=f"{record.model}: {instruction.kind}",
@@ -320,7 +320,7 @@ def _example(record: Record, instruction: Instruction, outcome: Outcome) -> Exam
     )
 
 
-def _marked(instruction: Instruction, outcome: Outcome) -> list[tuple[str, bool]]:
+def _marked(instruction: Instruction, outcome: ConstraintOutcome) -> list[tuple[str, bool]]:
     """The excerpt in pieces; where no span decided it, what follows the deciding character is marked."""
     text, start = instruction.excerpt or "", instruction.excerpt_start
     spans = [(max(0, a - start), min(len(text), b - start)) for a, b in sorted(outcome.spans)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adhere.measure.certify import Certificate, Settled
+from adhere.measure.statistics.certify import Certificate, Settled
 from adhere.report.charts import Point, points
 from adhere.report.page import Charts, Fact, Facts, Prose, Section
 

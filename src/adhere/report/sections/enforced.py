@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adhere.measure.enforced import Enforced, Kept, Side
-from adhere.measure.statistics import Rate
+from adhere.measure.enforced import Enforced, EnforcedResult, Side
+from adhere.measure.statistics.rates import Rate
 from adhere.report.charts import Point, points
 from adhere.report.numbers import between, gain, percent
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
@@ -61,7 +61,7 @@ def _row(side: Side) -> tuple[str, ...]:
     )
 
 
-def _kept(kept: tuple[Kept, ...], recompute: str) -> Table:
+def _kept(kept: tuple[EnforcedResult, ...], recompute: str) -> Table:
     rows = tuple(
         (str(one.k), *(text for rates in (one.sustain, one.met) for rate in rates for text in _with_interval(rate)))
         for one in kept

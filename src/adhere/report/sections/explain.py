@@ -16,9 +16,9 @@ from adhere.report.sections.explain_course import behaves, monitors, specific, t
 from adhere.report.sections.explain_told import finite, known, told
 
 if TYPE_CHECKING:
-    from adhere.explain.claims import Claim
-    from adhere.explain.decodability import Estimate
-    from adhere.explain.explained import Explained
+    from adhere.explain.analyses.claims import Claim
+    from adhere.explain.probing.decodability import Estimate
+    from adhere.explain.results import Explained
 
 
 def sections(found: Explained, *, recompute: str = "") -> list[Section]:

@@ -11,8 +11,8 @@ from adhere.report.page import Block, Charts, Prose, Section, Table
 from adhere.report.sections.explain_told import finite, told
 
 if TYPE_CHECKING:
-    from adhere.explain.decodability import Estimate
-    from adhere.explain.explained import Explained
+    from adhere.explain.probing.decodability import Estimate
+    from adhere.explain.results import Explained
 
 GROUPS = (
     ("structural and lexical skills", ("word_count", "character_count", "json", "inclusion", "exclusion")),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from adhere.report.page import Block, Prose, Table
 
 if TYPE_CHECKING:
-    from adhere.explain.claims import Claim
-    from adhere.explain.decodability import Estimate
+    from adhere.explain.analyses.claims import Claim
+    from adhere.explain.probing.decodability import Estimate
 
 MOST_SENTENCES = 24
 """Sentences of one lens on the page; the rest are in the findings."""

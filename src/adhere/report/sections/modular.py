@@ -17,7 +17,7 @@ from matplotlib.path import Path as Outline
 
 from adhere.modular import figures, runs, stored
 from adhere.modular.examine import examine
-from adhere.modular.odds import Odds
+from adhere.modular.generalization_odds import Odds
 from adhere.modular.runs import Finished
 from adhere.report.charts import Chart, number
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table

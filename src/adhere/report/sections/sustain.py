@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from adhere.findings import Finding
-from adhere.measure.statistics import Difference, Rate
+from adhere.core.findings import Finding
+from adhere.measure.statistics.rates import Difference, Rate
 from adhere.measure.sustain.failures import NAMES, PATTERNS
 from adhere.measure.sustain.outcome import Exclusion
 from adhere.measure.sustain.patterns import Lost

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from adhere.findings import Finding
+from adhere.core.findings import Finding
 from adhere.measure.sustain.scores import Scores
 from adhere.report.charts import Chart, Grid, Line, heat, lines
 

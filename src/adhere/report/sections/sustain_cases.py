@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from adhere.measure.sustain.failures import NAMES, PATTERNS, Failure, marked
-from adhere.measure.sustain.outcome import Outcome
+from adhere.measure.sustain.outcome import ArmOutcome
 from adhere.measure.sustain.patterns import Lost
 from adhere.measure.sustain.scores import Scores
 from adhere.measure.sustain.selection import ALONE, Condition
@@ -65,7 +65,7 @@ def _example(one: Failure) -> Example:
     )
 
 
-def _met(lost: Outcome) -> str:
+def _met(lost: ArmOutcome) -> str:
     said = {True: "met", False: "not met", None: "could not be told"}
     return " ".join(
         f"{said[verdict].capitalize()}: {sentence}" for sentence, verdict in zip(lost.sentences, lost.met, strict=False)

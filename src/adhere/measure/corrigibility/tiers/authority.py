@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from adhere.findings import Control, Finding
+from adhere.core.findings import Control, Finding
 from adhere.measure.corrigibility.design import held
 from adhere.measure.corrigibility.shares import share
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
 
-    from adhere.measure.corrigibility.battery import Plan
+    from adhere.measure.corrigibility.plan import CorrigibilityPlan
 
 SAMPLES = 300
 """Samples where no limit is given."""
@@ -21,7 +21,7 @@ SCENARIOS = 12
 FACTORS = ("order",)
 
 
-def tasks(plan: Plan) -> dict[str, Task]:
+def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     """The tasks of this tier."""
     from adhere.measure.corrigibility import authority
     from adhere.measure.corrigibility.attacks import PER_SET, attacks
@@ -57,7 +57,7 @@ def tasks(plan: Plan) -> dict[str, Task]:
     return made
 
 
-def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
+def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """Whose instruction was followed in each kind of case, the scale of what wins, the dose curve, the attacks."""
     from adhere.measure.corrigibility import attacks, dose
 
@@ -80,7 +80,7 @@ def differences(
 ) -> list[Finding]:
     """`authority.difference`: how much more often the rightful is followed behind the gateway, on the same cases."""
     from adhere.measure.corrigibility.authority import is_right
-    from adhere.measure.statistics import Cluster, paired
+    from adhere.measure.statistics.rates import Cluster, paired
 
     def right(row: dict[str, Any]) -> bool:
         return is_right(row, row["followed"], row["stopped"])

@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adhere.findings import Control, Finding, Scalar
+from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.corrigibility.character import AFTER, CATEGORIES
 from adhere.measure.corrigibility.character import FACTORS as ALL
 from adhere.measure.corrigibility.design import held
 from adhere.measure.corrigibility.drift import ALPHA, first_turn
 from adhere.measure.corrigibility.shares import share
-from adhere.measure.statistics import Cluster, Difference, paired
+from adhere.measure.statistics.rates import Cluster, Difference, paired
 
 if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
 
-    from adhere.measure.corrigibility.battery import Plan
+    from adhere.measure.corrigibility.plan import CorrigibilityPlan
 
 FACTORS = ("course", "reminder")
 SCENARIOS = 10
@@ -28,7 +28,7 @@ Rows = Sequence[Mapping[str, Any]]
 """The metadata of samples: scenario, cell, probes, fallen."""
 
 
-def tasks(plan: Plan) -> dict[str, Task]:
+def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     """The task of this tier."""
     from adhere.measure.corrigibility.character import character
 
@@ -50,7 +50,7 @@ def _cells(varied: Sequence[Any]) -> int:
     return count
 
 
-def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
+def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """Shares in character and their change by turn, the first turn of drift, recovery, and what reminding changes."""
     rows = [dict(sample.metadata) for sample in logs["character"].samples or [] if "probes" in sample.metadata]
     return of_rows(rows, model, plan.seed)

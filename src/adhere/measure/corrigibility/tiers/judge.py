@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adhere.findings import Control, Finding, Scalar
+from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.corrigibility.shares import share
 
 if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
 
-    from adhere.measure.corrigibility.battery import Plan
+    from adhere.measure.corrigibility.plan import CorrigibilityPlan
 
 CASES, OWN_CASES = 12, 4
 """Cases of each kind where no limit is given: of a judge, and of the model itself where none is named."""
@@ -23,7 +23,7 @@ Rows = Sequence[Mapping[str, Any]]
 """The metadata of samples: kind, truth, verdicts."""
 
 
-def tasks(plan: Plan) -> dict[str, Task]:
+def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     """The task of this tier: the plan's judge is tried, or the model itself as one."""
     from adhere.measure.corrigibility.judge_attack import judge_attack
 
@@ -34,7 +34,7 @@ def tasks(plan: Plan) -> dict[str, Task]:
     }
 
 
-def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
+def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """Errors and what moves a verdict, by kind of case and way of asking."""
     samples = logs["judge"].samples or []
     rows = [{**sample.metadata, "name": sample.id} for sample in samples if "verdicts" in sample.metadata]

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from adhere.findings import Control, Finding, Scalar
+from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.corrigibility.effects import exact
 from adhere.measure.corrigibility.repetition import LENGTHS, TEMPERATURES, trials
 from adhere.measure.corrigibility.shares import share
-from adhere.measure.statistics import rate
+from adhere.measure.statistics.rates import rate
 
 if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
 
-    from adhere.measure.corrigibility.battery import Plan
+    from adhere.measure.corrigibility.plan import CorrigibilityPlan
 
 SCENARIOS = 8
 """Texts at each temperature where no limit is given."""
@@ -24,7 +24,7 @@ Rows = Sequence[Mapping[str, Any]]
 """What `repetition.measured` says of each text, with its scenario and temperature."""
 
 
-def tasks(plan: Plan) -> dict[str, Task]:
+def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     """The task of this tier. A temperature of the plan is swept alone."""
     from adhere.measure.corrigibility.repetition import repetition
 
@@ -39,7 +39,7 @@ def tasks(plan: Plan) -> dict[str, Task]:
     }
 
 
-def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
+def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """Loops, coherence and obedience by temperature and length, and their order."""
     del plan
     rows = [dict(sample.metadata) for sample in logs["repetition"].samples or [] if "onset" in sample.metadata]

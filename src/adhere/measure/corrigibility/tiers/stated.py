@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from adhere.findings import Control, Finding
+from adhere.core.findings import Control, Finding
 from adhere.measure.corrigibility.design import held
 from adhere.measure.corrigibility.effects import effects
 from adhere.measure.corrigibility.shares import levels_of, of_effects, share
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
 
-    from adhere.measure.corrigibility.battery import Plan
+    from adhere.measure.corrigibility.plan import CorrigibilityPlan
 
 ITEMS = 160
 """Items asked where no limit is given."""
 FACTORS = ("persona", "goal", "request", "phrasing")
 
 
-def tasks(plan: Plan) -> dict[str, Task]:
+def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     """The tasks of this tier by name."""
     from adhere.measure.corrigibility import stated
 
@@ -42,7 +42,7 @@ def tasks(plan: Plan) -> dict[str, Task]:
     return made
 
 
-def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
+def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """Shares, effects, what is left of a preference for a letter, and how far the readings can be believed."""
     made = _own(logs["stated"], model, plan)
     if "model-written" in logs:
@@ -52,7 +52,7 @@ def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Findin
     return made
 
 
-def _own(log: EvalLog, model: str, plan: Plan) -> list[Finding]:
+def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
     from adhere.measure.corrigibility.stated import trials
 
     rows = [
@@ -104,7 +104,7 @@ def _own(log: EvalLog, model: str, plan: Plan) -> list[Finding]:
 
 def _probabilities(rows: list[dict[str, Any]], model: str) -> list[Finding]:
     """The mean probability of yielding, where the model told it, with a t interval over scenarios."""
-    from adhere.measure.corrigibility.means import clustered
+    from adhere.measure.statistics.clustered_mean import clustered
 
     made = []
     for request in dict.fromkeys(row["cell"]["request"] for row in rows):
@@ -119,7 +119,7 @@ def _probabilities(rows: list[dict[str, Any]], model: str) -> list[Finding]:
     return made
 
 
-def _open(rows: list[dict[str, Any]], model: str, plan: Plan) -> list[Finding]:
+def _open(rows: list[dict[str, Any]], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """The open answers by request, by rules or by the judge; and how the two agree."""
     by = "rules" if plan.judge is None else "judge"
     key = "ruled" if plan.judge is None else "judged"
@@ -140,8 +140,8 @@ MOST_ARGUED = 6
 
 def _judged(rows: list[dict[str, Any]], model: str, judge: str) -> list[Finding]:
     """The judge beside the rules where both can tell, and beside itself when answers argue with it."""
+    from adhere.measure.adherence.judge import PLEAS, judge_of
     from adhere.measure.corrigibility.stated import ASKED, STATEMENT
-    from adhere.measure.judge import PLEAS, judge_of
 
     subject = {"model": model, "judge": judge, "set": "corrigibility.stated"}
     both = [row for row in rows if row["ruled"] is not None and row["judged"] is not None]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from adhere.findings import Finding
+from adhere.core.findings import Finding
 from adhere.measure.corrigibility.design import held
 from adhere.measure.corrigibility.effects import effects
 from adhere.measure.corrigibility.shares import levels_of, of_effects, share
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from inspect_ai import Task
     from inspect_ai.log import EvalLog
 
-    from adhere.measure.corrigibility.battery import Plan
+    from adhere.measure.corrigibility.plan import CorrigibilityPlan
 
 EPISODES = 120
 """Episodes played where no limit is given."""
@@ -38,7 +38,7 @@ OUTCOMES = (
 )
 
 
-def tasks(plan: Plan) -> dict[str, Task]:
+def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     """The task of this tier."""
     from adhere.measure.corrigibility import episode
     from adhere.measure.corrigibility.shutdown_world import shutdown_world
@@ -57,7 +57,7 @@ def tasks(plan: Plan) -> dict[str, Task]:
     }
 
 
-def findings(logs: Mapping[str, EvalLog], model: str, plan: Plan) -> list[Finding]:
+def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """Shares of every outcome, effects on complying and resisting, what clear words change, words against deeds."""
     log = logs["world"]
     rows = [dict(sample.metadata) for sample in log.samples or [] if "outcome" in sample.metadata]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from adhere.measure.corrigibility.battery import Measured
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.page import Section
 from adhere.report.sections.corrigibility import authority, character, judge_attack, repetition, stated, world
 
@@ -26,6 +26,6 @@ SECTIONS = {
 """By tier."""
 
 
-def sections(measured: Measured, recompute: Recompute) -> list[Section]:
+def sections(measured: CorrigibilityResult, recompute: Recompute) -> list[Section]:
     """One section for each tier that ran and has one here."""
     return [SECTIONS[name](measured, recompute(name)) for name in measured.tiers if name in SECTIONS]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from adhere.measure.corrigibility.battery import Measured
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.page import Block, Table
 from adhere.report.sections.corrigibility.shares import percent
 
 
-def blocks(measured: Measured, recompute: str) -> list[Block]:
+def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
     """Attack success with over-refusal beside it."""
     found = measured.of("attack.success") + measured.of("attack.over_refusal")
     if not found:

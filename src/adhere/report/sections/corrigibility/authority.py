@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adhere.findings import Finding
-from adhere.measure.corrigibility.battery import Measured
+from adhere.core.findings import Finding
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.charts import Chart, Point, points
 from adhere.report.page import Block, Charts, Facts, Section, Table
 from adhere.report.sections.corrigibility import attacks, dose
@@ -13,7 +13,7 @@ from adhere.report.sections.corrigibility.effects import drawn
 from adhere.report.sections.corrigibility.shares import fact, gain, p_value, percent
 
 
-def section(measured: Measured, recompute: str) -> Section:
+def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
     found = [f for f in measured.of("authority.followed") if "through" not in f.subject]
     right = [f for f in measured.of("authority.right") if "through" not in f.subject]
@@ -80,7 +80,7 @@ def _by_source(
     return points(title, rows, caption=caption, unit=unit, reference=reference, recompute=recompute)
 
 
-def _behind(measured: Measured, recompute: str) -> list[Block]:
+def _behind(measured: CorrigibilityResult, recompute: str) -> list[Block]:
     """The same cases behind a gateway, beside the bare model."""
     changed = measured.of("authority.difference")
     if not changed:

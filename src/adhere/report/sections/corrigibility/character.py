@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from adhere.findings import Finding
-from adhere.measure.corrigibility.battery import Measured
+from adhere.core.findings import Finding
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.charts import Chart, Line, Point, lines, points
 from adhere.report.page import Block, Charts, Excerpt, Prose, Section, Stage, Table, Walk
 
@@ -14,7 +14,7 @@ LONGEST = 600
 """Characters of a turn that the page shows."""
 
 
-def section(measured: Measured, recompute: str) -> Section:
+def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
     blocks: list[Block] = [
         Charts((_course(measured, recompute), _changes(measured, recompute))),
@@ -52,7 +52,7 @@ def _said(finding: Finding) -> str:
     return f"{100 * (finding.estimate or 0.0):+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}, n = {finding.n})"
 
 
-def _course(measured: Measured, recompute: str) -> Chart:
+def _course(measured: CorrigibilityResult, recompute: str) -> Chart:
     now = [one for one in measured.of("drift.in_character") if one.control is not None]
     curves = []
     for kind in dict.fromkeys(map(_kind, now)):
@@ -73,7 +73,7 @@ def _course(measured: Measured, recompute: str) -> Chart:
     )
 
 
-def _changes(measured: Measured, recompute: str) -> Chart:
+def _changes(measured: CorrigibilityResult, recompute: str) -> Chart:
     rows = [
         Point(_kind(one), one.estimate, one.interval, _turn(one.subject["turn"]), one.n)
         for one in measured.of("drift.change")
@@ -91,7 +91,7 @@ def _changes(measured: Measured, recompute: str) -> Chart:
     )
 
 
-def _last(measured: Measured) -> int:
+def _last(measured: CorrigibilityResult) -> int:
     turns = [one.subject["turn"] for one in measured.of("drift.change")]
     return max((turn for turn in turns if isinstance(turn, int)), default=0)
 
@@ -100,7 +100,7 @@ def _turn(turn: object) -> str:
     return f"turn {turn}" if isinstance(turn, int) else str(turn)
 
 
-def _first(measured: Measured, recompute: str) -> Table:
+def _first(measured: CorrigibilityResult, recompute: str) -> Table:
     recovered = {_kind(one): one for one in measured.of("drift.recovered")}
     rows = tuple(
         (
@@ -122,7 +122,7 @@ def _first(measured: Measured, recompute: str) -> Table:
     return Table("When it drifts, and what a reminder gives back", header, rows, caption, recompute)
 
 
-def _worst(measured: Measured) -> dict[str, Any] | None:
+def _worst(measured: CorrigibilityResult) -> dict[str, Any] | None:
     """The conversation that lost most probes between beginning and end."""
     found = [dict(one.metadata) for one in measured.logs["character"].samples or [] if "probes" in one.metadata]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from adhere.measure.corrigibility.battery import Measured
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.charts import Line, lines
 from adhere.report.page import Block, Prose
 from adhere.report.sections.corrigibility.effects import drawn
 
 
-def blocks(measured: Measured, recompute: str) -> list[Block]:
+def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
     """Refusing and following by dose, and where the one takes over from the other."""
     charts = []
     for what, title in (("dose.refused", "Refused, by dose"), ("dose.followed", "Instruction followed, by dose")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adhere.findings import Finding
+from adhere.core.findings import Finding
 from adhere.report.charts import Chart, Point, points
 from adhere.report.page import Block, Charts, Table
 from adhere.report.sections.corrigibility.shares import gain, p_value

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from adhere.findings import Finding
-from adhere.measure.corrigibility.battery import Measured
-from adhere.measure.judge import PLEAS
+from adhere.core.findings import Finding
+from adhere.measure.adherence.judge import PLEAS
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.charts import Chart, Point, points
 from adhere.report.page import Block, Charts, Prose, Section, Table
 
 NAMES = {"fenced": "fences and code words", "bare": "merely asked", "checker": "checkers", "world": "world state"}
 
 
-def section(measured: Measured, recompute: str) -> Section:
+def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
     errors = measured.of("judge.error", set="attack")
     judge = str(errors[0].subject["judge"]) if errors else "the judge"
@@ -27,7 +27,7 @@ def section(measured: Measured, recompute: str) -> Section:
     return Section("judge", "A judge that is argued with", lead, tuple(blocks))
 
 
-def _errors(measured: Measured, recompute: str) -> Chart:
+def _errors(measured: CorrigibilityResult, recompute: str) -> Chart:
     rows = [
         Point(_against(one), one.estimate, one.interval, NAMES[str(one.subject["way"])], one.n)
         for one in measured.of("judge.error", set="attack")
@@ -46,7 +46,7 @@ def _against(one: Finding) -> str:
     return "all" if truth == "all" else f"against {NAMES[truth]}"
 
 
-def _pleas(measured: Measured, recompute: str) -> Chart:
+def _pleas(measured: CorrigibilityResult, recompute: str) -> Chart:
     rows = []
     for one in measured.of("judge.moved_to_pass", set="attack", truth="all"):
         plea = one.subject["plea"]
@@ -67,7 +67,7 @@ def _short(plea: object) -> str:
     return " ".join(text.replace("{text}", " … ").split()).replace("{{", "{").replace("}}", "}")
 
 
-def _table(measured: Measured, recompute: str) -> Table:
+def _table(measured: CorrigibilityResult, recompute: str) -> Table:
     rows = []
     for one in measured.of("judge.error", set="attack"):
         there = {key: one.subject[key] for key in ("set", "truth", "way")}

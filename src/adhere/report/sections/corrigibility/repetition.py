@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from adhere.findings import Finding
-from adhere.measure.corrigibility.battery import Measured
+from adhere.core.findings import Finding
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.measure.corrigibility.loops import loops
 from adhere.report.charts import Chart, Line, lines
 from adhere.report.numbers import between, percent
@@ -14,7 +14,7 @@ from adhere.report.page import Block, Charts, Example, Examples, Excerpt, Sectio
 MOST_TEXTS = 3
 
 
-def section(measured: Measured, recompute: str) -> Section:
+def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
     charts = tuple(
         _over_length(measured.of(f"repetition.{name}"), title, caption, unit, recompute)
@@ -68,7 +68,7 @@ def _over_length(found: list[Finding], title: str, caption: str, unit: str, reco
     )
 
 
-def _order(measured: Measured, recompute: str) -> Table:
+def _order(measured: CorrigibilityResult, recompute: str) -> Table:
     rows = tuple(
         (
             _temperature(one.subject["temperature"]),
@@ -88,7 +88,7 @@ def _temperature(value: object) -> str:
     return f"{value:g}" if isinstance(value, float | int) else str(value)
 
 
-def _texts(measured: Measured) -> Examples | None:
+def _texts(measured: CorrigibilityResult) -> Examples | None:
     """The texts that loop most, their loops marked."""
     found = [dict(one.metadata) for one in measured.logs["repetition"].samples or [] if "onset" in one.metadata]
     looped = [row for row in found if row["onset"] is not None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adhere.findings import Finding
+from adhere.core.findings import Finding
 from adhere.report import numbers
 from adhere.report.numbers import UNKNOWN
 from adhere.report.page import Fact

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from adhere.measure.corrigibility.battery import Measured
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.charts import Point, points
 from adhere.report.page import Block, Facts, Section, Table
 from adhere.report.sections.corrigibility.effects import drawn, effects_chart, factors_chart, odds
 from adhere.report.sections.corrigibility.shares import fact, percent
 
 
-def section(measured: Measured, recompute: str) -> Section:
+def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
     name = "corrigibility.stated"
     asked = measured.of(f"{name}.yields")
@@ -50,7 +50,7 @@ def section(measured: Measured, recompute: str) -> Section:
     return Section("stated", "Stated", lead, tuple(blocks))
 
 
-def _readings(measured: Measured, recompute: str) -> list[Block]:
+def _readings(measured: CorrigibilityResult, recompute: str) -> list[Block]:
     """How the open answers were read, and how far that can be believed."""
     read = measured.of("corrigibility.stated.open")
     rows = [(f"{f.subject['request']}, by {f.subject['scored']}", *percent(f), str(f.subject["unread"])) for f in read]

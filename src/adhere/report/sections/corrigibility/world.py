@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from adhere.measure.corrigibility.battery import Measured
+from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.page import Block, Course, Facts, Prose, Replay, Section, Step, Table
 from adhere.report.sections.corrigibility.effects import drawn, effects_chart, factors_chart, odds
 from adhere.report.sections.corrigibility.shares import fact, percent
@@ -34,7 +34,7 @@ OUTCOMES = (
 )
 
 
-def section(measured: Measured, recompute: str) -> Section:
+def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
     name = "corrigibility.world"
     of = {f.what.removeprefix(f"{name}."): f for f in measured.findings if f.what.startswith(f"{name}.")}

@@ -1,0 +1,1 @@
+"""Base classes that constraint families share: bounded counts, per-word and per-line checks, the reference profile."""

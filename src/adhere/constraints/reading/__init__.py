@@ -1,0 +1,1 @@
+"""Reading text: counters, sentences, words, JSON, languages, and linear-time search."""

@@ -1,0 +1,167 @@
+"""Findings: the record of a result, the same for every measurement in the house.
+
+A finding says what was estimated, of what subject, with which interval, from how many, and by which command
+it can be had again. Every measuring command writes a list of them with `--json FILE`; the report is drawn
+from nothing else. Names are stable, so that other programs can rely on them: `NAMES` holds them all, and a
+finding under a name that is not there is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from adhere.core.errors import UserError
+from adhere.core.version import VERSION
+
+NAMES: Mapping[str, str] = {
+    "adherence.prompt.strict": "share of prompts whose every instruction is followed",
+    "adherence.prompt.loose": "the same, where one of IFEval's eight loosened texts may pass",
+    "adherence.instruction.strict": "share of instructions followed",
+    "adherence.instruction.loose": "the same, where one of IFEval's eight loosened texts may pass",
+    "adherence.family.*": "share of instructions of one constraint family followed",
+    "adherence.skill.*": "share of instructions of one of the nine skills followed",
+    "adherence.difference": "paired difference in adherence between two subjects on the same prompts",
+    "certificate.failure_rate": "failure rate with an anytime-valid interval",
+    "degenerate.*": "share of answers that are degenerate: loop, empty, refusal, truncated",
+    "judge.*": "agreement of a judge with a checker, and its resistance to answers that argue with it",
+    "sustain.*": "what obedience costs: score, interference, beyond_placebo, if, auc, solved, needed, lost",
+    "attention.constraint": "attention mass on the constraint's tokens",
+    "probe.auc": "decodability of satisfied against violated",
+    "probe.balanced_accuracy": "mean share of satisfied and of violated that a probe tells right",
+    "probe.general_gap": "specialist AUC less general AUC",
+    "probe.emergence": "first layer that has 95 % of what a skill's best layer has above chance",
+    "probe.specificity": "AUC of a probe where the skill was asked for, less its AUC on free responses",
+    "transfer.auc": "AUC of a probe trained on one skill and read on another",
+    "transfer.agreement": "rank correlation of transfer between skills with that of their failures seen from outside",
+    "erasure.dependency": "loss of decodability of one skill after another is erased, less the random control",
+    "erasure.behaviour": "change of adherence when generating with a direction erased",
+    "timing.auc": "decodability over the course of generation",
+    "monitor.*": "a saved monitor at work: recall, false_alarm, tokens_saved",
+    "corrigibility.stated.*": "what the model says it would do",
+    "corrigibility.world.*": "what the model does in a world",
+    "authority.followed": "whose instruction was followed",
+    "authority.right": "the rightful instruction was followed, and no other",
+    "authority.difference": "paired difference in that behind a gateway, on the same cases",
+    "authority.strength": "how often a source wins a conflict with the user",
+    "attack.*": "attack success, over-refusal",
+    "dose.*": "where refusing takes over from following: takeover, slope, share",
+    "repetition.*": "texts without end: looped, coherent, obedient, obedience_first",
+    "drift.*": "answers over a long conversation: first_turn of drift, in_character, change, recovered, reminder",
+    "modular.accuracy": "accuracy on held-out pairs",
+    "modular.gradient_symmetricity": "gradient symmetricity (arXiv 2306.17844, Def. 4.1)",
+    "modular.distance_irrelevance": "distance irrelevance (arXiv 2306.17844, Def. 4.2)",
+    "modular.circularity": "circularity of the embedding's first principal components",
+    "modular.fve": "fraction of variance of the logits explained by a closed form",
+    "modular.generalised": "share of seeds that reach 100 % on held-out pairs",
+    "pocket.*": "the pocket model on held-out prompts: share right by family, by steps, share that ended by itself",
+    "gateway.*": "adherence, tokens and latency through the gateway",
+}
+"""Every name a finding may bear; `*` stands for one or more further words."""
+
+
+def is_known(name: str) -> bool:
+    """Whether `name` is one of `NAMES` or falls under one of its `*` entries."""
+    if name in NAMES:
+        return True
+    words = name.split(".")
+    return any(".".join([*words[:k], "*"]) in NAMES for k in range(1, len(words)))
+
+
+def _number(value: object) -> object:
+    """NaN and infinity are not JSON; an estimate that does not exist is None."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_number)]
+Scalar = str | int | float | bool
+
+
+class Control(BaseModel):
+    """What an estimate is held against: the same measurement with the effect taken out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    what: str
+    estimate: Number
+    interval: tuple[float, float] | None = None
+
+
+class Finding(BaseModel):
+    """One estimate with its uncertainty and the way to have it again.
+
+    `interval` has the coverage `confidence`; it is None where none can be given (a single deterministic
+    number). `n` counts independent units, in `unit`'s words. `evidence` names files or digests it rests on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    what: str
+    subject: dict[str, Scalar] = Field(default_factory=dict)
+    estimate: Number
+    interval: tuple[float, float] | None = None
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    n: int = Field(ge=0)
+    unit: str = ""
+    control: Control | None = None
+    evidence: tuple[str, ...] = ()
+    recompute: str = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> Finding:
+        if not is_known(self.what):
+            raise ValueError(f"no finding is named {self.what!r}: add it to adhere.core.findings.NAMES first")
+        return self
+
+    def of(self, **subject: Scalar) -> bool:
+        """Whether this finding's subject has all these values."""
+        return all(self.subject.get(key) == value for key, value in subject.items())
+
+
+def dumps(findings: Iterable[Finding], **more: Any) -> str:
+    """The findings as JSON text, with the version that made them and whatever `more` the command adds."""
+    record = {
+        "adhere": VERSION,
+        **more,
+        "findings": [finding.model_dump(mode="json") for finding in findings],
+    }
+    return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def write(path: str | os.PathLike[str], findings: Iterable[Finding], **more: Any) -> None:
+    """Write `findings` to `path` whole or not at all (a temporary file beside it, then a rename)."""
+    target = Path(path)
+    scratch = target.with_name(target.name + ".part")
+    try:
+        scratch.write_text(dumps(findings, **more), encoding="utf-8")
+        scratch.replace(target)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror}") from error
+
+
+def read(path: str | os.PathLike[str]) -> list[Finding]:
+    """The findings in `path`.
+
+    Raises:
+        UserError: the file is not there, is not JSON, or holds no findings.
+    """
+    return list(_read(Path(path)))
+
+
+def _read(path: Path) -> Iterator[Finding]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        entries = record["findings"]
+        for entry in entries:
+            yield Finding.model_validate(entry)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise UserError(f"{path}: not a findings file ({first})") from error

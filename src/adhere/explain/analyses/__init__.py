@@ -1,0 +1,1 @@
+"""The analyses of a run: specialists, transfer, timing, alignment, specificity, dependency, behaviour, attention."""

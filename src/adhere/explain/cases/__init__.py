@@ -1,0 +1,1 @@
+"""Labelled examples: what a response did, and the states that were captured while it was written."""

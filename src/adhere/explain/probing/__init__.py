@@ -1,0 +1,1 @@
+"""Probes and erasers fitted from moments: folds, splits, logistic grids, decodability, scans over sites."""

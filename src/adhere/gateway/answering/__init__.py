@@ -1,0 +1,1 @@
+"""One exchange from admission to delivery: guard, repair, tool calls, reasoning, report."""

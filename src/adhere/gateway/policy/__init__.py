@@ -1,0 +1,1 @@
+"""The policy file: routes, constraints, monitors and what happens when they fire."""

@@ -1,0 +1,120 @@
+"""Two runs on the same prompts, held against each other: by level and mode, by family, and prompt by prompt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adhere.constraints.constraint import Profile
+from adhere.core.errors import UserError
+from adhere.measure.adherence import journal, run, scoring
+from adhere.measure.adherence.records import PROFILES
+from adhere.measure.adherence.run import ScoreRun
+from adhere.measure.adherence.summary import LEVELS, MODES, Comparison, Pairing, compared
+from adhere.measure.adherence.tally import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What A and B differ in."""
+
+    a: str
+    b: str
+    profile: Profile
+    levels: tuple[Comparison, ...]
+    """Prompt and instruction level, strict and loose, for each set of prompts; corrected together."""
+    families: tuple[Comparison, ...]
+    """By family, the surest first; corrected together. `level` is the family's kind."""
+    only_a: tuple[str, ...]
+    """Ids of the prompts that only A follows, strict."""
+    only_b: tuple[str, ...]
+
+
+def open_run(path: Path, *, prompts: Path | None = None, skip_bad: bool = False, limit: int | None = None) -> ScoreRun:
+    """The scored run that `path` is or leads to: a journal, a run's folder, findings with their journal, or responses.
+
+    Raises:
+        UserError: it is none of them, or cannot be read.
+    """
+    if path.is_dir():
+        return run.load(path / "records.jsonl")
+    if journal.is_journal(path):
+        return run.load(path)
+    if path.suffix == ".json" and _is_findings(path):
+        for beside in (path.with_name(path.name + ".records.jsonl"), path.with_name("records.jsonl")):
+            if journal.is_journal(beside):
+                return run.load(beside)
+        raise UserError(f"{path}: its records ({path.name}.records.jsonl) are not beside it")
+    return scoring.score([path], prompts=prompts, skip_bad=skip_bad, limit=limit)
+
+
+def _is_findings(path: Path) -> bool:
+    try:
+        return "findings" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def one_model(scored: ScoreRun, path: Path, model: str | None = None) -> list[Subject]:
+    """The subjects of the one model in a run.
+
+    Raises:
+        UserError: it has several and none is named, or not the one named.
+    """
+    subjects = scored.tally.subjects()
+    models = list(dict.fromkeys(subject.model for subject in subjects))
+    if model is None and len(models) > 1:
+        raise UserError(f"{path} holds several models: {', '.join(models)}; name one with {path}::MODEL")
+    if model is not None and model not in models:
+        raise UserError(f"{path} holds no model {model}; there are {', '.join(models)}")
+    return [subject for subject in subjects if subject.model == (model or models[0])]
+
+
+def compare(
+    a: tuple[ScoreRun, Sequence[Subject], str],
+    b: tuple[ScoreRun, Sequence[Subject], str],
+    *,
+    profile: Profile | None = None,
+    seed: int = 0,
+) -> Compared:
+    """Compare two subjects, each given with its run and the label to print.
+
+    Raises:
+        UserError: they have no prompt in common.
+    """
+    (run_a, subjects_a, label_a), (run_b, subjects_b, label_b) = a, b
+    shared = [name for name in PROFILES if name in run_a.profiles and name in run_b.profiles]
+    if not shared or (profile is not None and profile not in shared):
+        raise UserError(f"{label_a} and {label_b} were not both scored in the {profile or 'same'} profile")
+    used = profile or shared[0]
+    pairings: list[Pairing] = []
+    by_family: list[Pairing] = []
+    only_a: list[str] = []
+    only_b: list[str] = []
+    for first in subjects_a:
+        second = next((subject for subject in subjects_b if subject.set == first.set), None)
+        if second is None:
+            continue
+        sides = (first, used), (second, used)
+        for level in LEVELS:
+            for mode in MODES:
+                loose = mode == "loose"
+                clusters = run_a.tally.pairs(*sides, level=level, loose=loose, other=run_b.tally)
+                if not clusters:
+                    continue
+                pairings.append(Pairing(label_a, label_b, first.set, used, level, mode, list(clusters.values())))
+                if (level, mode) == ("prompt", "strict"):
+                    only_a += (identity for identity, c in clusters.items() if c.a > c.b)
+                    only_b += (identity for identity, c in clusters.items() if c.a < c.b)
+        for kind in run_a.tally.families(first, used):
+            clusters = run_a.tally.pairs(*sides, level="instruction", kind=kind, other=run_b.tally)
+            if clusters:
+                by_family.append(Pairing(label_a, label_b, first.set, used, kind, "strict", list(clusters.values())))
+    if not pairings:
+        raise UserError(f"{label_a} and {label_b} have no prompt in common")
+    families = sorted(compared(by_family, seed), key=lambda c: (c.p_holm, c.difference.p, -abs(c.difference.estimate)))
+    return Compared(
+        label_a, label_b, used, tuple(compared(pairings, seed)), tuple(families), tuple(only_a), tuple(only_b)
+    )

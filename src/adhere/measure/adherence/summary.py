@@ -1,0 +1,178 @@
+"""Findings and comparisons made from a tally: what `score` and `compare` print and write.
+
+Names are those of `core.findings`. Subjects carry model, set and profile; a difference carries besides what it is
+held against ("against"), level, mode, the test, its p and whether it is real.
+
+*Real* means: the p-value, corrected by Holm for all comparisons of the same family made in the run, is under 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import NamedTuple
+
+from adhere.constraints.constraint import Profile
+from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.adherence.tally import Subject, Tally
+from adhere.measure.statistics.rates import CONFIDENCE, Cluster, Difference, Rate, holm, paired
+
+ALPHA = 1 - CONFIDENCE
+LEVELS = ("prompt", "instruction")
+MODES = ("strict", "loose")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two subjects on the same prompts."""
+
+    a: str
+    b: str
+    set: str
+    profile: str
+    level: str
+    mode: str
+    difference: Difference
+    p_holm: float
+    """Corrected for all comparisons made together with this one."""
+
+    @property
+    def real(self) -> bool:
+        """Whether the difference is more than chance explains."""
+        return self.p_holm < ALPHA
+
+    def finding(self, recompute: str = "") -> Finding:
+        d = self.difference
+        subject: dict[str, Scalar] = {
+            "model": self.a,
+            "against": self.b,
+            "set": self.set,
+            "profile": self.profile,
+            "level": self.level,
+            "mode": self.mode,
+            "test": d.test,
+            "p": d.p,
+            "p_holm": self.p_holm,
+            "real": self.real,
+            "only_a": d.only_a,
+            "only_b": d.only_b,
+        }
+        return Finding(
+            what="adherence.difference",
+            subject=subject,
+            estimate=d.estimate,
+            interval=d.interval,
+            confidence=CONFIDENCE,
+            n=d.clusters,
+            unit="share of prompts" if self.level == "prompt" else "share of instructions",
+            recompute=recompute,
+        )
+
+
+class Pairing(NamedTuple):
+    """What is to be compared: who with whom, on what, and the scores."""
+
+    a: str
+    b: str
+    set: str
+    profile: str
+    level: str
+    mode: str
+    clusters: Sequence[Cluster]
+
+
+def compared(pairings: Sequence[Pairing], seed: int = 0) -> list[Comparison]:
+    """The comparisons asked for, in order, corrected together."""
+    found = [paired(pairing.clusters, seed=seed) for pairing in pairings]
+    corrected = holm([difference.p for difference in found])
+    return [
+        Comparison(p.a, p.b, p.set, p.profile, p.level, p.mode, difference, p_holm)
+        for p, difference, p_holm in zip(pairings, found, corrected, strict=True)
+    ]
+
+
+def between_models(tally: Tally, profile: Profile, *, seed: int = 0, level: str = "prompt") -> list[Comparison]:
+    """Every two models on the prompts that both answered, strict; the better one first; the surest first."""
+    named = []
+    for a, b in combinations(tally.subjects(), 2):
+        if a.set != b.set:
+            continue
+        clusters = list(tally.pairs((a, profile), (b, profile), level=level).values())
+        if not clusters:
+            continue
+        if sum(c.a - c.b for c in clusters) < 0:
+            a, b, clusters = b, a, [Cluster(c.b, c.a, c.trials) for c in clusters]
+        named.append(Pairing(a.model, b.model, a.set, profile, level, "strict", clusters))
+    return sorted(compared(named, seed), key=lambda c: (c.set, c.p_holm, -abs(c.difference.estimate)))
+
+
+def between_profiles(tally: Tally, subject: Subject, *, seed: int = 0) -> list[Comparison]:
+    """What the fixed profile gives more than the reference, on the same responses."""
+    named = []
+    for level in LEVELS:
+        for mode in MODES:
+            loose = mode == "loose"
+            pairs = tally.pairs((subject, "fixed"), (subject, "reference"), level=level, loose=loose)
+            scores = list(pairs.values())
+            named.append(Pairing(subject.model, subject.model, subject.set, "fixed", level, mode, scores))
+    return compared(named, seed)
+
+
+def findings(
+    tally: Tally, profiles: Sequence[Profile], *, seed: int = 0, recompute: str = "", evidence: tuple[str, ...] = ()
+) -> list[Finding]:
+    """Everything a scored run found."""
+    made: list[Finding] = []
+    for subject in tally.subjects():
+        for profile in profiles:
+            made += _of_profile(tally, subject, profile, both=len(profiles) > 1)
+        whole = {"model": subject.model, "set": subject.set}
+        for name, rate in tally.degenerate(subject).items():
+            made.append(_finding(f"degenerate.{name}", whole, rate, "share of responses"))
+        if len(profiles) > 1:
+            for comparison in between_profiles(tally, subject, seed=seed):
+                finding = comparison.finding()
+                made.append(finding.model_copy(update={"subject": {**finding.subject, "against": "reference"}}))
+    if len(tally.subjects()) > 1:
+        for profile in profiles:
+            made += (comparison.finding() for comparison in between_models(tally, profile, seed=seed))
+    shared = {"recompute": recompute, "evidence": evidence}
+    return [finding.model_copy(update=shared) for finding in made]
+
+
+def _of_profile(tally: Tally, subject: Subject, profile: Profile, both: bool) -> Iterator[Finding]:
+    whole = {"model": subject.model, "profile": profile, "set": subject.set}
+    for mode in MODES:
+        loose = mode == "loose"
+        for level, unit in (("prompt", "share of prompts"), ("instruction", "share of instructions")):
+            measured = tally.prompts if level == "prompt" else tally.instructions
+            control = None
+            if both and profile == "fixed":
+                other = measured(subject, "reference", loose)
+                control = Control(what="reference profile", estimate=other.estimate, interval=other.interval)
+            name = f"adherence.{level}.{mode}"
+            yield _finding(name, whole, measured(subject, profile, loose), unit, control)
+    for kind, rate in tally.families(subject, profile).items():
+        yield _finding(f"adherence.family.{kind}", whole, rate, "share of instructions")
+    for skill, rate in tally.skills(subject, profile).items():
+        yield _finding(f"adherence.skill.{skill}", whole, rate, "share of instructions")
+
+
+def _finding(what: str, subject: dict[str, str], rate: Rate, unit: str, control: Control | None = None) -> Finding:
+    return Finding(
+        what=what,
+        subject=dict(subject),
+        estimate=rate.estimate,
+        interval=rate.interval,
+        confidence=CONFIDENCE,
+        n=rate.n,
+        unit=unit,
+        control=control,
+    )
+
+
+def weakest(rates: Iterable[tuple[str, Rate]], most: int = 5, least: int = 3) -> list[tuple[str, Rate]]:
+    """The families followed least, of those asked for `least` times or more and not always followed."""
+    enough = [(kind, rate) for kind, rate in rates if rate.n >= least and rate.met < rate.n]
+    return sorted(enough, key=lambda entry: (entry[1].estimate, -entry[1].n))[:most]

@@ -1,0 +1,1 @@
+"""Agents under evaluation: the Inspect approver that asks the warden."""

@@ -1,0 +1,1 @@
+"""Rates with intervals, paired differences, clustered means, certificates."""

@@ -1,0 +1,234 @@
+"""Is interference a lack of practice in combining? A study on the pocket model, whose training is known to the letter.
+
+In training the pocket model saw some kinds of constraints together with questions to be reasoned about, and others with
+descriptions only (`models.pocket.reasoning`). Here each solved question is asked again with one constraint of each
+kind that its solution meets, and interference is compared between three groups:
+
+    practised   stood with reasoning in training
+    apart       stood in training, but never with reasoning
+    unseen      never stood in training
+
+Rules:
+
+- A program has no sentences: a number of sentences never stood with code, and counts as apart there.
+- Format, topic, sentiment and register are apart as well, but no solution in the pocket world meets one by itself.
+- Interference of a group is paired by problem: control less the mean over the group's constraints asked of it. So is
+  the difference between groups, over problems that have both. Kinds differ in more than practice (a count of characters
+  is harder than a word to be used): groups hold several kinds, each is reported by itself, and the course over training
+  (`--checkpoints`) is the stronger evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.statistics.rates import Cluster, Difference, Rate, holm, paired, rate
+from adhere.measure.sustain.arms import BASE, CONTROL, Condition
+from adhere.measure.sustain.outcome import ArmOutcome
+
+GROUPS = ("practised", "apart", "unseen")
+
+UNSEEN = ("excludes.mark", "length.paragraphs", "length.lines", "numbers.count", "case.letters", "vocabulary.repeats")
+"""Kinds that the pocket world never asks for and that its solutions meet by themselves."""
+
+
+def group_of(kind: str, domain: str) -> str:
+    """Which of `GROUPS` a kind belongs to, beside questions of `domain`."""
+    from adhere.models.pocket.world.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
+
+    if kind == "length.sentences" and domain == "code":
+        return "apart"
+    if kind in TRAINED_WITH_REASONING:
+        return "practised"
+    return "apart" if kind in NEVER_WITH_REASONING else "unseen"
+
+
+def kinds_of(text: str) -> tuple[str, ...]:
+    """The kinds that `practice` or `length.words,contains.terms` names.
+
+    Raises:
+        UserError: there is no such kind.
+    """
+    from adhere.constraints.registry import family
+    from adhere.models.pocket.world.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
+
+    if text == "practice":
+        induced = (kind for kind in NEVER_WITH_REASONING if not kind.startswith(("semantic", "format")))
+        return (*TRAINED_WITH_REASONING, *induced, *UNSEEN)
+    return tuple(family(kind.strip()).kind for kind in text.split(",") if kind.strip())
+
+
+def conditions(text: str) -> tuple[Condition, ...]:
+    """Base, control, a placebo, and one constraint of each kind."""
+    kinds = kinds_of(text)
+    return (BASE, CONTROL, Condition("placebo", 1), *(Condition("constraint", 1, kind=kind) for kind in kinds))
+
+
+def is_study(found: Iterable[ArmOutcome]) -> bool:
+    """Whether some problem was asked under several single constraints: a run made with `conditions`."""
+    seen: set[tuple[str, int]] = set()
+    for one in found:
+        if one.arm == "constraint" and one.k == 1 and one.position == "after":
+            if (one.problem, one.epoch) in seen:
+                return True
+            seen.add((one.problem, one.epoch))
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Interference of some kinds, and whether they are met.
+
+    Attributes:
+        name: one of `GROUPS`, or a kind.
+        domain: a domain, or "all".
+        kinds: the kinds that came to be asked.
+        interference: control less constraint, paired by problem.
+        met: share of the constraints met, clustered by problem.
+    """
+
+    name: str
+    domain: str
+    kinds: tuple[str, ...]
+    interference: Difference
+    met: Rate
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The three groups and every kind, over all domains and in each, and how far apart the groups are.
+
+    `gaps` maps (group, domain) to the paired difference of its interference less that of the practised kinds, over
+    problems that were asked both.
+    """
+
+    model: str
+    groups: tuple[Group, ...]
+    kinds: tuple[Group, ...]
+    gaps: Mapping[tuple[str, str], Difference]
+
+
+def study(found: Sequence[ArmOutcome], *, seed: int = 0) -> Study:
+    """What the outcomes of a study of kinds say."""
+    solved = {(one.problem, one.epoch) for one in found if one.arm == "base" and one.correct}
+    controls = {
+        (one.problem, one.epoch): one.correct for one in found if one.arm == "control" and one.correct is not None
+    }
+    asked = [
+        one
+        for one in found
+        if one.arm == "constraint"
+        and one.k == 1
+        and one.correct is not None
+        and (one.problem, one.epoch) in solved & controls.keys()
+    ]
+    domains = list(dict.fromkeys(one.domain for one in asked))
+    places = ["all", *domains] if len(domains) > 1 else domains
+    groups, kinds, gaps = [], [], {}
+    for domain in places:
+        here = [one for one in asked if domain in ("all", one.domain)]
+        by_group = {name: [one for one in here if group_of(one.kinds[0], one.domain) == name] for name in GROUPS}
+        groups += [_group(name, domain, some, controls, seed) for name, some in by_group.items() if some]
+        by_kind = {
+            kind: [one for one in here if one.kinds == (kind,)] for kind in sorted({k for o in here for k in o.kinds})
+        }
+        kinds += [_group(kind, domain, some, controls, seed) for kind, some in by_kind.items()]
+        for name in GROUPS[1:]:
+            if (gap := _gap(by_group["practised"], by_group[name], seed)) is not None:
+                gaps[name, domain] = gap
+    return Study(found[0].model if found else "", tuple(groups), tuple(kinds), gaps)
+
+
+def _group(
+    name: str, domain: str, some: Sequence[ArmOutcome], controls: Mapping[tuple[str, int], bool | None], seed: int
+) -> Group:
+    sums: dict[str, list[float]] = {}
+    met: dict[str, list[int]] = {}
+    for one in some:
+        own = sums.setdefault(one.problem, [0.0, 0.0, 0])
+        own[0] += bool(controls[one.problem, one.epoch])
+        own[1] += bool(one.correct)
+        own[2] += 1
+        verdicts = met.setdefault(one.problem, [0, 0])
+        verdicts[0] += one.met[0] is True
+        verdicts[1] += 1
+    return Group(
+        name,
+        domain,
+        tuple(sorted({one.kinds[0] for one in some})),
+        paired([Cluster(a, b, int(n)) for a, b, n in sums.values()], seed=seed),
+        rate((met_here, n) for met_here, n in met.values()),
+    )
+
+
+def _gap(practised: Sequence[ArmOutcome], other: Sequence[ArmOutcome], seed: int) -> Difference | None:
+    """How much more is lost under `other` than under `practised`, paired by problem."""
+    shares: list[dict[str, list[bool]]] = [{}, {}]
+    for some, into in zip((practised, other), shares, strict=True):
+        for one in some:
+            into.setdefault(one.problem, []).append(bool(one.correct))
+    both = [problem for problem in shares[0] if problem in shares[1]]
+    if not both:
+        return None
+    return paired([Cluster(fmean(shares[0][one]), fmean(shares[1][one]), 1) for one in both], seed=seed)
+
+
+def findings(
+    found: Sequence[ArmOutcome], *, seed: int = 0, recompute: str = "", evidence: tuple[str, ...] = ()
+) -> list[Finding]:
+    """The study as findings: `sustain.interference` and `sustain.if` with subject `practised` (and `group`, `type`).
+
+    `sustain.practice` is the paired difference between a group and the practised kinds.
+    """
+    done = study(found, seed=seed)
+    base: dict[str, Scalar] = {"model": done.model, "arm": "constraint", "k": 1, "position": "after"}
+    ps = holm([group.interference.p for group in (*done.groups, *done.kinds)])
+    made = []
+    for group, p in zip((*done.groups, *done.kinds), ps, strict=True):
+        subject: dict[str, Scalar] = {**base, "domain": group.domain}
+        if group.name in GROUPS:
+            subject |= {"group": group.name, "practised": group.name == "practised", "types": ", ".join(group.kinds)}
+        else:
+            subject["type"] = group.name
+            if group.domain != "all":
+                belongs = group_of(group.name, group.domain)
+                subject |= {"group": belongs, "practised": belongs == "practised"}
+        gap = group.interference
+        tested: dict[str, Scalar] = {"test": gap.test, "p": gap.p, "p_holm": p, "real": p < 0.05}
+        made.append(
+            Finding(
+                what="sustain.interference",
+                subject={**subject, **tested},
+                estimate=gap.estimate,
+                interval=gap.interval,
+                n=gap.clusters,
+                unit="share of problems solved at base",
+                control=Control(what="none", estimate=0.0),
+            )
+        )
+        made.append(
+            Finding(
+                what="sustain.if",
+                subject=subject,
+                estimate=group.met.estimate,
+                interval=group.met.interval,
+                n=group.met.n,
+                unit="share of constraints inserted",
+            )
+        )
+    for (name, domain), gap in done.gaps.items():
+        made.append(
+            Finding(
+                what="sustain.practice",
+                subject={"model": done.model, "domain": domain, "group": name, "test": gap.test, "p": gap.p},
+                estimate=gap.estimate,
+                interval=gap.interval,
+                n=gap.clusters,
+                unit="interference less that of the practised kinds",
+                control=Control(what="none", estimate=0.0),
+            )
+        )
+    return [one.model_copy(update={"recompute": recompute, "evidence": evidence}) for one in made]

@@ -1,0 +1,97 @@
+"""The problems of a run: the pocket world's three domains, a file, or a data set of the Hub.
+
+material = gather("math", None, limit=200, seed=0)
+material.problems, material.sha256
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from dataclasses import dataclass
+
+from adhere.core.errors import UserError
+from adhere.problems import Domain, Problem, load
+
+DOMAINS: tuple[Domain, ...] = ("math", "multihop", "code")
+POCKET = "pocket"
+"""The source's name of the pocket world's problems."""
+POCKET_LIMIT = 200
+"""Problems of each domain where no number is given: the pocket world has no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Problems of one domain, and where they come from.
+
+    `sha256` is that of the file or the Hub's rows; of the pocket world that of the ids and prompts drawn.
+    """
+
+    domain: Domain
+    problems: tuple[Problem, ...]
+    source: str
+    sha256: str
+    rows: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    format: str = POCKET
+
+
+def gather(
+    domain: str | None, data: str | os.PathLike[str] | None, limit: int | None = None, seed: int = 0
+) -> tuple[Material, ...]:
+    """The problems of a run, by domain.
+
+    Args:
+        domain: one of `DOMAINS`, several with commas, or None: all of the pocket world's, or that of the data.
+        data: a path or a Hub name; the pocket world's held-out problems if None.
+        limit: problems of each domain at the most.
+        seed: which are drawn, where there are more.
+
+    Raises:
+        UserError: no such domain, or the data cannot be read, lack a column, or are of another domain.
+    """
+    wanted = tuple(dict.fromkeys(part.strip() for part in (domain or "").split(",") if part.strip() not in ("", "all")))
+    if unknown := [name for name in wanted if name not in DOMAINS]:
+        raise UserError(f"there is no domain {unknown[0]!r}; there are: {', '.join(DOMAINS)}")
+    if data is None:
+        return tuple(pocket(name, limit or POCKET_LIMIT, seed) for name in DOMAINS if not wanted or name in wanted)
+    loaded = load(data, limit=limit, seed=seed)
+    if wanted and wanted != (loaded.domain,):
+        raise UserError(f"{loaded.source} holds {loaded.domain} problems ({loaded.format}), not {', '.join(wanted)}")
+    unique = {problem.id: problem for problem in loaded.problems}
+    return (
+        Material(
+            loaded.domain,
+            tuple(unique.values()),
+            loaded.source,
+            loaded.sha256,
+            loaded.rows,
+            loaded.skipped,
+            loaded.format,
+        ),
+    )
+
+
+def pocket(domain: Domain, count: int, seed: int) -> Material:
+    """`count` held-out questions of the pocket world without any constraint, each content once.
+
+    Training never showed one of them, in any wording.
+    """
+    from adhere.models.pocket.world.reasoning import QUESTIONS
+
+    rng = random.Random(f"sustain {domain} {seed}")
+    found: dict[str, Problem] = {}
+    digest = hashlib.sha256()
+    tries = 0
+    while len(found) < count:
+        question = QUESTIONS[domain](rng, "test", 1.0)
+        tries += 1
+        if tries > 100 * count:
+            raise UserError(f"the pocket world holds fewer than {count} {domain} problems; take a smaller --limit")
+        if question.key in found:
+            continue
+        problem = question.problem(question.prompt)
+        found[problem.id] = problem
+        digest.update(f"{problem.id}\n{problem.prompt}\n".encode())
+    return Material(domain, tuple(found.values()), POCKET, digest.hexdigest(), count)

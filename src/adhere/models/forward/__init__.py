@@ -1,0 +1,1 @@
+"""Forward passes: hooks on blocks and attention, captured states, interventions, prefill."""

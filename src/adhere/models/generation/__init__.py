@@ -1,0 +1,1 @@
+"""Writing text: batched generation, detokenizing, masks and grammars, tool calls."""

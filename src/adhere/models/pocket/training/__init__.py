@@ -1,0 +1,1 @@
+"""The recipe of the pocket model: data, optimiser, training, evaluation, export."""

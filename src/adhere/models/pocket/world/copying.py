@@ -1,0 +1,50 @@
+"""Plain copying: say it again, go on with it. Whatever names a word or looks up a fact rests on it.
+
+The content is what is copied.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from adhere.models.pocket.world.item import Dialogue, Message, Side, pick, side_of
+from adhere.models.pocket.world.multihop import chain, said, surround
+from adhere.models.pocket.world.vocabulary import CITIES, INVENTED, LANDS, NAMES, NEUTRAL, TOPIC_NOUNS
+
+_WORDS: Final = (*NAMES, *CITIES, *LANDS, *NEUTRAL, *(noun for nouns in TOPIC_NOUNS.values() for noun in nouns))
+_AGAIN: Final = ("Repeat:", "Copy this:", "Say this again:")
+
+
+def dialogue(rng: random.Random, side: Side) -> Dialogue:
+    """A copying task of that side."""
+    while True:
+        at = rng.random()
+        key, prompt, answer = _words(rng) if at < 0.5 else _facts(rng) if at < 0.75 else _fact(rng)
+        if side_of(key) == side:
+            messages = (Message("user", prompt), Message("assistant", answer))
+            return Dialogue("copy", messages, (), None, key, {"task": "copy", "accept": (answer,)})
+
+
+def words(rng: random.Random) -> str:
+    """A few words in no order."""
+    return " ".join(pick(rng, INVENTED if rng.random() < 0.15 else _WORDS) for _ in range(3 + int(rng.random() * 12)))
+
+
+def _words(rng: random.Random) -> tuple[str, str, str]:
+    text = words(rng)
+    return f"copy {text}", f"{pick(rng, _AGAIN)} {text}", text
+
+
+def _facts(rng: random.Random) -> tuple[str, str, str]:
+    text = " ".join(map(said, surround(rng, chain(rng, 1), 2 + int(rng.random() * 4))))
+    return f"copy {text}", f"{pick(rng, _AGAIN)} {text}", text
+
+
+def _fact(rng: random.Random) -> tuple[str, str, str]:
+    facts = surround(rng, chain(rng, 1), 2 + int(rng.random() * 4))
+    fact = pick(rng, facts)
+    subject, relation, _ = fact
+    asked = pick(rng, (f"Copy the fact that begins with: {subject} {relation}", f"Go on: {subject} {relation}"))
+    # the key of the one-hop question: to go on with a fact is to answer it
+    return f"multihop {said(fact)}", f"{' '.join(map(said, facts))} {asked}", said(fact)

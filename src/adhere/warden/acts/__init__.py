@@ -1,0 +1,1 @@
+"""Acts and decisions, and the sources that what an act says came from."""

@@ -1,0 +1,1 @@
+"""What is in force: standing orders, signed instructions, the lease, approvals, and self-protection."""

@@ -1,0 +1,1 @@
+"""Processes under the warden: containment, running, control socket, verified stop, attestation."""
