@@ -16,7 +16,7 @@ from adhere.core.errors import UserError
 from adhere.measure import evaluating
 from adhere.measure.adherence import audit
 from adhere.measure.adherence.audit import AuditPlan, measure, resolve
-from adhere.measure.adherence.task import pocket_samples
+from adhere.measure.adherence.task import natural_samples, pocket_samples
 from adhere.measure.statistics.certify import Settled
 
 
@@ -53,6 +53,22 @@ def test_the_pocket_prompts_ask_for_every_skill_often_enough_and_are_the_same_ag
     assert _texts(samples) != _texts(pocket_samples(5, seed=4))
 
 
+def test_a_model_that_speaks_english_is_not_asked_in_the_pocket_worlds_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _model(monkeypatch, lambda *_: "The sea is blue.")
+    measured = measure("mock", tmp_path, AuditPlan(per_skill=1))
+    assert {record.set for record in measured.run.kept} == {"natural"}
+    assert [audit.default_set(name) for name in ("pocket", "adhere/pocket-base", "openai/gpt-5", "smollm2")] == [
+        "pocket",
+        "pocket",
+        "natural",
+        "natural",
+    ]
+    (tmp_path / "training.json").write_text("{}")
+    assert audit.default_set(str(tmp_path)) == "pocket"
+
+
 def test_the_pocket_model_is_measured_offline_and_its_log_can_be_read(tmp_path: Path) -> None:
     measured = measure("pocket", tmp_path, AuditPlan(per_skill=2, max_tokens=80))
     names = {finding.what for finding in measured.findings}
@@ -84,7 +100,7 @@ def test_a_provider_that_fails_on_every_tenth_request_costs_no_answer(
 
     _model(monkeypatch, flaky)
     measured = measure("mock", tmp_path, AuditPlan(per_skill=3))
-    assert len(measured.run.kept) == len(pocket_samples(3, 0))
+    assert len(measured.run.kept) == len(natural_samples(3))
     assert measured.errors == 0
 
 

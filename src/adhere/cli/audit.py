@@ -31,11 +31,21 @@ def audit(
         str | None,
         typer.Option("--with", metavar="STUDY", help="Add a study: modular (trains for minutes).", show_default=False),
     ] = None,
-    task_set: Annotated[str, typer.Option("--set", help="pocket, ifeval, ifbench or own.")] = "pocket",
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FILE", help="Prompts, for any set but pocket.", show_default=False)
+    task_set: Annotated[
+        str | None,
+        typer.Option(
+            "--set",
+            help="pocket, natural, ifeval, ifbench or own.",
+            show_default="natural; pocket for the pocket model",
+        ),
     ] = None,
-    per_skill: Annotated[int, typer.Option("--per-skill", min=1, help="Prompts for each skill (pocket).")] = 60,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FILE", help="Prompts of the other sets.", show_default=False)
+    ] = None,
+    per_skill: Annotated[
+        int | None,
+        typer.Option("--per-skill", min=1, help="Prompts for each skill.", show_default="pocket 60, natural all 604"),
+    ] = None,
     judge: Annotated[
         str | None,
         typer.Option("--judge", metavar="MODEL", help="Decides what only reading can tell.", show_default=False),
@@ -70,7 +80,7 @@ def audit(
     from adhere.cli import audit_page
     from adhere.cli import audit_parts as parts
     from adhere.core import findings as records
-    from adhere.measure.adherence.audit import AuditPlan
+    from adhere.measure.adherence.audit import AuditPlan, default_set
 
     _check("--only", only, PARTS)
     _check("--with", study, STUDIES)
@@ -79,6 +89,7 @@ def audit(
         raise UserError("an audit measures, whatever it does besides: see adhere sustain, adhere explain")
     if certify is not None and not 0 < certify < 1:
         raise UserError(f"--certify takes a share between 0 and 1, such as 0.999, not {certify}")
+    task_set = task_set or default_set(model)
     plan = AuditPlan(
         task_set=task_set,
         data=str(data) if data else None,

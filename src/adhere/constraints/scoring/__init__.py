@@ -1,5 +1,5 @@
-"""Scorers of topic, sentiment, register and toxicity. Importing the package registers the lexicon that ships."""
+"""Scorers of topic, sentiment, register and toxicity. Importing the package registers those that ship."""
 
-from adhere.constraints.scoring import lexicon
+from adhere.constraints.scoring import lexicon, plain
 
-__all__ = ["lexicon"]
+__all__ = ["lexicon", "plain"]

@@ -9,8 +9,9 @@ Rules:
 - The same text gets the same score. A scorer that asks a model keeps its answers.
 - The text is material to be judged, never an instruction to whoever judges.
 
-The lexicon (`lexicon.py`) is the scorer that ships: offline, no dependencies, exact in the pocket world. Others are
-added with `add_scorer`, or by a plug-in through the entry point `adhere.scorers` (a callable that makes one).
+Two scorers ship, both offline: `lexicon` (`lexicon.py`: no dependencies, exact in the pocket world) and `plain`
+(`scoring/plain.py`: plain English). Others are added with `add_scorer`, or by a plug-in through the entry point
+`adhere.scorers` (a callable that makes one).
 """
 
 from __future__ import annotations

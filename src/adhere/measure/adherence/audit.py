@@ -17,7 +17,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +42,14 @@ Progress = Callable[[str, int, int | None], None]
 class AuditPlan:
     """What to measure.
 
-    `per_skill` prompts for each skill in the pocket world; `data` for other sets; `limit` cuts any set. `claim` is the
-    failure rate to certify, watched over at most `budget` answers. `enforce` sends the constraints beside every prompt,
-    for a gateway to make them hold.
+    `task_set` is the model's own (`default_set`) if None. `per_skill` prompts for each skill in the sets `pocket` and
+    `natural`; `data` for other sets; `limit` cuts any set. `claim` is the failure rate to certify, watched over at most
+    `budget` answers. `enforce` sends the constraints beside every prompt, for a gateway to make them hold.
     """
 
-    task_set: str = "pocket"
+    task_set: str | None = None
     data: str | None = None
-    per_skill: int = 60
+    per_skill: int | None = None
     limit: int | None = None
     seed: int = 0
     judge: str | None = None
@@ -112,6 +112,18 @@ def release(model: Model) -> None:
         model.api.close()
 
 
+POCKET_MODELS = ("pocket", "pocket-base")
+POCKET_RECIPE = "training.json"
+"""What a checkpoint of the pocket recipe has beside its weights."""
+
+
+def default_set(name: str) -> str:
+    """The prompts for the model called `name`: the pocket world's for the pocket models, which know no other words,
+    and `natural` for every other."""
+    bare = name.removeprefix("adhere/")
+    return "pocket" if bare in POCKET_MODELS or (Path(bare) / POCKET_RECIPE).is_file() else "natural"
+
+
 def measure(
     name: str, folder: Path, plan: AuditPlan = AuditPlan(), *, progress: Progress | None = None, recompute: str = ""
 ) -> AuditResult:
@@ -121,6 +133,7 @@ def measure(
         UserError: the model cannot be used, or nothing could be measured of it.
     """
     start = time.monotonic()
+    plan = replace(plan, task_set=plan.task_set or default_set(name))
     model = resolve(name)
     try:
         return _measure(model, folder, plan, progress, recompute, start)
@@ -158,7 +171,7 @@ def _task(plan: AuditPlan) -> Any:
     from adhere.measure.adherence.task import adherence
 
     return adherence(
-        task_set=plan.task_set,
+        task_set=plan.task_set or "pocket",
         data=plan.data,
         per_skill=plan.per_skill,
         seed=plan.seed,
@@ -222,14 +235,12 @@ def _certify(model: Model, folder: Path, plan: AuditPlan, progress: Progress | N
     from inspect_ai.dataset import MemoryDataset
     from inspect_ai.solver import generate
 
-    from adhere.measure.adherence.task import adherence_scorer, file_samples, independent_samples, records_of
+    from adhere.measure.adherence.task import adherence_scorer, independent_samples, records_of
 
     assert plan.claim is not None
+    assert plan.task_set is not None
     budget = plan.budget or 2 * answers_needed(plan.claim, plan.confidence)
-    if plan.task_set == "pocket":
-        samples = list(itertools.islice(independent_samples(plan.seed + 1), budget))
-    else:
-        samples = file_samples(plan.task_set, plan.data)[:budget]
+    samples = list(itertools.islice(independent_samples(plan.task_set, plan.seed + 1, plan.data), budget))
     watched = ConfidenceSequence(plan.confidence, plan.claim)
     task = Task(
         name="certificate",
@@ -262,7 +273,7 @@ def _judged(plan: AuditPlan, log: EvalLog, recompute: str) -> list[Finding]:
     assert plan.judge is not None
     judge = judge_of(plan.judge)
     cases = [
-        JudgeCase(sample.output.completion, constraint.aspect, constraint.label)
+        JudgeCase(sample.output.completion, constraint.aspect, constraint.label, constraint.scorer)
         for sample in log.samples or []
         for constraint in constraints_of(sample)
         if isinstance(constraint, _Tone) and sample.output.completion
@@ -270,7 +281,7 @@ def _judged(plan: AuditPlan, log: EvalLog, recompute: str) -> list[Finding]:
     agreed = asyncio.run(agreement(judge, cases))
     few = cases[: max(1, MOST_JUDGED // len(PLEAS))]
     moved = asyncio.run(resistance(judge, few))
-    subject: dict[str, Scalar] = {"judge": plan.judge, "set": plan.task_set}
+    subject: dict[str, Scalar] = {"judge": plan.judge, "set": str(plan.task_set)}
     made = []
     for name, part, whole, unit, more in (
         ("judge.agreement", agreed.same, agreed.both, "share of answers both can tell", {"unread": agreed.unread}),
@@ -297,7 +308,7 @@ def _certified(certificate: Certificate, model: str, plan: AuditPlan, recompute:
         what="certificate.failure_rate",
         subject={
             "model": model,
-            "set": plan.task_set,
+            "set": str(plan.task_set),
             "claim": certificate.claim,
             "settled": certificate.settled.value,
             "failures": certificate.failures,

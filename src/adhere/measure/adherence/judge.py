@@ -182,29 +182,29 @@ async def prepare(model: str, asked: Sequence[StatedInstruction], text: str) -> 
 
 @dataclass(frozen=True)
 class JudgeCase:
-    """A text and what is asked of it, for measuring a judge."""
+    """A text and what is asked of it, for measuring a judge, and the scorer that the judge is compared with."""
 
     text: str
     aspect: Aspect
     label: str
+    scorer: str = "lexicon"
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a judge and the word lists agree where both can tell."""
+    """How a judge and an offline scorer agree where both can tell."""
 
     same: int
     both: int
     unread: int
-    """Cases that the word lists could tell and the judge could not."""
+    """Cases that the scorer could tell and the judge could not."""
 
 
 async def agreement(judge: Judge, cases: Iterable[JudgeCase]) -> Agreement:
-    """Compare `judge` with the lexicon."""
-    lexicon = scorer("lexicon")
+    """Compare `judge` with each case's own scorer."""
     same = both = unread = 0
     for case in cases:
-        listed = lexicon.score(case.text, case.aspect, case.label)
+        listed = scorer(case.scorer).score(case.text, case.aspect, case.label)
         if not listed.known:
             continue
         judged = await judge.ask(case.text, case.aspect, case.label)

@@ -10,13 +10,14 @@ Rules:
 - The score has four values: whether all instructions are met, and the share of them that is, each strict and loose.
   The record of every verdict (`records.Record`, what `adhere score` makes of a saved response) lies in its metadata.
 - What only reading can tell (topic, sentiment, register, toxicity) is decided by the word lists in the pocket world,
-  whose texts they know, and elsewhere by a judge if one is named.
+  whose texts they know, by the scorer `plain` in the set `natural`, and by a judge if one is named.
 - Reasoning is taken out before anything is checked; an answer that its tokens did not suffice for is truncated.
 """
 
 from __future__ import annotations
 
 import itertools
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -34,6 +35,7 @@ from adhere.constraints.reasoning import answer_from_parts
 from adhere.constraints.registry import from_json
 from adhere.constraints.skills import SKILLS
 from adhere.core.errors import UserError
+from adhere.measure import natural
 from adhere.measure.adherence import judge as judging
 from adhere.measure.adherence.asking import understand
 from adhere.measure.adherence.checking import record
@@ -50,7 +52,7 @@ answered: Callable[[], None] | None = None
 def adherence(
     task_set: str = "pocket",
     data: str | None = None,
-    per_skill: int = 60,
+    per_skill: int | None = None,
     seed: int = 0,
     judge: str | None = None,
     enforce: bool = False,
@@ -58,14 +60,21 @@ def adherence(
     """How often does the model do what it is told?
 
     Args:
-        task_set: `pocket` (the nine skills in the pocket world), `ifeval`, `ifbench`, or `own` (our own format).
-        data: file of prompts, for all sets but `pocket`; `hub` fetches a benchmark's own from the Hugging Face Hub.
-        per_skill: prompts that ask for each skill, at least (`pocket`).
+        task_set: `pocket` (the nine skills in the pocket world), `natural` (the nine skills in plain English),
+            `ifeval`, `ifbench`, or `own` (our own format).
+        data: file of prompts, for all sets but the first two; `hub` fetches a benchmark's own from the Hub.
+        per_skill: prompts that ask for each skill: in `pocket` at least, in `natural` about that many (None: all 604).
         seed: which of the pocket world's held-out prompts.
         judge: an Inspect model that decides what only reading can tell.
         enforce: send the constraints beside the prompt, to a gateway that makes them hold.
     """
-    samples = pocket_samples(per_skill, seed) if task_set == "pocket" else file_samples(task_set, data)
+    match task_set:
+        case "pocket":
+            samples = pocket_samples(per_skill, seed)
+        case "natural":
+            samples = natural_samples(per_skill)
+        case _:
+            samples = file_samples(task_set, data)
     return Task(
         dataset=MemoryDataset(samples, name=task_set),
         solver=enforced() if enforce else generate(),
@@ -88,10 +97,15 @@ def enforced() -> Solver:
     return solve
 
 
-def pocket_samples(per_skill: int, seed: int) -> list[Sample]:
+POCKET_PER_SKILL = 60
+"""Prompts for each skill of the pocket world where no number is given: it has no end."""
+
+
+def pocket_samples(per_skill: int | None, seed: int) -> list[Sample]:
     """Held-out prompts of the pocket world, until every skill is asked for by `per_skill` of them."""
     from adhere.models.pocket.world import world
 
+    per_skill = POCKET_PER_SKILL if per_skill is None else per_skill
     samples: list[Sample] = []
     asked: Counter[str] = Counter()
     for dialogue in itertools.islice(world.dialogues(seed, "test", {"describe": 1.0}), 400 * per_skill):
@@ -106,13 +120,57 @@ def pocket_samples(per_skill: int, seed: int) -> list[Sample]:
     return samples
 
 
-def independent_samples(seed: int) -> Iterator[Sample]:
-    """Held-out prompts of the pocket world, drawn independently and without end: what a certificate needs."""
+def independent_samples(task_set: str, seed: int, data: str | None = None) -> Iterator[Sample]:
+    """What a certificate needs: prompts drawn independently and without end from `pocket` or `natural`; a file's
+    prompts once each, in random order.
+
+    Raises:
+        UserError: as `file_samples`.
+    """
+    match task_set:
+        case "pocket":
+            return _independent_pocket_samples(seed)
+        case "natural":
+            return map(_natural_sample, natural.independent(seed))
+        case _:
+            samples = file_samples(task_set, data)
+            random.Random(f"certificate {seed}").shuffle(samples)
+            return iter(samples)
+
+
+def _independent_pocket_samples(seed: int) -> Iterator[Sample]:
     from adhere.models.pocket.world import world
 
     for number, dialogue in enumerate(world.dialogues(seed, "test", {"describe": 1.0}), 1):
         messages = [(message.role, message.content) for message in dialogue.messages[:-1]]
         yield _sample(number, messages, dialogue.constraints, "pocket", dialogue.meta["task"])
+
+
+def natural_samples(per_skill: int | None = None) -> list[Sample]:
+    """The prompts of `natural`: all of them, or as many as ask for every skill `per_skill` times, drawn at random.
+
+    The draw is always the same, and a smaller one is part of a larger one, so that runs can be compared.
+    """
+    prompts = list(natural.prompt_set())
+    if per_skill is not None:
+        random.Random("natural audit").shuffle(prompts)
+        asked: Counter[str] = Counter()
+        drawn = []
+        for prompt in prompts:
+            if any(asked[skill] < per_skill for skill in prompt.skills):
+                asked.update(prompt.skills)
+                drawn.append(prompt)
+        prompts = drawn
+    return [_natural_sample(prompt) for prompt in prompts]
+
+
+def _natural_sample(prompt: natural.NaturalPrompt) -> Sample:
+    asked = [{"asked_as": None, "parameters": constraint.to_json()} for constraint in prompt.constraints]
+    return Sample(
+        id=prompt.id,
+        input=prompt.text,
+        metadata={"set": "natural", "asked": asked, "task": prompt.strength, "split": prompt.split},
+    )
 
 
 def _sample(
@@ -136,7 +194,7 @@ def file_samples(task_set: str, data: str | None) -> list[Sample]:
         UserError: no such set, or no file was named.
     """
     if task_set not in (*_OF_BENCHMARK, "own"):
-        raise UserError(f"no set is called {task_set!r}; there are: pocket, {', '.join(_OF_BENCHMARK)}, own")
+        raise UserError(f"no set is called {task_set!r}; there are: pocket, natural, {', '.join(_OF_BENCHMARK)}, own")
     if data is None:
         raise UserError(f"the set {task_set} needs its prompts: -T data=FILE (or --data FILE, or hub)")
     questions = _hub(task_set) if data == "hub" else list(Prompts.load(Path(data)).by_id.values())

@@ -1,0 +1,10 @@
+"""`natural`: about 600 prompts in open English that ask for the nine skills, alone and combined.
+
+prompts = prompt_set()                      # always the same
+prompts[0].text, prompts[0].constraints, prompts[0].split
+next(independent(seed=1))                   # drawn with replacement: what a certificate needs
+"""
+
+from adhere.measure.natural.prompts import SPLITS, NaturalPrompt, Split, independent, prompt_set
+
+__all__ = ["SPLITS", "NaturalPrompt", "Split", "independent", "prompt_set"]
