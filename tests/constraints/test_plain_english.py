@@ -6,9 +6,9 @@ import pytest
 
 from adhere.constraints import from_json
 from adhere.constraints.constraint import UNSURE
-from adhere.constraints.scorers import Aspect, scorer
 from adhere.constraints.scoring.insults import insults_in
 from adhere.constraints.scoring.labelled import UNLABELLED, error, sentences
+from adhere.constraints.scoring.scorers import Aspect, scorer
 
 PLAIN = scorer("plain")
 

@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 
 from adhere.constraints.skills import SKILLS
-from adhere.measure.adherence import natural_samples
+from adhere.measure.adherence.task import natural_samples
 from adhere.measure.natural import SPLITS, independent, prompt_set
 
 PROMPTS = prompt_set()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-from adhere.constraints.scorers import Aspect, TextScorer
+from adhere.constraints.scoring.scorers import Aspect, TextScorer
 
 Part = Literal["development", "test"]
 UNLABELLED = ("neutral", "none")

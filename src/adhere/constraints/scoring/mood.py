@@ -16,7 +16,7 @@ import re
 from functools import cache
 from typing import Any
 
-from adhere.errors import UserError
+from adhere.core.errors import UserError
 
 CLEAR = 0.2
 """Chosen on the even lines of the labelled sentences; the odd lines measure it."""

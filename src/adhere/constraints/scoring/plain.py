@@ -10,10 +10,10 @@ Rules:
 
 from __future__ import annotations
 
-from adhere.constraints.scorers import Aspect, Score, add_scorer
 from adhere.constraints.scoring.formality import register_of
 from adhere.constraints.scoring.insults import doubtful, insults_in
 from adhere.constraints.scoring.mood import mood
+from adhere.constraints.scoring.scorers import Aspect, Score, add_scorer
 from adhere.constraints.scoring.subject import topic_of, topics
 
 NAME = "plain"
