@@ -180,3 +180,17 @@ def test_the_provider_scales_what_extra_body_names() -> None:
         ask(text=WORD, factor="half")
     with pytest.raises(UserError, match="attend: wanted"):
         ask(text=WORD, factor=0.5, heads=[1])
+
+
+def test_a_row_keeps_its_emphasis_while_others_join_and_leave() -> None:
+    model = tiny()
+    prompts = [
+        prompt_map(model, _chat(text), parts={"word": WORD}) for text in ("Say boat. Now!", "boat. " + "Go " * 20)
+    ]
+    requests = [
+        Request(tuple(one.tokens[: one.prompt]), Sampling(max_tokens=length), emphasis=Emphasis(one.parts["word"], 0.1))
+        for one, length in zip(prompts * 2, (4, 30, 25, 3), strict=True)
+    ]
+    requests.insert(1, Request(requests[1].tokens, Sampling(max_tokens=9)))
+    alone = [generate(model, [request])[0].tokens for request in requests]
+    assert [one.tokens for one in generate(model, requests, batch=2)] == alone

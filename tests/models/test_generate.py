@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tiny import FAMILIES, tiny
 
 from adhere.core.errors import UserError
+from adhere.models.generation.flight import Flight
 from adhere.models.generation.generate import Opinion, Request, Sampling, generate
 
 PROMPTS = ("Hi", "What is the sea?", "One two three four five six seven", "a", "The river runs to the north.")
@@ -29,6 +30,63 @@ def test_a_batch_of_mixed_lengths_gives_what_transformers_gives_one_by_one(famil
         ids = torch.tensor([request.tokens])
         alone = model.model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=12, do_sample=False)
         assert list(answer.tokens) == alone[0, ids.shape[1] :].tolist()
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt_neox", "qwen3"])
+def test_rows_that_join_others_under_way_write_what_they_write_alone(family: str) -> None:
+    model = tiny(family)
+    lengths = (3, 40, 1, 17, 90, 2, 25, 60, 5)
+    requests = [
+        Request(tuple(model.encode((text * 9)[:length])), Sampling(max_tokens=most, temperature=heat, seed=most))
+        for length, text, most, heat in zip(
+            lengths, PROMPTS * 2, (5, 60, 2, 33, 9, 80, 1, 20, 14), (0, 1, 0, 1, 0, 1, 0, 1, 0), strict=False
+        )
+    ]
+    alone = [generate(model, [request])[0].tokens for request in requests]
+    for batch in (2, 3, 4):
+        flight = Flight(model, batch)
+        waiting, answers = list(enumerate(requests)), {}
+        while waiting or flight.rows:
+            if waiting and flight.room:
+                flight.admit([waiting.pop(0)])
+            for row in flight.step():
+                answers[row.index] = tuple(row.tokens)
+        assert [answers[k] for k in range(len(requests))] == alone
+
+
+def test_columns_that_no_row_needs_are_dropped() -> None:
+    model = tiny()
+    flight = Flight(model, 2)
+    flight.admit(
+        [(0, Request(tuple([9] * 150), Sampling(max_tokens=2))), (1, Request((9, 9), Sampling(max_tokens=90)))]
+    )
+    widths = []
+    while flight.rows:
+        flight.step()
+        widths.append(flight._mask.shape[1])
+    assert widths[0] >= 150
+    assert max(widths[3:]) < 100
+
+
+def test_an_answer_that_became_a_loop_ends_there_only_where_that_is_wanted() -> None:
+    model = tiny()
+    letters = model.encode("never ending ")
+
+    class Repeat(_Refuses):
+        def __init__(self) -> None:
+            super().__init__(set(letters))
+
+        def allowed(self, tokens: Sequence[int], logits: torch.Tensor) -> torch.Tensor:
+            mask = torch.zeros(len(logits), dtype=torch.bool)
+            mask[letters[len(tokens) % len(letters)]] = True
+            return mask
+
+    prompt = tuple(model.encode("Hi"))
+    sampling = Sampling(max_tokens=253)
+    stopped, kept = (generate(model, [Request(prompt, sampling, Repeat(), stop_loops=s)])[0] for s in (True, False))
+    assert stopped.reason == "loop"
+    assert len(stopped.tokens) < 230
+    assert kept.reason == "length"
 
 
 def test_a_sampled_answer_does_not_depend_on_its_batch() -> None:
@@ -66,7 +124,7 @@ def test_a_draw_looked_for_among_the_likeliest_is_that_of_the_whole_vocabulary(m
     ]
     answers = {}
     for head in (1, 16, 258, 10_000):
-        monkeypatch.setattr("adhere.models.generation.generate.HEAD", head)
+        monkeypatch.setattr("adhere.models.generation.choosing.HEAD", head)
         answers[head] = [answer.tokens for answer in generate(model, hot)]
     assert answers[1] == answers[16] == answers[258] == answers[10_000]
 

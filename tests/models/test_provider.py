@@ -20,6 +20,7 @@ from tiny import tiny
 
 from adhere.models.generation import tool_calls
 from adhere.models.generation.batching import Batcher
+from adhere.models.generation.flight import Flight
 from adhere.models.generation.generate import Request, Sampling, generate
 
 
@@ -28,25 +29,52 @@ def _requests(n: int) -> list[Request]:
     return [Request(tuple(model.encode("x" * (1 + k % 7))), Sampling(max_tokens=5)) for k in range(n)]
 
 
-def test_requests_that_wait_together_are_answered_in_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_that_wait_together_are_read_together_and_answered_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
+    admit = Flight.admit
 
-    def counting(opened, requests, **options):
+    def counting(flight: Flight, requests) -> None:
         sizes.append(len(requests))
-        return generate(opened, requests, **options)
+        admit(flight, requests)
 
-    monkeypatch.setattr("adhere.models.generation.batching.generate", counting)
     batcher = Batcher(tiny(), batch=32)
 
     async def ask_all() -> list:
         return await asyncio.gather(*(batcher.answer(request) for request in _requests(96)))
 
+    monkeypatch.setattr(Flight, "admit", counting)
     answers = asyncio.run(ask_all())
     batcher.close()
-    assert max(sizes) == 32
-    assert len(sizes) <= 5
+    assert sizes[0] == 32
+    assert sum(sizes) == 96
     alone = generate(tiny(), _requests(96))
     assert [a.tokens for a in answers] == [a.tokens for a in alone]
+
+
+def test_a_short_answer_is_handed_over_while_a_long_one_is_under_way_and_another_joins_it() -> None:
+    tokens = tuple(tiny().encode("Hi"))
+    end = threading.Event()
+    batcher = Batcher(tiny(), batch=2)
+    slow = batcher.submit(Request(tokens, Sampling(max_tokens=250), listener=_Slow(end)))
+    first = batcher.submit(Request(tokens, Sampling(max_tokens=2)))
+    assert len(first.result(20).tokens) <= 2
+    second = batcher.submit(Request(tokens, Sampling(max_tokens=3)))
+    assert len(second.result(20).tokens) <= 3
+    assert not slow.done()
+    end.set()
+    assert slow.result(20).reason == "cancelled"
+    batcher.close()
+
+
+class _Slow:
+    """Lets its answer go on until it is told that it may end."""
+
+    def __init__(self, end: threading.Event) -> None:
+        self.end = end
+
+    def __call__(self, place: int, token: int) -> bool:
+        del place, token
+        return not self.end.wait(0.002)
 
 
 def test_one_bad_request_does_not_take_its_neighbours_down() -> None:

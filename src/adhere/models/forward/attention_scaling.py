@@ -71,23 +71,32 @@ class Emphasis:
             raise UserError("attention cannot be taken from the whole prompt: there is nothing else to attend to")
 
 
-def emphasise(model: PreTrainedModel, wanted: Sequence[Emphasis | None], prompts: Sequence[int]) -> Emphasised | None:
-    """The observer for a batch: what each row asks for, and the tokens of its prompt. None if no row asks for anything.
+def emphasise(
+    model: PreTrainedModel,
+    wanted: Sequence[Emphasis | None],
+    prompts: Sequence[int],
+    starts: Sequence[int] | None = None,
+) -> Emphasised | None:
+    """The observer for a batch: what each row asks for, the tokens of its prompt, and the column where it starts (that
+    of a prompt padded on the left, if None). None if no row asks for anything.
 
     Raises:
         UserError: a row's emphasis does not fit its prompt or the model.
     """
     if all(one is None or one.factor == 1 for one in wanted):
         return None
-    return Emphasised(wanted, prompts, len(blocks(model).modules), model.device)
+    if starts is None:
+        starts = [max(prompts) - prompt for prompt in prompts]
+    return Emphasised(wanted, prompts, starts, len(blocks(model).modules), model.device)
 
 
 class Emphasised:
-    """An `Observer` that scales attention, row by row of a batch that is padded on the left and grows to the right.
+    """An `Observer` that scales attention, row by row of a batch whose rows end in the same column.
 
     Args:
         wanted: what each row asks for, or None.
         prompts: tokens of each row's prompt.
+        starts: the column where each row's prompt starts.
         blocks: how many blocks the model has.
         device: where the model runs.
 
@@ -96,31 +105,31 @@ class Emphasised:
     """
 
     def __init__(
-        self, wanted: Sequence[Emphasis | None], prompts: Sequence[int], blocks: int, device: torch.device
+        self,
+        wanted: Sequence[Emphasis | None],
+        prompts: Sequence[int],
+        starts: Sequence[int],
+        blocks: int,
+        device: torch.device,
     ) -> None:
-        width = max(prompts)
+        width = max(start + prompt for start, prompt in zip(starts, prompts, strict=True))
         self.columns = width
         bias = torch.zeros(len(wanted), width)
         first = torch.zeros(len(wanted), dtype=torch.long)
         active = torch.zeros(len(wanted), blocks, dtype=torch.bool)
-        for k, (one, prompt) in enumerate(zip(wanted, prompts, strict=True)):
+        for k, (one, prompt, start) in enumerate(zip(wanted, prompts, starts, strict=True)):
             if one is None or one.factor == 1:
                 continue
             one.require_rest(prompt)
-            padding = width - prompt
-            bias[k, [padding + t for t in one.tokens]] = math.log(one.factor) if one.factor else -math.inf
-            first[k] = width - 1 if one.since == "answer" else min(padding + max(one.tokens) + 1, width - 1)
+            bias[k, [start + t for t in one.tokens]] = math.log(one.factor) if one.factor else -math.inf
+            last = start + prompt - 1
+            first[k] = last if one.since == "answer" else min(start + max(one.tokens) + 1, last)
             chosen = range(1, blocks + 1) if one.blocks is None else one.blocks
             if any(not 1 <= block <= blocks for block in chosen):
                 raise UserError(f"no blocks {list(chosen)}: this model has blocks 1 to {blocks}")
             active[k, [block - 1 for block in chosen]] = True
         self._bias, self._first, self._active = bias.to(device), first.to(device), active.to(device)
         self._somewhere = active.any(dim=0).tolist()
-
-    def keep(self, rows: torch.Tensor) -> None:
-        """Go on with these rows of the batch."""
-        self._bias, self._first, self._active = self._bias[rows], self._first[rows], self._active[rows]
-        self._somewhere = self._active.any(dim=0).tolist()
 
     def mask(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None

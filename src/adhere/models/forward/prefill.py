@@ -56,7 +56,7 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.lazy_initialization(keys, values)
         self._keys, self._values = keys, values
-        self._rows, self._filled = len(keys), filled
+        self._rows, self._start, self._filled = len(keys), 0, filled
         self._show()
 
     def update(
@@ -64,7 +64,8 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         before, self._filled = self._filled, self._filled + key_states.shape[2]
         if self._filled > self._keys.shape[2]:
-            self._keys, self._values = self._grown(self._keys), self._grown(self._values)
+            self._move(self._rows, before)
+            before = self._filled - key_states.shape[2]
         self._keys[: self._rows, :, before : self._filled] = key_states
         self._values[: self._rows, :, before : self._filled] = value_states
         return self._show()
@@ -74,19 +75,48 @@ class RoomyLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         moved = indices != torch.arange(len(indices), device=indices.device)
         to, source = moved.nonzero()[:, 0], indices[moved]
         for buffer in (self._keys, self._values):
-            buffer[to, :, : self._filled] = buffer[source, :, : self._filled]
+            buffer[to, :, self._start : self._filled] = buffer[source, :, self._start : self._filled]
         self._rows = len(indices)
         self._show()
 
-    def _grown(self, buffer: torch.Tensor) -> torch.Tensor:
-        _, heads, columns, width = buffer.shape
-        wider = buffer.new_empty(self._rows, heads, max(self._filled, columns + max(ROOM, columns // 4)), width)
-        wider[:, :, :columns] = buffer[: self._rows]
-        return wider
+    def trim(self, width: int) -> None:
+        """Keep the last `width` columns."""
+        self._start = max(self._start, self._filled - width)
+        self._show()
+
+    def join(self, other: RoomyLayer | None, rows: int) -> None:
+        """Put `rows` more below these, their last column beside ours: those of `other`, or rows without any column."""
+        columns = 0 if other is None else other._filled - other._start
+        lacking = columns - (self._filled - self._start)
+        if lacking > self._start or self._rows + rows > len(self._keys):
+            self._move(self._rows + rows, self._filled, max(0, lacking))
+        self._start -= max(0, lacking)
+        for mine, theirs in (
+            (self._keys, None if other is None else other.keys),
+            (self._values, None if other is None else other.values),
+        ):
+            if theirs is not None:
+                mine[self._rows : self._rows + rows, :, self._filled - columns : self._filled] = theirs
+        self._rows += rows
+        self._show()
+
+    def _move(self, rows: int, filled: int, before: int = 0) -> None:
+        """Copy the columns up to `filled` into buffers for `rows` rows, with `before` columns of room on their left and
+        some on their right."""
+        columns = filled - self._start
+        needed = before + columns + max(ROOM, columns // 4, self._filled - filled)
+        for name in ("_keys", "_values"):
+            old = getattr(self, name)
+            # Zeros, since padding is masked, not skipped: what is no number there would spread.
+            new = old.new_zeros(max(rows, len(old)), old.shape[1], needed, old.shape[3])
+            new[: self._rows, :, before : before + columns] = old[: self._rows, :, self._start : filled]
+            setattr(self, name, new)
+        self._filled += before - self._start
+        self._start = before
 
     def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
-        self.keys = self._keys[: self._rows, :, : self._filled]
-        self.values = self._values[: self._rows, :, : self._filled]
+        self.keys = self._keys[: self._rows, :, self._start : self._filled]
+        self.values = self._values[: self._rows, :, self._start : self._filled]
         return self.keys, self.values
 
 

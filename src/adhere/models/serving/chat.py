@@ -36,6 +36,7 @@ FINISH: Mapping[Reason, str] = {
     "watcher": "stop",
     "cancelled": "stop",
     "length": "length",
+    "loop": "stop",
 }
 
 

@@ -68,6 +68,7 @@ _STOP: dict[Reason, StopReason] = {
     "watcher": "stop",
     "cancelled": "stop",
     "length": "max_tokens",
+    "loop": "stop",
 }
 
 
@@ -146,6 +147,7 @@ class AdhereAPI(ModelAPI):
             tuple(opened.encode(text)),
             _sampling(config, opened),
             emphasis=_emphasis(config, opened, messages, schemas),
+            stop_loops=self._options.stop_loops,
         )
         if len(request.tokens) >= opened.context:
             return ModelOutput.from_content(self.model_name, "", "model_length")
@@ -155,7 +157,7 @@ class AdhereAPI(ModelAPI):
             choices=[self._choice(answer, tools)],
             usage=_usage(answer),
             time=time.monotonic() - start,
-            metadata={"weights": opened.digest},
+            metadata={"engine": "torch", "weights": opened.digest, "ended": answer.reason},
         )
 
     def _choice(self, answer: Generation, tools: list[ToolInfo]) -> ChatCompletionChoice:

@@ -62,7 +62,10 @@ class WatchedBatcher(Batcher):
             self._watches.pop(key, None)
             self._alarms.pop(key, None)
 
-    def _generate(self, requests: Sequence[Request]) -> list[Generation]:
+    def _stands_apart(self, request: Request) -> bool:
+        return id(request) in self._watches
+
+    def _generate(self, requests: Sequence[Request], batch: int) -> list[Generation]:
         watches = [self._watches.get(id(request)) for request in requests]
         probes: list[ProbeMonitor] = []
         for monitor in self.monitors:
@@ -74,7 +77,7 @@ class WatchedBatcher(Batcher):
                 ]
                 if rows:
                     probes.append(ProbeMonitor(monitor, self.opened, stop=stop, rows=rows))
-        answers = generate(self.opened, requests, batch=self.batch, watchers=probes)
+        answers = generate(self.opened, requests, batch=batch, watchers=probes)
         for row, (request, watch) in enumerate(zip(requests, watches, strict=True)):
             if watch is not None:
                 raised = [probe.alarms[row] for probe in probes if row in probe.alarms]
