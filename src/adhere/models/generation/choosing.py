@@ -14,7 +14,7 @@ import torch
 from adhere.models.generation.requests import Opinion, Sampling, TokenLogprob
 
 if TYPE_CHECKING:
-    from adhere.models.generation.flight import Row
+    from adhere.models.generation.rows import Row
 
 MOST_REFUSED = 400
 """Tokens that a guide may refuse at one place before the answer ends there: what it wants is not to be had."""

@@ -21,53 +21,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from transformers import DynamicCache
 
-from adhere.constraints.degeneration import LOOP_LENGTH, is_loop
 from adhere.models.forward.attention_hooks import attending
 from adhere.models.forward.attention_scaling import Emphasis, Emphasised, emphasise
 from adhere.models.forward.blocks import blocks
 from adhere.models.forward.prefill import Beginning, RoomyLayer, read
 from adhere.models.generation.choosing import choose
-from adhere.models.generation.requests import Generation, Reason, Request, TokenLogprob, Watcher
+from adhere.models.generation.requests import Generation, Request, Watcher
+from adhere.models.generation.rows import Row, append, decoded
 
 if TYPE_CHECKING:
     from adhere.models.load import OpenModel
-
-LOOK_EVERY = 16
-"""Tokens between two looks for a loop."""
-TAIL = 1_500
-"""Tokens of the end of an answer that are looked at for a loop."""
-
-
-@dataclass
-class Row:
-    """An answer being written. `index` is the caller's."""
-
-    index: int
-    request: Request
-    limit: int
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[TokenLogprob] = field(default_factory=list)
-    reason: Reason | None = None
-    cut: int | None = None
-    """Characters of the text to keep, where a stop string cut it."""
-    random: np.random.Generator | None = None
-
-    def uniform(self) -> float:
-        """The next random number in [0, 1)."""
-        if self.random is None:
-            self.random = np.random.Generator(np.random.Philox(key=self.request.sampling.seed % 2**64))
-        return float(self.random.random())
-
-    def __len__(self) -> int:
-        """Tokens of prompt and answer."""
-        return len(self.request.tokens) + len(self.tokens)
 
 
 class Flight:
@@ -158,7 +126,7 @@ class Flight:
             row.reason = "watcher"
         for row, token in zip(rows, choose(output.logits[:, -1].float(), rows), strict=True):
             if row.reason is None:
-                _append(opened, row, token)
+                append(opened, row, token)
         ended = [row for row in rows if row.reason is not None]
         if ended:
             self._leave()
@@ -194,7 +162,7 @@ class Flight:
 
     def finish(self, row: Row) -> Generation:
         """The answer of a row that ended."""
-        text = _decode(self.opened, row.tokens)
+        text = decoded(self.opened, row.tokens)
         return Generation(
             tokens=tuple(row.tokens),
             text=text if row.cut is None else text[: row.cut],
@@ -215,49 +183,6 @@ def _places(alive: Sequence[bool]) -> list[int]:
     left = sum(alive)
     late = [k for k in range(left, len(alive)) if alive[k]]
     return [k if alive[k] else late.pop() for k in range(left)]
-
-
-def _append(opened: OpenModel, row: Row, token: int | None) -> None:
-    if token is None:
-        row.reason = "guide"
-        return
-    row.tokens.append(token)
-    heard = row.request.listener is None or row.request.listener(len(row.tokens) - 1, token)
-    if token in opened.end_ids:
-        row.reason = "end"
-    elif (cut := _stopped(opened, row)) is not None:
-        row.reason, row.cut = "stop", cut
-    elif not heard:
-        row.reason = "cancelled"
-    elif row.request.guide is not None and row.request.guide.done(row.tokens):
-        row.reason = "guide"
-    elif len(row.tokens) >= row.limit:
-        row.reason = "length"
-    elif row.request.stop_loops and len(row.tokens) % LOOK_EVERY == 0 and _loops(opened, row):
-        row.reason = "loop"
-
-
-def _stopped(opened: OpenModel, row: Row) -> int | None:
-    """Where a stop string begins that the newest token completed."""
-    stops = row.request.sampling.stop
-    if not stops:
-        return None
-    # Every token brings a byte or more, or is special and brings none: the last tokens are looked at first.
-    end = _decode(opened, row.tokens[-(max(len(stop.encode()) for stop in stops) + 8) :])
-    if not any(stop in end for stop in stops):
-        return None
-    text = _decode(opened, row.tokens)
-    return min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
-
-
-def _loops(opened: OpenModel, row: Row) -> bool:
-    if len(row.tokens) * 16 < LOOP_LENGTH:
-        return False
-    return is_loop(_decode(opened, row.tokens[-TAIL:]))
-
-
-def _decode(opened: OpenModel, tokens: Sequence[int]) -> str:
-    return str(opened.tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
 class _Taps:
