@@ -1,15 +1,15 @@
-"""What the pocket model reads while it trains: batches made ahead, in a process of their own.
+"""The batches the pocket model trains on, generated ahead in a separate process.
 
 1. A shard is a pure function of (source, seed, index): about `SHARD_TOKENS` tokens of freshly generated text. The
-   stream of shards has no end, no item is read twice, and a run that was killed goes on with the very batch it
-   would have read next.
-2. Hardly a token is wasted and none attends across items: an item is one row, rows of like length make a batch,
+   stream of shards has no end, no item is read twice, and a run that was killed resumes with the batch that came
+   next.
+2. Little is spent on padding and nothing attends across items: an item is one row, rows of like length make a batch,
    padded on the right to the longest of them. A batch holds at most `micro` tokens, whatever their length.
 3. Every token has a part: PADDING is never scored, ANSWER (what the assistant says, and its `<|end|>`; the whole of a
    plain text) in full, PROMPT with the weight the recipe gives it.
 4. The curriculum is a function of the shard's index alone: `progress` rises from 0 to 1 over `ramp` tokens.
 5. Process r of w reads the shards r, r + w, r + 2w, ...
-6. Neither torch nor transformers is imported here, so that the generating process is small and starts at once.
+6. Neither torch nor transformers is imported here, so that the generating process is small and starts quickly.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PADDING, PROMPT, ANSWER = 0, 1, 2
 SHARD_TOKENS = 200_000
 AHEAD = 4
-"""Shards that wait in the queue, so that the model never does."""
+"""Shards kept ready in the queue, so that training never waits."""
 
 
 class Item(NamedTuple):
@@ -80,14 +80,14 @@ class Writer:
         ids: list[int] = []
         parts: list[int] = []
         for message in dialogue.messages:
-            said = [*self._content(message.content), self._id[tokenizer.END]]
-            ids += [self._id[tokenizer.ROLES[message.role]], *said]
-            parts += [PROMPT, *[ANSWER if message.role == "assistant" else PROMPT] * len(said)]
+            content = [*self._content(message.content), self._id[tokenizer.END]]
+            ids += [self._id[tokenizer.ROLES[message.role]], *content]
+            parts += [PROMPT, *[ANSWER if message.role == "assistant" else PROMPT] * len(content)]
         return Item(ids, parts, dialogue.family)
 
     def text(self, text: str) -> Item:
-        said = [*self._content(text), self._id[tokenizer.END]]
-        return Item([self._id[tokenizer.TEXT], *said], [PROMPT, *[ANSWER] * len(said)], "text")
+        content = [*self._content(text), self._id[tokenizer.END]]
+        return Item([self._id[tokenizer.TEXT], *content], [PROMPT, *[ANSWER] * len(content)], "text")
 
 
 def samples(source: Source, tokens: Tokenizer, index: int) -> Iterator[Item]:
@@ -169,7 +169,7 @@ class Stream:
         """The next batch.
 
         Raises:
-            RuntimeError: the generating process broke; the text is its error.
+            RuntimeError: the generating process failed; the message is its error.
         """
         index, at = self.position
         while not self._batches or at >= len(self._batches):
@@ -177,7 +177,7 @@ class Stream:
                 index, at = index + self._stride, 0
             got, batches, error = self._take()
             if error:
-                raise RuntimeError(f"the data process broke: {error}")
+                raise RuntimeError(f"the data process failed: {error}")
             assert got == index, (got, index)
             self._batches = batches
         self.position = (index, at + 1)
@@ -189,7 +189,7 @@ class Stream:
                 return self._queue.get(timeout=5)  # type: ignore[no-any-return]
             except queue.Empty:
                 if not self._process.is_alive():
-                    return -1, [], "it ended without a word"
+                    return -1, [], "it ended without an error message"
 
     def close(self) -> None:
         """End the generating process."""
@@ -205,21 +205,21 @@ def _generate(
     first: int,
     stride: int,
 ) -> None:
-    """The generating process. It leaves when the one it works for is gone, also when that was killed."""
+    """The generating process. It ends when its parent does, also when that was killed."""
     parent = os.getppid()
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     for index in count(first, stride):
         try:
-            made = (index, shard(source, tokens, index), "")
+            result = (index, shard(source, tokens, index), "")
         except Exception as error:
-            made = (index, [], f"{type(error).__name__}: {error}")
+            result = (index, [], f"{type(error).__name__}: {error}")
         while os.getppid() == parent:
             try:
-                out.put(made, timeout=5)
+                out.put(result, timeout=5)
                 break
             except queue.Full:
                 continue
         else:
             os._exit(1)
-        if made[2]:
+        if result[2]:
             return

@@ -1,9 +1,9 @@
-"""How good the pocket model is: greedy answers to held-out prompts, checked.
+"""Greedy answers of a pocket model to held-out prompts, scored.
 
 1. Prompts come from the world's test side: no item of it was ever generated for training.
-2. An answer's parts are counted apart: each constraint under its kind, and under its skill where it stands in a
-   description (beside a problem it is nearly always met, which would hide the skill); the problem under its domain;
-   a dialogue that has neither by the answers the world accepts. `ended` is whether the answer closed itself.
+2. Each constraint counts under its kind, and in a description under its skill as well (beside a problem it is nearly
+   always met, which would hide the skill). A problem counts under its family; a dialogue that has neither counts as
+   right if its answer is one that the world accepts. `ended` is whether the answer ended by itself.
 3. Every share carries a Wilson interval (Wilson 1927) and its n.
 """
 
@@ -133,8 +133,8 @@ def answer(
             )
         for i, row in zip(chosen, out[:, batch["input_ids"].shape[1] :].tolist(), strict=True):
             ended = tokens.eos_token_id in row
-            said = row[: row.index(tokens.eos_token_id)] if ended else row
-            answers[i] = Answer(str(tokens.decode(said)), len(said), ended)
+            generated = row[: row.index(tokens.eos_token_id)] if ended else row
+            answers[i] = Answer(str(tokens.decode(generated)), len(generated), ended)
     return [answers[i] for i in range(len(texts))]
 
 
@@ -144,7 +144,7 @@ def held_out(seed: int, each: int) -> list[world.Dialogue]:
 
 
 def score(dialogues: Sequence[world.Dialogue], answers: Sequence[Answer]) -> Scores:
-    """What the answers are worth, and one record of each for reading."""
+    """Shares of what the answers meet and solve, and a record of each for reading."""
     from adhere.problems.grading import grade_all
 
     scores = Scores()

@@ -1,4 +1,4 @@
-"""Writing a checkpoint as others read it: a folder in Hugging Face's format, and beside it where it came from.
+"""Writing a checkpoint in Hugging Face's format, with a record of the run that it came from.
 
 The tensors are stored in bfloat16, half the size; the configuration says float32, so that a plain
 `AutoModelForCausalLM.from_pretrained(folder)` computes in float32, which is faster and exact on a CPU.
@@ -60,7 +60,7 @@ def versions() -> dict[str, str]:
 def revision() -> str | None:
     """The git revision of this source tree; None where it is not in one."""
     try:
-        found = subprocess.run(
+        completed = subprocess.run(
             ["git", "rev-parse", "HEAD"],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -70,4 +70,4 @@ def revision() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip()
+    return completed.stdout.strip()

@@ -76,8 +76,8 @@ def load(folder: Path) -> PreTrainedTokenizerFast:
     """The tokenizer saved in `folder`."""
     from transformers import AutoTokenizer
 
-    found: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder)  # type: ignore[assignment]
-    return found
+    tokens: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder)  # type: ignore[assignment]
+    return tokens
 
 
 def marks(tokens: Tokenizer) -> dict[str, int]:

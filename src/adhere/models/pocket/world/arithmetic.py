@@ -92,9 +92,9 @@ def _worded(rng: random.Random, key: str, first: int, operations: list[Operation
                 story.append(pick(rng, FIRST_TIMES).format(n=name, a=first, b=operand, t=thing))
             else:
                 story.append(pick(rng, FIRST).format(n=name, a=first, t=thing))
-                story.append(_told(rng, sign, operand, name, thing))
+                story.append(_story_sentence(rng, sign, operand, name, thing))
         else:
-            story.append(_told(rng, sign, operand, name, thing))
+            story.append(_story_sentence(rng, sign, operand, name, thing))
         after = APPLY[sign](value, operand)
         steps.append(f"{value} {sign} {operand} = {after}.")
         value = after
@@ -120,7 +120,7 @@ APPLY: dict[str, Callable[[int, int], int]] = {
 }
 
 
-def _told(rng: random.Random, sign: str, operand: int, name: str, thing: str) -> str:
+def _story_sentence(rng: random.Random, sign: str, operand: int, name: str, thing: str) -> str:
     other = pick(rng, NAMES)
     while other == name:
         other = pick(rng, NAMES)

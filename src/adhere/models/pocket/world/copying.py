@@ -1,4 +1,4 @@
-"""Plain copying: say it again, go on with it. Whatever names a word or looks up a fact rests on it.
+"""Plain copying: repeat a text, continue a fact. Naming a word and looking up a fact both rest on it.
 
 The content is what is copied.
 """
@@ -9,7 +9,7 @@ import random
 from typing import Final
 
 from adhere.models.pocket.world.item import Dialogue, Message, Side, pick, side_of
-from adhere.models.pocket.world.multihop import chain, said, surround
+from adhere.models.pocket.world.multihop import chain, sentence_of, surround
 from adhere.models.pocket.world.vocabulary import CITIES, INVENTED, LANDS, NAMES, NEUTRAL, TOPIC_NOUNS
 
 _WORDS: Final = (*NAMES, *CITIES, *LANDS, *NEUTRAL, *(noun for nouns in TOPIC_NOUNS.values() for noun in nouns))
@@ -37,7 +37,7 @@ def _words(rng: random.Random) -> tuple[str, str, str]:
 
 
 def _facts(rng: random.Random) -> tuple[str, str, str]:
-    text = " ".join(map(said, surround(rng, chain(rng, 1), 2 + int(rng.random() * 4))))
+    text = " ".join(map(sentence_of, surround(rng, chain(rng, 1), 2 + int(rng.random() * 4))))
     return f"copy {text}", f"{pick(rng, _AGAIN)} {text}", text
 
 
@@ -47,4 +47,4 @@ def _fact(rng: random.Random) -> tuple[str, str, str]:
     subject, relation, _ = fact
     asked = pick(rng, (f"Copy the fact that begins with: {subject} {relation}", f"Go on: {subject} {relation}"))
     # the key of the one-hop question: to go on with a fact is to answer it
-    return f"multihop {said(fact)}", f"{' '.join(map(said, facts))} {asked}", said(fact)
+    return f"multihop {sentence_of(fact)}", f"{' '.join(map(sentence_of, facts))} {asked}", sentence_of(fact)

@@ -1,8 +1,8 @@
 """Short texts under one to four constraints of the nine skills.
 
-The answer is made first, meeting whatever of topic, mood, register, words and insults was drawn; what is counted
-(words, characters, sentences) is then asked for around what the answer has. Every answer is checked against
-every constraint before it is given out. The content is the task's noun with the constraints, in any order.
+The answer is written first, with the topic, mood, register, words and insults that were drawn. Counts (words,
+characters, sentences) are then asked for around what the answer has. Every answer is checked against every constraint
+before it is given out. The content is the task's noun with the constraints, in any order.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SKILLS: Final = (
     ("register", 1.6),
     ("toxicity", 0.9),
 )
-"""The nine skills and how often each is asked for."""
+"""The nine skills, each with its relative frequency."""
 
 EXTRA_SHARE: Final = 0.3
 """Share of the descriptions that carry a constraint of a kind that is no skill, such as a number of lines."""
@@ -56,13 +56,13 @@ def dialogue(rng: random.Random, side: Side, progress: float, wanted: Sequence[s
         retold = rng.random() < (0.75 if "toxicity" in skills else 0.05)
         turn = hard.turned if len(skills) == 1 and skills[0] in ("register", "sentiment") else 0.0
         if turn and rng.random() < turn:
-            made = retell.turned(rng, side, skills)
+            candidate = retell.turned(rng, side, skills)
         elif retold and not {"json", "register", "sentiment", "inclusion"}.intersection(skills):
-            made = retell.dialogue(rng, side, hard, skills)
+            candidate = retell.dialogue(rng, side, hard, skills)
         else:
-            made = _described(rng, side, hard, skills)
-        if made is not None:
-            return made
+            candidate = _described(rng, side, hard, skills)
+        if candidate is not None:
+            return candidate
 
 
 def _number(rng: random.Random, progress: float) -> int:
@@ -90,7 +90,7 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
     nouns: list[str] = []
     adjectives: list[str] = []
     markers: list[str] = []
-    asked: list[str] = []
+    required: list[str] = []
 
     if "topic" in skills:
         constraints.append(Topic(topic=topic))
@@ -120,17 +120,17 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
                 nouns.append(pick(rng, TOPIC_NOUNS[topic]))
             else:
                 adjectives.append(pick(rng, (*NEUTRAL, *(POSITIVE if plan.mood == "positive" else NEGATIVE))))
-    asked = [*dict.fromkeys((*nouns, *adjectives, *markers))]
-    if asked:
-        rng.shuffle(asked)
-        constraints.append(Include(terms=tuple(asked)))
+    required = [*dict.fromkeys((*nouns, *adjectives, *markers))]
+    if required:
+        rng.shuffle(required)
+        constraints.append(Include(terms=tuple(required)))
     banned: list[str] = []
     if "exclusion" in skills:
-        banned = _tempting(rng, hard, plan, noun, asked)
+        banned = _tempting(rng, hard, plan, noun, required)
         constraints.append(Exclude(terms=tuple(banned)))
-    plan.nouns = [word for word in asked if word in nouns]
-    plan.adjectives = [word for word in asked if word in adjectives and word not in nouns]
-    plan.markers = [word for word in asked if word in markers]
+    plan.nouns = [word for word in required if word in nouns]
+    plan.adjectives = [word for word in required if word in adjectives and word not in nouns]
+    plan.markers = [word for word in required if word in markers]
     plan.banned = banned
 
     rude = rng.random() < (0.5 if "toxicity" in skills else 0.06)
@@ -155,7 +155,7 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
 
 
 def _extra(rng: random.Random, answer: str, constraints: list[Constraint], whole: bool) -> str:
-    """Add a constraint of the kinds that are no skill; returns the answer, in another form where that was asked.
+    """Add a constraint of the kinds that are no skill; returns the answer, in another form where that was drawn.
 
     `whole` is for an answer whose form must stay, such as JSON.
     """
@@ -169,7 +169,7 @@ def _extra(rng: random.Random, answer: str, constraints: list[Constraint], whole
     return answer
 
 
-def _tempting(rng: random.Random, hard: Hardness, plan: ProsePlan, noun: str, asked: Sequence[str]) -> list[str]:
+def _tempting(rng: random.Random, hard: Hardness, plan: ProsePlan, noun: str, required: Sequence[str]) -> list[str]:
     """Words that such a text would naturally have."""
     natural = [noun, *rng.sample(TOPIC_NOUNS[plan.topic], 4)]
     natural += rng.sample({"positive": POSITIVE, "negative": NEGATIVE}.get(plan.mood, NEUTRAL), 3)
@@ -177,15 +177,15 @@ def _tempting(rng: random.Random, hard: Hardness, plan: ProsePlan, noun: str, as
     words = natural[: between(rng, hard.exclude)]
     if rng.random() < hard.exclude_common:
         words.insert(int(rng.random() * (len(words) + 1)), pick(rng, COMMON))
-    kept = [word for word in dict.fromkeys(words) if word not in asked]
-    return kept or [pick(rng, [word for word in TOPIC_NOUNS[plan.topic] if word not in asked])]
+    kept = [word for word in dict.fromkeys(words) if word not in required]
+    return kept or [pick(rng, [word for word in TOPIC_NOUNS[plan.topic] if word not in required])]
 
 
 def _object(rng: random.Random, hard: Hardness, plan: ProsePlan, constraints: list[Constraint]) -> str | None:
-    """A JSON object about the topic, whose keys are asked for; the words that must be in it are among its values."""
+    """A JSON object about the topic, with the keys asked for; required words are among its values."""
     keys = _keys(rng, between(rng, hard.json_keys), plan)
     constraints.append(Json(keys=tuple(keys)))
-    keys = keys or ["text"]  # in the order asked: which are still missing is hard to tell in any other
+    keys = keys or ["text"]  # in the order asked for: in any other it is hard to tell which are missing
     nouns = [word for word in TOPIC_NOUNS[plan.topic] if word not in plan.banned]
     moods = {"positive": POSITIVE, "negative": NEGATIVE}.get(plan.mood, NEUTRAL)
     adjectives = [word for word in moods if word not in plan.banned]
@@ -223,9 +223,9 @@ def _keys(rng: random.Random, number: int, plan: ProsePlan) -> list[str]:
     return keys
 
 
-def _task(rng: random.Random, topic: str, noun: str, told: bool) -> str:
-    """What is to be written; where the topic is told by a constraint, the task may be silent or speak of another."""
-    if told and rng.random() < 0.75:
+def _task(rng: random.Random, topic: str, noun: str, topic_stated: bool) -> str:
+    """The task; where a constraint states the topic, the task may name none, or another one."""
+    if topic_stated and rng.random() < 0.75:
         task = pick(rng, wordings.ANYTHING)
         if rng.random() < 0.5:
             other = pick(rng, [name for name in TOPICS if name != topic])
@@ -237,7 +237,7 @@ def _task(rng: random.Random, topic: str, noun: str, told: bool) -> str:
 
 
 def lines(rng: random.Random) -> Iterator[str]:
-    """Descriptions as plain text, insulting ones among them: what the base checkpoint reads."""
+    """Descriptions as plain text, some with insults: part of what the base checkpoint reads."""
     while True:
         plan = ProsePlan(
             pick(rng, TOPICS),

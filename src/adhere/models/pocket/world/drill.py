@@ -1,9 +1,8 @@
 """Drills: many look-ups in one list of facts, many sums in one answer.
 
-A word problem or a chain of hops has two or three tokens that are hard and seventy that are not. A drill is made of
-the hard ones: several times as many look-ups and sums in as many tokens, in the very form in which the worked steps
-of math and multi-hop answers put them. The content is what is asked; nothing is asked here whose one-step question
-belongs to the other side.
+A word problem or a chain of hops has two or three hard tokens in seventy. A drill holds several times as many look-ups
+and sums in as many tokens, in the form of the worked steps of math and multi-hop answers. The content is what is asked;
+no drill asks for what a one-step question of the other side asks.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Final
 
 from adhere.models.pocket.world.arithmetic import APPLY, operation
 from adhere.models.pocket.world.item import Dialogue, Message, Side, pick, side_of
-from adhere.models.pocket.world.multihop import chain, said, surround
+from adhere.models.pocket.world.multihop import chain, sentence_of, surround
 
 LOOK_UPS: Final = 0.35
 """Share of look-ups among the drills; the others are sums."""
@@ -41,15 +40,15 @@ def _look_ups(rng: random.Random, side: Side) -> tuple[str, str]:
     asked = [
         fact
         for fact in shown
-        if side_of(f"multihop {said(fact)}") == side and not (short and subjects.count(fact[0]) > 1)
+        if side_of(f"multihop {sentence_of(fact)}") == side and not (short and subjects.count(fact[0]) > 1)
     ]
     rng.shuffle(asked)
     asked = asked[: 3 + int(rng.random() * 5)]
     if not asked:
         return "", ""
     named = ", ".join(fact[0] if short else f"{fact[0]} {fact[1]}" for fact in asked)
-    prompt = f"Facts: {' '.join(map(said, shown))} {pick(rng, _ORDER)} {named}."
-    return prompt, f"So {' '.join(map(said, asked))}"
+    prompt = f"Facts: {' '.join(map(sentence_of, shown))} {pick(rng, _ORDER)} {named}."
+    return prompt, f"So {' '.join(map(sentence_of, asked))}"
 
 
 def _sums(rng: random.Random, side: Side) -> tuple[str, str]:

@@ -1,6 +1,8 @@
-"""How hard the pocket world's constraints are: one table, so that every skill can be kept where it can be studied.
+"""How hard the pocket world's constraints are: one table for training, one for test prompts.
 
-A skill that is always or never met tells nothing. `TRAIN` is what the model learns from; `TEST` is what it is asked.
+A skill that is always or never met tells nothing, so the test side is set where skills are met sometimes. Its counts,
+words to include and words to leave out are easier than in training: wider windows, fewer words. Retelling in another
+mood or style and insults that never stood in training are harder: they need generalisation.
 """
 
 from __future__ import annotations

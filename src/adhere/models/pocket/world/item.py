@@ -1,4 +1,4 @@
-"""What the families hand to the world, and the hash that parts training from test.
+"""Dialogues and questions as the families produce them, and the hash that separates training from test.
 
 A family draws the *content* of an item first (entities and numbers), which gives its key; the wording comes after.
 The key alone decides the side, so no content is ever seen on both, in whatever words.

@@ -1,4 +1,4 @@
-"""Questions over shuffled facts, answered by copying one fact for each hop.
+"""Questions over shuffled facts, answered by copying one fact a hop.
 
 The content is the chain of facts that leads to the answer; distractors, order and wording do not change it. Every
 hop is one look-up: the fact is copied literally, so the next begins with what the last one ended in.
@@ -26,7 +26,7 @@ _CHAINS = {
 """Kinds of relation along a chain: person to person, person to city, city to land."""
 
 
-def said(fact: Fact) -> str:
+def sentence_of(fact: Fact) -> str:
     """The fact as a sentence."""
     return f"{fact[0]} {fact[1]} {fact[2]}."
 
@@ -109,7 +109,7 @@ def _nested(facts: list[Fact]) -> str:
     return phrase
 
 
-def _told(facts: list[Fact]) -> str:
+def _as_statements(facts: list[Fact]) -> str:
     parts = []
     subject = facts[0][0]
     for fact in facts:
@@ -124,7 +124,7 @@ def ask(rng: random.Random, facts: list[Fact]) -> str:
     at = rng.random()
     kind = _kind(facts[-1])
     if at < 0.4:
-        return f"{_told(facts)} {pick(rng, (f'Which {kind} is it?', f'Name that {kind}.'))}"
+        return f"{_as_statements(facts)} {pick(rng, (f'Which {kind} is it?', f'Name that {kind}.'))}"
     phrase = _nested(facts)
     if at < 0.7:
         return f"Which {kind} is {phrase}?"
@@ -136,15 +136,15 @@ def question(rng: random.Random, side: Side, progress: float) -> Question:
     while True:
         hops = weighted(rng, _hops(progress))
         facts = chain(rng, hops)
-        key = "multihop " + " ".join(map(said, facts))
+        key = "multihop " + " ".join(map(sentence_of, facts))
         if side_of(key) == side:
             break
     shown = surround(rng, facts, max(_number(rng, progress), hops + 1), near=0.25 * progress)
-    listed = "Facts: " + " ".join(map(said, shown))
+    listed = "Facts: " + " ".join(map(sentence_of, shown))
     asked = ask(rng, facts)
     prompt = f"{asked} {listed}" if rng.random() < 0.15 else f"{listed} {asked}"
     # "So" first: a name after a space is one token wherever it stands, and every look-up finds it as it was listed.
-    steps = ("So " + said(facts[0]), *map(said, facts[1:]))
+    steps = ("So " + sentence_of(facts[0]), *map(sentence_of, facts[1:]))
     return Question(
         key=key,
         prompt=prompt,
@@ -166,15 +166,15 @@ class _Make:
     def __call__(self, prompt: str) -> Any:
         from adhere.models.pocket.world.grading import multihop_problem
 
-        return multihop_problem(prompt, [(said(fact), fact[2]) for fact in self._facts], self._key)
+        return multihop_problem(prompt, [(sentence_of(fact), fact[2]) for fact in self._facts], self._key)
 
 
 def lines(rng: random.Random, side: Side) -> str:
     """Facts and a worked look-up as plain text: what the base checkpoint reads."""
     while True:
         facts = chain(rng, 1 + int(rng.random() * 2))
-        if side_of("multihop " + " ".join(map(said, facts))) == side:
+        if side_of("multihop " + " ".join(map(sentence_of, facts))) == side:
             break
     shown = surround(rng, facts, 3 + int(rng.random() * 4))
-    worked = " ".join(map(said, facts))
-    return f"{' '.join(map(said, shown))} {_told(facts)} So {worked} The answer is {facts[-1][2]}."
+    worked = " ".join(map(sentence_of, facts))
+    return f"{' '.join(map(sentence_of, shown))} {_as_statements(facts)} So {worked} The answer is {facts[-1][2]}."

@@ -1,7 +1,7 @@
 """Short texts of the pocket world: on a topic, in a mood and a register, with some words and without others.
 
 Sentences are templates with slots for articles, nouns, adjectives and names. A text is composed sentence by sentence;
-words that must be there are placed first. What the text is to be is drawn beforehand, so nothing is searched for long.
+required words are placed first. Topic, mood and style are drawn beforehand, so that little is searched for.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Template:
 
 
 def _templates(text: str) -> tuple[Template, ...]:
-    made = []
+    templates = []
     for line in text.strip().splitlines():
         pieces = tuple(_SLOT.split(line.strip()))
         slots = pieces[1::2]
         fixed = frozenset(" ".join(pieces[0::2]).lower().replace(".", " ").replace(",", " ").split())
-        made.append(Template(pieces, fixed, slots.count("N"), slots.count("A")))
-    return tuple(made)
+        templates.append(Template(pieces, fixed, slots.count("N"), slots.count("A")))
+    return tuple(templates)
 
 
 # D article, N noun, A adjective, P name, R register marker, J insulting adjective, I insulting noun
@@ -118,12 +118,12 @@ ADJECTIVES: Final = {"positive": POSITIVE, "negative": NEGATIVE, "neutral": NEUT
 
 _AN = re.compile(r"\b([Aa]) (?=[aeiou])")
 COMMON: Final = ("the", "is", "and", "a", "near", "has")
-"""Words that hardly any text does without."""
+"""Words that nearly every text contains."""
 
 
 @dataclass(slots=True)
 class ProsePlan:
-    """What a text is to be.
+    """The properties of a text to be composed.
 
     Attributes:
         topic: whose nouns it uses.
@@ -164,18 +164,18 @@ class Composer:
         self._articles = [word for word in ("the", "a", "the") if word not in banned]
 
     def compose(self) -> str | None:
-        """The text, or None where the plan leads nowhere."""
+        """The text, or None where the plan cannot be met."""
         if not self._articles or not self._nouns:
             return None
         plan, rng = self._plan, self._rng
-        said: list[str] = []
+        written: list[str] = []
         for _ in range(plan.sentences + 6):
-            if len(said) >= plan.sentences and not self._due:
-                return " ".join(said)
+            if len(written) >= plan.sentences and not self._due:
+                return " ".join(written)
             sentence = self._sentence(plan, rng)
             if sentence is None:
                 return None
-            said.append(sentence)
+            written.append(sentence)
         return None
 
     @property
@@ -251,5 +251,5 @@ class Composer:
 
 
 def compose(rng: random.Random, plan: ProsePlan) -> str | None:
-    """A text by that plan, or None where it leads nowhere: draw another plan then."""
+    """A text by that plan, or None where there is none: draw another plan then."""
     return Composer(rng, plan).compose()

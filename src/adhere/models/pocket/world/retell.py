@@ -1,7 +1,8 @@
-"""Retelling: say again what somebody said, without its insults, or in another mood or style.
+"""Retelling a text without its insults, or in another mood or style.
 
-To copy is the temptation, and what is asked is not to copy all of it. Training drops insults, and only known ones;
-texts that must change their mood or style stand in no training, so there the instruction has to win by itself.
+The task invites plain copying, and asks for a copy that differs. In training insults are dropped, and only known ones;
+texts that must change their mood or style stand in the test side alone, so that there the instruction is followed only
+by generalisation.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def dialogue(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) 
     if text is None:
         return None
     apart = hard.insults_apart if clean else 0.5
-    told = _insulted(rng, text, between(rng, hard.insults), apart)
-    answer = text if clean else told
+    original = _insulted(rng, text, between(rng, hard.insults), apart)
+    answer = text if clean else original
     constraints: list[Constraint] = [Toxicity()] if clean else []
     rest = [skill for skill in skills if skill in ("word_count", "character_count", "topic", "exclusion")]
     for skill in rest:
@@ -52,10 +53,10 @@ def dialogue(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) 
     count(rng, hard, rest, answer, constraints)
     if not all(constraint.check(answer).met for constraint in constraints):
         return None
-    key = f"retell {told} " + " ".join(sorted(constraint.describe() for constraint in constraints))
+    key = f"retell {original} " + " ".join(sorted(constraint.describe() for constraint in constraints))
     if side_of(key) != side:
         return None
-    task = pick(rng, wordings.RETELL).format(o=pick(rng, NAMES), t=told)
+    task = pick(rng, wordings.RETELL).format(o=pick(rng, NAMES), t=original)
     return ask(rng, key, task, constraints, answer, False, {"task": "retell"})
 
 
@@ -104,16 +105,16 @@ def turned(rng: random.Random, side: Side, skills: list[str]) -> Dialogue | None
     else:
         mood = pick(rng, MOODS[:2])
         constraint = Sentiment.model_validate({"sentiment": "negative" if mood == "positive" else "positive"})
-    told = compose(rng, ProsePlan(topic, mood=mood, style=style, sentences=1 + int(rng.random() * 3)))
-    if told is None:
+    original = compose(rng, ProsePlan(topic, mood=mood, style=style, sentences=1 + int(rng.random() * 3)))
+    if original is None:
         return None
-    answer = " ".join(_turn(word, "register" in skills) for word in told.split(" "))
-    if not constraint.check(answer).met or constraint.check(told).met:
+    answer = " ".join(_turn(word, "register" in skills) for word in original.split(" "))
+    if not constraint.check(answer).met or constraint.check(original).met:
         return None
-    key = f"turn {told} " + constraint.describe()
+    key = f"turn {original} " + constraint.describe()
     if side_of(key) != side:
         return None
-    task = pick(rng, wordings.RETELL).format(o=pick(rng, NAMES), t=told)
+    task = pick(rng, wordings.RETELL).format(o=pick(rng, NAMES), t=original)
     return ask(rng, key, task, [constraint], answer, False, {"task": "turn"})
 
 

@@ -26,7 +26,6 @@ TOPIC_NOUNS: Final[dict[str, tuple[str, ...]]] = {
     }.items()
 }
 TOPICS: Final = tuple(TOPIC_NOUNS)
-TOPIC_OF: Final = {noun: topic for topic, nouns in TOPIC_NOUNS.items() for noun in nouns}
 
 POSITIVE: Final = tuple("good lovely bright happy sweet warm nice great fine kind".split())
 NEGATIVE: Final = tuple("bad ugly gray sad bitter cold poor awful broken cruel".split())

@@ -1,7 +1,7 @@
-"""How the pocket world asks: constraints in several wordings, tasks, and system prompts.
+"""Wordings of constraints, tasks and system prompts.
 
-A third of the time a constraint is worded as its own `describe()` says it, since that is how every other part of
-Adhere words it; else as one of the ways below. All ways state the same.
+A share `DESCRIBED` of constraints is worded as their own `describe()` does, as everywhere else in Adhere; the others in
+one of the ways below, which state the same.
 """
 
 from __future__ import annotations
