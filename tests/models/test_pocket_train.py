@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,10 @@ transformers = pytest.importorskip("transformers")
 
 from adhere.core.errors import UserError  # noqa: E402
 from adhere.models.pocket.training import data, evaluate, export, optimiser, tokenizer  # noqa: E402
-from adhere.models.pocket.training.train import Line, Recipe, train  # noqa: E402
+from adhere.models.pocket.training.recipe import SIZES, Line, Recipe, of_size  # noqa: E402
+from adhere.models.pocket.training.seeds import run_seeds  # noqa: E402
+from adhere.models.pocket.training.shape import build  # noqa: E402
+from adhere.models.pocket.training.train import train  # noqa: E402
 from adhere.models.pocket.world import world  # noqa: E402
 
 TINY = Recipe(
@@ -220,3 +223,63 @@ def test_the_report_names_known_findings_only(run: tuple[Path, list[Line]]) -> N
     found = evaluate.report(evaluate.evaluate(run[0] / "instruct", seed=4, each=2), "tiny", "again")
     assert {f.what for f in found} >= {"pocket.math", "pocket.ended", "adherence.prompt.strict"}
     assert all(f.interval and f.interval[0] <= f.estimate <= f.interval[1] for f in found if f.estimate is not None)
+
+
+def test_a_run_on_other_data_is_refused(run: tuple[Path, list[Line]], tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(run[0], tmp_path / "run")
+    (tmp_path / "run" / "data.sha256").write_text("0" * 64)
+    with pytest.raises(UserError, match="other data"):
+        train(TINY, tmp_path / "run")
+
+
+def test_a_run_begun_before_a_field_existed_goes_on_and_half_a_log_line_does_not_stop_it(
+    run: tuple[Path, list[Line]], tmp_path: Path
+) -> None:
+    import shutil
+
+    folder = tmp_path / "run"
+    shutil.copytree(run[0], folder)
+    saved = json.loads((folder / "recipe.json").read_text())
+    del saved["precision"]
+    (folder / "recipe.json").write_text(json.dumps(saved))
+    with (folder / "log.jsonl").open("a") as log:
+        log.write('{"step": 9')
+    assert train(TINY, folder) == folder / "instruct"
+    assert all(json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines())
+
+
+def test_sizes_have_the_parameters_they_claim(tokens: transformers.PreTrainedTokenizerFast) -> None:
+    def millions(size: str) -> float:
+        with torch.device("meta"):
+            model = build(of_size(size), tokens)
+        return sum(p.numel() for p in model.parameters()) / 1e6
+
+    assert millions("small") < 1 < millions("standard") < 3
+    assert 20 <= millions("large") <= 60
+    with pytest.raises(UserError, match="'huge'"):
+        of_size("huge")
+    assert set(SIZES) == {"small", "standard", "large"}
+
+
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="precision"):
+        train(replace(TINY, precision="float8"), tmp_path)
+
+
+def test_seeds_are_trained_once_each_and_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        SIZES, "tiny", {k: v for k, v in asdict(TINY).items() if k not in ("seed", "tokens", "ramp", "keep", "compile")}
+    )
+
+    def run_all() -> list[Path]:
+        return run_seeds(tmp_path, 2, size="tiny", tokens=15_000, checkpoints=3, compile_layers=False)
+
+    first, second = folders = run_all()
+    assert len(list((tmp_path / "seed-0" / "checkpoints").iterdir())) == 3
+    tensors, others = weights(first), weights(second)
+    assert any(tensors[name].shape != others[name].shape or (tensors[name] != others[name]).any() for name in tensors)
+    times = [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders]
+    assert run_all() == folders
+    assert [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders] == times

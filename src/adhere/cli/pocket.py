@@ -13,10 +13,15 @@ from adhere.cli.options import Device, Json, Seed
 from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from adhere.core.findings import Finding
-    from adhere.models.pocket.training.train import Line
+    from adhere.models.pocket.training.acceptance import Criterion
+    from adhere.models.pocket.training.recipe import Line
 
 app = typer.Typer(help="Train, evaluate, and chat with the bundled model.", no_args_is_help=True)
+
+SIZED = "of the size"
 
 Checkpoint = Annotated[
     Path | None,
@@ -33,17 +38,29 @@ def train(
     minutes: Annotated[float, typer.Option(help="Budget in minutes of training.", show_default=False)] = 0,
     until: Annotated[str, typer.Option(metavar="HH:MM", help="End at this time of day.", show_default=False)] = "",
     stage: Annotated[str, typer.Option(help="instruct: on dialogues; base: on plain text.")] = "instruct",
-    width: Annotated[int, typer.Option(help="Width of the residual stream.")] = 160,
-    layers: Annotated[int, typer.Option(help="Layers.")] = 6,
-    heads: Annotated[int, typer.Option(help="Attention heads.")] = 5,
-    hidden: Annotated[int, typer.Option(help="Width inside the MLP.")] = 448,
-    vocab: Annotated[int, typer.Option(help="Most tokens of the tokenizer.")] = 1664,
-    context: Annotated[int, typer.Option(help="Most tokens the model reads.")] = 512,
-    micro: Annotated[int, typer.Option(help="Tokens of one forward pass.")] = 2048,
-    ramp: Annotated[float, typer.Option(help="Millions of tokens over which the curriculum rises.")] = 9,
-    prompt_weight: Annotated[float, typer.Option(help="Weight of the prompts' tokens in the loss.")] = 0.05,
-    matrix_lr: Annotated[float, typer.Option(help="Learning rate of the matrices (Muon).")] = 0.02,
-    vector_lr: Annotated[float, typer.Option(help="Learning rate of all else (AdamW).")] = 0.004,
+    size: Annotated[str, typer.Option(help="small, standard, or large (for a GPU).")] = "standard",
+    width: Annotated[int | None, typer.Option(help="Width of the residual stream.", show_default=SIZED)] = None,
+    layers: Annotated[int | None, typer.Option(help="Layers.", show_default=SIZED)] = None,
+    heads: Annotated[int | None, typer.Option(help="Attention heads.", show_default=SIZED)] = None,
+    hidden: Annotated[int | None, typer.Option(help="Width inside the MLP.", show_default=SIZED)] = None,
+    vocab: Annotated[int | None, typer.Option(help="Most tokens of the tokenizer.", show_default=SIZED)] = None,
+    context: Annotated[int | None, typer.Option(help="Most tokens the model reads.", show_default=SIZED)] = None,
+    micro: Annotated[int | None, typer.Option(help="Tokens of one forward pass.", show_default=SIZED)] = None,
+    ramp: Annotated[
+        float | None, typer.Option(help="Millions of tokens over which the curriculum rises.", show_default=SIZED)
+    ] = None,
+    prompt_weight: Annotated[
+        float | None, typer.Option(help="Weight of the prompts' tokens in the loss.", show_default=SIZED)
+    ] = None,
+    matrix_lr: Annotated[
+        float | None, typer.Option(help="Learning rate of the matrices (Muon).", show_default=SIZED)
+    ] = None,
+    vector_lr: Annotated[
+        float | None, typer.Option(help="Learning rate of all else (AdamW).", show_default=SIZED)
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Precision of the products: float32 or bfloat16.", show_default=SIZED)
+    ] = None,
     save_minutes: Annotated[float, typer.Option(help="Minutes between checkpoints.")] = 3,
     keep: Annotated[
         float, typer.Option(help="Millions of tokens between checkpoints that stay; none if 0.", show_default=False)
@@ -57,37 +74,98 @@ def train(
 
     A file called `decay` in the run's folder ends the run early and well: the learning rate starts to fall at once.
     """
-    import torch
+    from adhere.models.pocket.training.recipe import of_size
+    from adhere.models.pocket.training.train import spread
 
-    from adhere.models.pocket.training.train import Recipe, spread
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(device)
     if device != "cpu" and processes > 1:
         raise UserError("--processes is for CPUs; on CUDA take one process and larger --micro")
-    recipe = Recipe(
+    chosen = {
+        "width": width,
+        "layers": layers,
+        "heads": heads,
+        "hidden": hidden,
+        "vocab": vocab,
+        "context": context,
+        "micro": micro,
+        "ramp": None if ramp is None else round(ramp * 1e6),
+        "prompt_weight": prompt_weight,
+        "matrix_lr": matrix_lr,
+        "vector_lr": vector_lr,
+        "precision": precision,
+    }
+    recipe = of_size(
+        size,
         stage=stage,
-        width=width,
-        layers=layers,
-        heads=heads,
-        hidden=hidden,
-        vocab=vocab,
-        context=context,
         tokens=round(tokens * 1e6),
         minutes=minutes,
         seed=seed,
-        micro=micro,
-        ramp=round(ramp * 1e6),
-        prompt_weight=prompt_weight,
-        matrix_lr=matrix_lr,
-        vector_lr=vector_lr,
         compile=compile,
         save_minutes=save_minutes,
         keep=round(keep * 1e6),
+        **{name: value for name, value in chosen.items() if value is not None},
     )
     with Bar() as bar:
         folder = spread(recipe, out, device=device, until=_moment(until), processes=processes, tell=bar.tell)
     typer.echo(f"the model is in {folder}; see how good it is: adhere pocket evaluate --model {folder}")
+
+
+@app.command()
+def seeds(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the runs; those there go on.")],
+    number: Annotated[int, typer.Option("--seeds", min=1, help="How many runs, with seeds 0, 1, 2, ...")] = 3,
+    tokens: Annotated[float, typer.Option(help="Budget of each run in millions of tokens.")] = 6,
+    size: Annotated[str, typer.Option(help="small, standard, or large (for a GPU).")] = "small",
+    checkpoints: Annotated[int, typer.Option(min=0, help="Checkpoints of each run that stay.")] = 10,
+    device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
+    compile: Annotated[bool, typer.Option(help="Compile the layers (torch.compile).")] = True,
+) -> None:
+    """Train one model for each seed, one after another; started again, finished runs are kept and the others go on."""
+    from adhere.models.pocket.training.seeds import run_seeds
+
+    with Bar() as bar:
+        folders = run_seeds(
+            out,
+            number,
+            size=size,
+            tokens=round(tokens * 1e6),
+            checkpoints=checkpoints,
+            device=_device(device),
+            compile_layers=compile,
+            tell=bar.tell,
+        )
+    for folder in folders:
+        typer.echo(f"the model is in {folder}")
+
+
+@app.command()
+def accept(
+    model: Checkpoint = None,
+    each: Annotated[int, typer.Option("--limit", min=1, help="Held-out prompts of each domain and family.")] = 100,
+    seed: Seed = 1,
+) -> None:
+    """Check the criteria that a pocket model has to meet to be studied; exit code 1 if one is missed."""
+    import random
+
+    from adhere.measure.sustain.selfevident import choose
+    from adhere.measure.sustain.wordings import TRUTHS, placebo
+    from adhere.models import pocket
+    from adhere.models.pocket.training.acceptance import accept as run
+
+    def idle(length: int, rng: random.Random) -> list[str]:
+        return placebo(length, rng)
+
+    criteria = run(
+        _folder(model or pocket.path()),
+        idle,
+        TRUTHS,
+        lambda problem, solution, most, draw: choose(problem, solution, most, draw).constraints,
+        each,
+        seed,
+    )
+    _criteria_table(criteria)
+    if not all(criterion.met for criterion in criteria):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -174,6 +252,13 @@ def serve(
     run(opened, host, port, batch, saved)
 
 
+def _device(name: str) -> str:
+    """The device that `auto` stands for."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
 def _folder(folder: Path) -> Path:
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a checkpoint folder: it has no config.json")
@@ -236,4 +321,22 @@ def _table(found: list[Finding]) -> None:
         name = " ".join([finding.what, *(str(v) for k, v in finding.subject.items() if k == "family")])
         low, high = finding.interval or (0.0, 1.0)
         table.add_row(name, f"{finding.estimate:.3f}", f"{low:.3f} to {high:.3f}", str(finding.n))
+    Console().print(table)
+
+
+def _criteria_table(criteria: Sequence[Criterion]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("criterion", "measured", "95 % interval", "n", "wanted", "met", box=None)
+    for criterion in criteria:
+        low, high = criterion.interval
+        table.add_row(
+            criterion.name,
+            f"{criterion.estimate:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            str(criterion.n),
+            f"{criterion.wanted[0]:g} to {criterion.wanted[1]:g}",
+            "yes" if criterion.met else "no",
+        )
     Console().print(table)

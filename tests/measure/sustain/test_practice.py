@@ -15,7 +15,8 @@ from adhere.measure.sustain import practice_study, run
 from adhere.measure.sustain.outcome import ArmOutcome
 from adhere.measure.sustain.plan import SustainPlan
 from adhere.measure.sustain.training_trajectory import Checkpoint, checkpoints_in, course
-from adhere.models.pocket.training.train import Recipe, train
+from adhere.models.pocket.training.recipe import Recipe
+from adhere.models.pocket.training.train import train
 from adhere.models.pocket.world.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
 
 PRACTISED, APART = Words(at_most=50), Characters(at_most=500)

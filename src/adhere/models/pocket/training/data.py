@@ -31,6 +31,8 @@ from adhere.models.pocket.world import world
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from adhere.models.pocket.training.recipe import Recipe
+
 PADDING, PROMPT, ANSWER = 0, 1, 2
 SHARD_TOKENS = 200_000
 AHEAD = 4
@@ -64,6 +66,18 @@ class Source:
     micro: int = 2048
     context: int = 512
     shard_tokens: int = SHARD_TOKENS
+
+
+def source_of(recipe: Recipe) -> Source:
+    """Where the shards of a run come from."""
+    return Source(
+        recipe.stage,
+        recipe.seed,
+        ramp=recipe.ramp,
+        micro=recipe.micro,
+        context=recipe.context,
+        shard_tokens=recipe.shard_tokens,
+    )
 
 
 class Writer:

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adhere.core.findings import Finding, Scalar
+from adhere.core.intervals import wilson
 from adhere.models.pocket.training import tokenizer
 from adhere.models.pocket.world import world
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
-
-Z = 1.959963984540054  # 97.5 % point of the normal distribution
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,7 @@ class Share:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's 95 % interval."""
-        if not self.n:
-            return 0.0, 1.0
-        p, z2 = self.estimate, Z * Z
-        middle = (p + z2 / (2 * self.n)) / (1 + z2 / self.n)
-        half = Z / (1 + z2 / self.n) * math.sqrt(p * (1 - p) / self.n + z2 / (4 * self.n**2))
-        low = middle - half if self.met else 0.0  # exact at the ends, where rounding would miss the estimate
-        return low, middle + half if self.met < self.n else 1.0
+        return wilson(self.met, self.n)
 
 
 @dataclass
@@ -138,6 +131,13 @@ def answer(
     return [answers[i] for i in range(len(texts))]
 
 
+def label_of(dialogue: world.Dialogue) -> str:
+    """The family under which a dialogue's answer counts: that of its longer prompt, if it has one."""
+    if isinstance(how := dialogue.meta.get("lengthened"), str):
+        return how
+    return "constrained" if dialogue.problem is not None and dialogue.constraints else dialogue.family
+
+
 def held_out(seed: int, each: int) -> list[world.Dialogue]:
     """`each` dialogues of the test side from each family."""
     return [d for family in world.FAMILY_WEIGHTS for d in islice(world.dialogues(seed, "test", {family: 1.0}), each)]
@@ -153,27 +153,27 @@ def score(dialogues: Sequence[world.Dialogue], answers: Sequence[Answer]) -> Sco
     grades = dict(zip(problems, graded, strict=True))
     for i, (dialogue, given) in enumerate(zip(dialogues, answers, strict=True)):
         marks: dict[str, bool] = {}
+        label = label_of(dialogue)
         scores.shares["ended"].add(given.ended)
         for constraint in dialogue.constraints:
             met = constraint.check(given.text).met
             marks[constraint.kind] = met
             scores.shares[f"kind.{constraint.kind}"].add(met)
-            if constraint.skill and dialogue.family == "describe":
+            if constraint.skill and label == "describe":
                 scores.shares[f"skill.{constraint.skill}"].add(met)
         if i in grades and grades[i].correct is not None:
             marks["correct"] = bool(grades[i].correct)
-            scores.shares[f"family.{dialogue.family}"].add(marks["correct"])
-            scores.shares[f"steps.{dialogue.family}.{dialogue.meta['size']}"].add(marks["correct"])
+            scores.shares[f"family.{label}"].add(marks["correct"])
+            if label == dialogue.family:
+                scores.shares[f"steps.{label}.{dialogue.meta['size']}"].add(marks["correct"])
         elif isinstance(accept := dialogue.meta.get("accept"), tuple):
             marks["accepted"] = given.text in accept
-            scores.shares[f"family.{dialogue.family}"].add(marks["accepted"])
+            scores.shares[f"family.{label}"].add(marks["accepted"])
         if dialogue.constraints:
-            scores.shares[f"prompt.{dialogue.family}"].add(
-                all(marks[constraint.kind] for constraint in dialogue.constraints)
-            )
+            scores.shares[f"prompt.{label}"].add(all(marks[constraint.kind] for constraint in dialogue.constraints))
         scores.examples.append(
             {
-                "family": dialogue.family,
+                "family": label,
                 "prompt": [m.content for m in dialogue.messages[:-1]],
                 "known_good": dialogue.messages[-1].content,
                 "answer": given.text,
