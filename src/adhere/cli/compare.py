@@ -31,7 +31,9 @@ def compare(
     b: Annotated[str, typer.Argument(metavar="B", help="The same kind of thing, on the same prompts.")],
     prompts: Prompts = None,
     profile: Annotated[Which, typer.Option(help="Which verdicts are compared.")] = Which.fixed,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Pass over lines that cannot be read.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Count rows that cannot be read as not followed.")
+    ] = False,
     json: Json = None,
     out: Out = None,
     limit: Limit = None,
@@ -80,6 +82,12 @@ def _runs(
         sides = [(run, subjects, given) for (run, subjects, _), given in zip(sides, (a, b), strict=True)]
     result = compare_runs(sides[0], sides[1], profile=profile.value, seed=seed)
     console = Console()
+    missing = (result.a, result.unanswered_a, result.unpaired_a), (result.b, result.unanswered_b, result.unpaired_b)
+    for label, unanswered, unpaired in missing:
+        if unanswered:
+            console.print(Text(f"{label}: {unanswered} answers are missing; they count as not followed", "yellow"))
+        if unpaired:
+            console.print(Text(f"{label}: {unpaired} prompts that the other was not asked are left out", "yellow"))
     _print(console, f"A {result.a} · B {result.b} · {result.profile}", result.levels)
     families = [c for c in result.families if c.difference.clusters >= ENOUGH and c.difference.p < 1]
     if families:
@@ -112,6 +120,10 @@ def _logs(a: str, b: str, seed: int) -> list[Finding]:
     comparisons = compared(pairings, seed)
     console = Console()
     _print(console, f"A {labels[0]} · B {labels[1]} · {first.task}", comparisons)
+    for label, log in zip(labels, (first, second), strict=True):
+        if log.failed:
+            line = f"{label}: {len(log.failed)} samples ended with an error; they count as 0"
+            console.print(Text(line, style="yellow"))
     left_out = first.left_out + second.left_out
     if left_out:
         console.print(Text(f"{left_out} scores are missing or no numbers, and left out", style="yellow"))

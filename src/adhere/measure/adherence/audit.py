@@ -7,7 +7,7 @@ Rules:
 
 - Inspect asks (concurrency, retries, logs); what is asked and checked is the task `adherence`. All logs of an audit lie
   in `logs/` of its folder, and a second call with the same arguments and folder asks only what is missing (eval sets).
-- A sample whose provider fails is asked again; one that keeps failing is an error that is counted, never a verdict.
+- A sample whose provider fails is asked again; one that keeps failing follows nothing, and is counted.
 - The certificate is a run of its own, on prompts drawn independently, and ends as soon as the claim is settled.
 """
 
@@ -152,7 +152,7 @@ def _measure(
     tally = Tally()
     kept = [record for record in records_of(log.samples or [], label) if tally.add(record) is None]
     errors = sum(1 for sample in log.samples or [] if sample.error is not None)
-    if not kept:
+    if errors == len(log.samples or []):
         raise UserError(f"{label} answered nothing: {first_error(log)}")
     found = findings_of(tally, ("fixed",), seed=plan.seed, recompute=recompute, evidence=(log.location,))
     logs = [log.location]

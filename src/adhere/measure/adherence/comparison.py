@@ -1,4 +1,12 @@
-"""Two runs on the same prompts, held against each other: by level and mode, by family, and prompt by prompt."""
+"""Compares two runs on the same prompts: by level and mode, by family, and prompt by prompt.
+
+Rules.
+
+- Responses pair by prompt and epoch. A prompt that only one side was asked is left out, and counted.
+- An answer that failed, is null or could not be read follows nothing, and pairs like any other. Where not even its
+  prompt can be told, it is taken for one of the prompts that only the other side has, one which that side follows:
+  the worst case for the side that cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +21,8 @@ from adhere.measure.adherence import journal, run, scoring
 from adhere.measure.adherence.records import PROFILES
 from adhere.measure.adherence.run import ScoreRun
 from adhere.measure.adherence.summary import LEVELS, MODES, Comparison, Pairing, compared
-from adhere.measure.adherence.tally import Subject
+from adhere.measure.adherence.tally import Subject, Tally
+from adhere.measure.statistics.rates import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,12 @@ class Compared:
     only_a: tuple[str, ...]
     """Ids of the prompts that only A follows, strict."""
     only_b: tuple[str, ...]
+    unpaired_a: int = 0
+    """Prompts that only A was asked."""
+    unpaired_b: int = 0
+    unanswered_a: int = 0
+    """Answers of A that are missing; they count as not followed."""
+    unanswered_b: int = 0
 
 
 def open_run(path: Path, *, prompts: Path | None = None, skip_bad: bool = False, limit: int | None = None) -> ScoreRun:
@@ -38,7 +53,7 @@ def open_run(path: Path, *, prompts: Path | None = None, skip_bad: bool = False,
     Raises:
         UserError: it is none of them, or cannot be read.
     """
-    if path.is_dir():
+    if (path / "records.jsonl").is_file():
         return run.load(path / "records.jsonl")
     if journal.is_journal(path):
         return run.load(path)
@@ -93,6 +108,7 @@ def compare(
     by_family: list[Pairing] = []
     only_a: list[str] = []
     only_b: list[str] = []
+    unpaired = [0, 0]
     for first in subjects_a:
         second = next((subject for subject in subjects_b if subject.set == first.set), None)
         if second is None:
@@ -104,6 +120,10 @@ def compare(
                 clusters = run_a.tally.pairs(*sides, level=level, loose=loose, other=run_b.tally)
                 if not clusters:
                     continue
+                if level == "prompt":
+                    left_out = _add_unnamed(clusters, (run_a.tally, *sides[0]), (run_b.tally, *sides[1]), loose)
+                    if mode == "strict":
+                        unpaired = [unpaired[0] + left_out[0], unpaired[1] + left_out[1]]
                 pairings.append(Pairing(label_a, label_b, first.set, used, level, mode, list(clusters.values())))
                 if (level, mode) == ("prompt", "strict"):
                     only_a += (identity for identity, c in clusters.items() if c.a > c.b)
@@ -115,6 +135,38 @@ def compare(
     if not pairings:
         raise UserError(f"{label_a} and {label_b} have no prompt in common")
     families = sorted(compared(by_family, seed), key=lambda c: (c.p_holm, c.difference.p, -abs(c.difference.estimate)))
+    missing = [
+        sum(sum(run.unanswered(subject).values()) for subject in subjects)
+        for run, subjects in ((run_a, subjects_a), (run_b, subjects_b))
+    ]
     return Compared(
-        label_a, label_b, used, tuple(compared(pairings, seed)), tuple(families), tuple(only_a), tuple(only_b)
+        label_a,
+        label_b,
+        used,
+        tuple(compared(pairings, seed)),
+        tuple(families),
+        tuple(only_a),
+        tuple(only_b),
+        *unpaired,
+        *missing,
     )
+
+
+_Side = tuple[Tally, Subject, Profile]
+
+
+def _add_unnamed(clusters: dict[str, Cluster], a: _Side, b: _Side, loose: bool) -> tuple[int, int]:
+    """Pair answers whose prompt cannot be told with prompts that only the other side has; how many of these are left
+    on each side."""
+    left: list[int] = []
+    for (tally, subject, profile), (other, others, _), swapped in ((a, b, False), (b, a, True)):
+        own, unnamed = tally.followed(subject, profile, loose), set(tally.unnamed(subject))
+        alone = {identity: own[identity] for identity in own if not other.answered(others, identity)}
+        known = {identity: met for identity, met in alone.items() if identity not in unnamed}
+        worst_first = sorted(known, key=lambda identity: (-known[identity][0], identity))
+        unreadable = [identity for identity in other.unnamed(others) if not tally.answered(subject, identity)]
+        for identity in worst_first[: len(unreadable)]:
+            met, n = known.pop(identity)
+            clusters[identity] = Cluster(0, met, n) if swapped else Cluster(met, 0, n)
+        left.append(len(known))
+    return left[0], left[1]

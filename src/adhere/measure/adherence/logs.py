@@ -1,8 +1,9 @@
 """Scores in Inspect logs, for a paired comparison of two of them.
 
 Two runs of a task are paired by sample and epoch; epochs of one sample are a cluster. A scorer whose value is a mapping
-gives one metric per key. "C", "P", "I", "N" and truth values become numbers as in Inspect. Samples without a score,
-or with one that is no number, are left out of that metric and counted.
+gives one metric per key. "C", "P", "I", "N" and truth values become numbers as in Inspect. A sample that ended with an error
+was asked and has no answer: it scores 0 in every metric whose values lie between 0 and 1, and is counted. Scores that
+are no number, and errors in metrics of another range, are left out and counted.
 
 Inspect's maintainers pointed to extensions for this (inspect_ai issues 2176, 4206).
 """
@@ -30,6 +31,8 @@ class LogScores:
     """By metric, by sample and epoch."""
     left_out: int = 0
     """Scores that are missing or no number."""
+    failed: list[tuple[str, int]] = field(default_factory=list)
+    """Samples, with their epoch, that ended with an error."""
 
 
 def is_log(path: str | os.PathLike[str]) -> bool:
@@ -60,6 +63,8 @@ def read_scores(path: str | os.PathLike[str]) -> LogScores:
     scores = LogScores(name, head.eval.model, head.eval.task)
     number = value_to_float()
     for sample in summaries:
+        if sample.error and not sample.scores:
+            scores.failed.append((str(sample.id), sample.epoch))
         for scorer, score in (sample.scores or {}).items():
             for metric, value in _values(scorer, score.value).items():
                 found = _number(value, number)
@@ -67,6 +72,11 @@ def read_scores(path: str | os.PathLike[str]) -> LogScores:
                     scores.left_out += 1
                 else:
                     scores.metrics.setdefault(metric, {})[str(sample.id), sample.epoch] = found
+    for values in scores.metrics.values():
+        if all(0 <= value <= 1 for value in values.values()):
+            values.update(dict.fromkeys(scores.failed, 0.0))
+        else:
+            scores.left_out += len(scores.failed)
     if not scores.metrics:
         raise UserError(f"{name}: no scores in it")
     return scores

@@ -203,13 +203,20 @@ class Tally:
         return self._rates[key]
 
     def _prompts(self, subject: Subject, profile: Profile, loose: bool) -> Rate:
+        return rate(self.followed(subject, profile, loose).values())
+
+    def followed(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> dict[str, tuple[int, int]]:
+        """By prompt, how many of its responses follow every instruction, and how many there are."""
         bit = _BIT[profile, loose]
-        met: dict[str, list[int]] = {}
+        sums: dict[str, tuple[int, int]] = {}
         for row in self.rows(subject):
-            sums = met.setdefault(row.prompt_id, [0, 0])
-            sums[0] += all(bits & bit for _, bits in row.entries)
-            sums[1] += 1
-        return rate((x, m) for x, m in met.values())
+            met, n = sums.get(row.prompt_id, (0, 0))
+            sums[row.prompt_id] = met + all(bits & bit for _, bits in row.entries), n + 1
+        return sums
+
+    def unnamed(self, subject: Subject) -> list[str]:
+        """The identities given to rows whose prompt cannot be told: they pair with no other subject's."""
+        return [row.prompt_id for row in self.rows(subject) if any(kind == UNKNOWN for kind, _ in row.entries)]
 
     def instructions(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> Rate:
         """Share of instructions followed, clustered by prompt."""

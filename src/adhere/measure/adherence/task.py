@@ -38,7 +38,7 @@ from adhere.core.errors import UserError
 from adhere.measure import natural
 from adhere.measure.adherence import judge as judging
 from adhere.measure.adherence.asking import understand
-from adhere.measure.adherence.checking import record
+from adhere.measure.adherence.checking import record, unanswered
 from adhere.measure.adherence.records import Record
 from adhere.measure.adherence.responses import Line, Prompts, Question, Response, StatedInstruction, question_of
 
@@ -291,14 +291,26 @@ def _score(made: Record, text: str, name: str) -> Score:
 
 
 def records_of(samples: list[EvalSample], model: str) -> Iterator[Record]:
-    """The records in a log's samples, under the name of its model."""
+    """The records in a log's samples, under the name of its model. A sample that ended with an error was asked: its
+    record follows nothing."""
     from dataclasses import replace
 
     for sample in samples:
-        for score in (sample.scores or {}).values():
-            if score.metadata and "record" in score.metadata:
-                found = Record.from_line(score.metadata["record"])
-                yield replace(found, model=model, set=score.metadata.get("set", found.set), epoch=sample.epoch)
+        lines = [score.metadata["record"] for score in (sample.scores or {}).values() if "record" in _metadata(score)]
+        if not lines and sample.error is not None and sample.metadata.get("asked"):
+            asked = tuple(StatedInstruction(one["asked_as"], dict(one["parameters"])) for one in sample.metadata["asked"])
+            prompt = sample.input if isinstance(sample.input, str) else ""
+            reason = " ".join(sample.error.message.split())
+            nowhere = Line("", 0, b"", "")
+            question = Question(str(sample.id), prompt, asked)
+            lines = [unanswered(question, model, nowhere, "failed", reason, ("fixed",)).to_line()]
+        for line in lines:
+            one = Record.from_line(line)
+            yield replace(one, model=model, set=sample.metadata.get("set", one.set), epoch=sample.epoch)
+
+
+def _metadata(score: Score) -> dict[str, Any]:
+    return score.metadata or {}
 
 
 def constraints_of(sample: EvalSample) -> list[Constraint]:
