@@ -10,8 +10,7 @@ import pytest
 
 from adhere.constraints.constraint import Constraint
 from adhere.core.errors import UserError
-from adhere.measure import spreading
-from adhere.measure.adherence import checking, run, scoring
+from adhere.measure.adherence import checking, run, scoring, spreading
 from adhere.measure.adherence.records import Record
 from adhere.measure.adherence.scoring import BadInput, score
 from adhere.measure.adherence.tally import Subject

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from adhere.measure import run
-from adhere.measure.comparison import compare, one_model, open_run
-from adhere.measure.run import ScoreRun
-from adhere.measure.scoring import score
-from adhere.measure.tally import Subject
+from adhere.measure.adherence import run
+from adhere.measure.adherence.comparison import compare, one_model, open_run
+from adhere.measure.adherence.run import ScoreRun
+from adhere.measure.adherence.scoring import score
+from adhere.measure.adherence.tally import Subject
 
 TERMS = [{"kind": "contains.terms", "terms": ["sea"]}, {"kind": "length.words", "at_most": 9}]
 
@@ -143,8 +143,8 @@ def test_a_sample_that_ended_with_an_error_counts_in_an_audit_and_in_a_compariso
     from inspect_ai.model import ModelOutput, ModelUsage, get_model
     from inspect_ai.solver import Generate, TaskState, generate, solver
 
-    from adhere.measure.adherence import adherence_scorer, records_of
-    from adhere.measure.logs import paired_scores, read_scores
+    from adhere.measure.adherence.logs import paired_scores, read_scores
+    from adhere.measure.adherence.task import adherence_scorer, records_of
 
     @solver
     def failing(which: int):  # type: ignore[no-untyped-def]

@@ -1,9 +1,9 @@
 """Scores in Inspect logs, for a paired comparison of two of them.
 
 Two runs of a task are paired by sample and epoch; epochs of one sample are a cluster. A scorer whose value is a mapping
-gives one metric per key. "C", "P", "I", "N" and truth values become numbers as in Inspect. A sample that ended with an error
-was asked and has no answer: it scores 0 in every metric whose values lie between 0 and 1, and is counted. Scores that
-are no number, and errors in metrics of another range, are left out and counted.
+gives one metric per key. "C", "P", "I", "N" and truth values become numbers as in Inspect. A sample that ended with an
+error was asked and has no answer: it scores 0 in every metric whose values lie between 0 and 1, and is counted. Scores
+that are no number, and errors in metrics of another range, are left out and counted.
 
 Inspect's maintainers pointed to extensions for this (inspect_ai issues 2176, 4206).
 """

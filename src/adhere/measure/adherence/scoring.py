@@ -30,10 +30,10 @@ from adhere.measure.adherence.journal import Journal
 from adhere.measure.adherence.records import PROFILES, Record
 from adhere.measure.adherence.responses import Prompts
 from adhere.measure.adherence.run import MOST_BAD, ScoreRun
+from adhere.measure.adherence.spreading import Batch, processes, spread
 from adhere.measure.adherence.tally import Brief, Tally
 from adhere.measure.adherence.unread import Unread, absent
 from adhere.measure.files import LIMIT, STDIN, Bad, Line, files_in, lines
-from adhere.measure.spreading import Batch, processes, spread
 
 Path_ = str | os.PathLike[str]
 Scored = tuple[str, Brief, Record | None]

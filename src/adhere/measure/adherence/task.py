@@ -298,7 +298,9 @@ def records_of(samples: list[EvalSample], model: str) -> Iterator[Record]:
     for sample in samples:
         lines = [score.metadata["record"] for score in (sample.scores or {}).values() if "record" in _metadata(score)]
         if not lines and sample.error is not None and sample.metadata.get("asked"):
-            asked = tuple(StatedInstruction(one["asked_as"], dict(one["parameters"])) for one in sample.metadata["asked"])
+            asked = tuple(
+                StatedInstruction(one["asked_as"], dict(one["parameters"])) for one in sample.metadata["asked"]
+            )
             prompt = sample.input if isinstance(sample.input, str) else ""
             reason = " ".join(sample.error.message.split())
             nowhere = Line("", 0, b"", "")
