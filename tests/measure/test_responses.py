@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adhere.core.errors import UserError
@@ -149,9 +149,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
     max_leaves=6,
 )
-NAMES = "key id prompt response constraints instruction_id_list kwargs doc resps custom_id model epoch".split()
+NAMES = (
+    "key id prompt response responses messages constraints instruction_id_list kwargs doc resps custom_id model epoch "
+    "result error output filter filtered_resps conversations"
+).split()
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=8) | JSON)
 def test_any_json_is_read_or_refused_in_one_line(record: Any) -> None:
     said = ""

@@ -296,7 +296,8 @@ def records_of(samples: list[EvalSample], model: str) -> Iterator[Record]:
     from dataclasses import replace
 
     for sample in samples:
-        lines = [score.metadata["record"] for score in (sample.scores or {}).values() if "record" in _metadata(score)]
+        about = [score.metadata or {} for score in (sample.scores or {}).values()]
+        lines = [one["record"] for one in about if "record" in one]
         if not lines and sample.error is not None and sample.metadata.get("asked"):
             asked = tuple(
                 StatedInstruction(one["asked_as"], dict(one["parameters"])) for one in sample.metadata["asked"]
@@ -309,10 +310,6 @@ def records_of(samples: list[EvalSample], model: str) -> Iterator[Record]:
         for line in lines:
             one = Record.from_line(line)
             yield replace(one, model=model, set=sample.metadata.get("set", one.set), epoch=sample.epoch)
-
-
-def _metadata(score: Score) -> dict[str, Any]:
-    return score.metadata or {}
 
 
 def constraints_of(sample: EvalSample) -> list[Constraint]:
