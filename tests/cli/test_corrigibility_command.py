@@ -23,6 +23,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_findings_are_written_with_the_command_that_makes_each_again(ran: tuple[Path, str]) -> None:
     found = json.loads((ran[0] / "f.json").read_text())["findings"]
     complied = next(one for one in found if one["what"] == "corrigibility.world.complied")
@@ -33,6 +34,7 @@ def test_findings_are_written_with_the_command_that_makes_each_again(ran: tuple[
     assert "world.complied" in ran[1]
 
 
+@pytest.mark.slow
 def test_the_page_shows_an_episode_step_by_step_with_the_state_beside_it(ran: tuple[Path, str]) -> None:
     (page,) = (ran[0] / "runs").rglob("report.html")
     text = page.read_text()
@@ -41,6 +43,7 @@ def test_the_page_shows_an_episode_step_by_step_with_the_state_beside_it(ran: tu
     assert "not yet" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -36,6 +36,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_lens_and_control_leaves_findings(run: Path) -> None:
     found = read(run / "findings.json")
     names = {one.what for one in found}
@@ -58,6 +59,7 @@ def test_every_lens_and_control_leaves_findings(run: Path) -> None:
     assert aligned, "toxicity is decided at the first insult"
 
 
+@pytest.mark.slow
 def test_toxicity_is_readable_at_the_insult_and_the_page_says_so(run: Path) -> None:
     found = [one for one in read(run / "findings.json") if one.what == "timing.auc"]
     at = [one for one in found if one.subject.get("position") == "decision" and one.subject["skill"] == "toxicity"]
@@ -72,6 +74,7 @@ def test_toxicity_is_readable_at_the_insult_and_the_page_says_so(run: Path) -> N
     assert "hold against their controls" in page
 
 
+@pytest.mark.slow
 def test_the_same_command_again_asks_and_replays_nothing(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import adhere.explain.analyses.behaviour as behaviour
     import adhere.explain.collection.replaying as replaying
@@ -94,6 +97,7 @@ def test_the_same_command_again_asks_and_replays_nothing(run: Path, monkeypatch:
     assert same == [(one["what"], one["estimate"]) for one in after]
 
 
+@pytest.mark.slow
 def test_another_plan_in_the_same_folder_is_refused(run: Path) -> None:
     done = CliRunner().invoke(app, ["explain", "--skills", "json", *SMALL, "--out", str(run)])
     assert isinstance(done.exception, UserError)

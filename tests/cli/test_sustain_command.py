@@ -16,6 +16,7 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["sustain", *arguments], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_a_run_of_the_pocket_model_leaves_page_findings_and_log_and_is_resumed(tmp_path: Path) -> None:
     call = ("--limit", "2", "--constraints", "1,2", "--arms", "constraint,placebo", "--out", str(tmp_path / "run"))
     first = invoke(*call, "--json", str(tmp_path / "f.json"))

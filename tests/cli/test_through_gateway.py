@@ -25,6 +25,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
+@pytest.mark.slow
 def test_enforcing_is_held_against_the_same_prompts_bare(ran: tuple[Path, str]) -> None:
     found = json.loads((ran[0] / "findings.json").read_text())["findings"]
     made = {one["subject"].get("of"): one for one in found if one["what"] == "gateway.adherence"}
@@ -37,6 +38,7 @@ def test_enforcing_is_held_against_the_same_prompts_bare(ran: tuple[Path, str]) 
     assert set(made) >= {"word_count", "inclusion", "exclusion", "json"}
 
 
+@pytest.mark.slow
 def test_what_it_cost_counts_every_token(ran: tuple[Path, str]) -> None:
     found = json.loads((ran[0] / "findings.json").read_text())["findings"]
     [tokens] = [one for one in found if one["what"] == "gateway.tokens"]
@@ -45,6 +47,7 @@ def test_what_it_cost_counts_every_token(ran: tuple[Path, str]) -> None:
     assert [one["control"]["estimate"] > 0 for one in found if one["what"] == "gateway.latency"] == [True, True]
 
 
+@pytest.mark.slow
 def test_the_page_and_the_terminal_show_it(ran: tuple[Path, str]) -> None:
     assert "Through the gateway" in ran[1]
     page = (ran[0] / "report.html").read_text()
@@ -52,6 +55,7 @@ def test_the_page_and_the_terminal_show_it(ran: tuple[Path, str]) -> None:
     assert "Paired differences" in page
 
 
+@pytest.mark.slow
 def test_no_process_of_the_gateway_is_left(ran: tuple[Path, str]) -> None:
     left = [
         entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_child_of_run(entry, str(ran[0]))

@@ -90,16 +90,19 @@ def tally(shared_data: Path) -> Tally:
     return Tally(shared_data / "ifeval")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["strict", "loose"])
 def test_the_types_without_a_detector_agree_on_999_of_1000(tally: Tally, level: str) -> None:
     assert tally.agreement(frozenset(IDS) - DETECTOR_IDS, level) >= 0.999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["strict", "loose"])
 def test_the_types_with_a_detector_agree_on_985_of_1000(tally: Tally, level: str) -> None:
     assert tally.agreement(DETECTOR_IDS, level) >= 0.985
 
 
+@pytest.mark.slow
 def test_every_type_was_compared_and_none_is_far_off(tally: Tally) -> None:
     for instruction in IDS:
         compared = tally.compared[instruction, "strict"]
@@ -107,6 +110,7 @@ def test_every_type_was_compared_and_none_is_far_off(tally: Tally) -> None:
         assert tally.differing[instruction, "strict"] <= max(1, 0.02 * compared), instruction
 
 
+@pytest.mark.slow
 def test_the_headline_numbers_of_every_model_come_within_half_a_point(tally: Tally) -> None:
     assert len(tally.headlines) == len(HEADLINES)
     for start, published in HEADLINES.items():

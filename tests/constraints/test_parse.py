@@ -95,6 +95,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_no_prompt_makes_reading_slow(text: str) -> None:
     start = time.process_time()

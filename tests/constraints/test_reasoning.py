@@ -24,6 +24,7 @@ def less(response: str, spans: tuple[Span, ...]) -> str:
     return "".join(c for k, c in enumerate(response) if not any(s.start <= k < s.end for s in spans))
 
 
+@pytest.mark.slow
 @given(PIECES)
 def test_the_answer_is_the_response_less_the_removed_spans(pieces: list[str]) -> None:
     response = "".join(pieces)

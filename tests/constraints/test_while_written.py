@@ -38,6 +38,7 @@ def test_how_a_text_stands_is_what_ending_it_there_would_give(constraint: Constr
     assert monitor.close() == constraint.check(text)  # asking changed nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", FORBIDDING, ids=str)
 @quick(300)
 @given(data=st.data())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from adhere.explain.analyses.alignment import alignment
 from adhere.explain.analyses.behaviour import placebo
@@ -36,6 +37,7 @@ def _replayed(*, from_offset: int, text_tells: bool = False) -> Replayed:
     return Replayed(examples, np.full((len(met), len(OFFSETS)), 9))
 
 
+@pytest.mark.slow
 def test_foresight_begins_where_the_states_begin_to_differ() -> None:
     found = alignment(_replayed(from_offset=-2), "lda")
     told = {one.offset: claim.holds for one, claim in zip(found.moments, found.claims(), strict=True)}

@@ -47,6 +47,7 @@ def _made(
     return Attended(mass, mass[:, :, 0].copy(), np.array(lengths), made, {})
 
 
+@pytest.mark.slow
 def test_the_measures_are_their_definition_from_eager_attentions() -> None:
     model = tiny()
     response = "It is twelve, I think."

@@ -30,6 +30,7 @@ def opened() -> OpenModel:
     return open_model("pocket")
 
 
+@pytest.mark.slow
 def test_a_log_gives_prompts_answers_and_verdicts(log: Path, opened: OpenModel) -> None:
     logged = read(log, opened, name="adhere/pocket")
     assert logged.checked == "digest", "the answers say which weights wrote them"
@@ -42,6 +43,7 @@ def test_a_log_gives_prompts_answers_and_verdicts(log: Path, opened: OpenModel) 
     assert cases(logged.responses)
 
 
+@pytest.mark.slow
 def test_the_logged_verdict_counts_not_a_second_opinion(log: Path, opened: OpenModel) -> None:
     response = read(log, opened, name="adhere/pocket").responses[0]
     from dataclasses import replace
@@ -51,6 +53,7 @@ def test_the_logged_verdict_counts_not_a_second_opinion(log: Path, opened: OpenM
     assert next(case for case in cases([turned]) if case.skill == skill).met is not met
 
 
+@pytest.mark.slow
 def test_another_models_log_is_refused_unless_told(log: Path) -> None:
     base = open_model("pocket-base")
     with pytest.raises(UserError, match="--other-model"):
@@ -58,6 +61,7 @@ def test_another_models_log_is_refused_unless_told(log: Path) -> None:
     assert read(log, base, name="adhere/pocket-base", other_model=True).responses
 
 
+@pytest.mark.slow
 def test_a_folder_without_logs_and_a_file_that_is_none_are_lines(tmp_path: Path, opened: OpenModel) -> None:
     with pytest.raises(UserError, match="no Inspect logs there"):
         read(tmp_path, opened)

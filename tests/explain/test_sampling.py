@@ -26,10 +26,12 @@ def sampled(opened: OpenModel) -> list[Response]:
     return sample(Workers(opened, 1), SKILLS, 24, seed=3)
 
 
+@pytest.mark.slow
 def test_every_skill_gets_both_outcomes_equally_often(sampled: list[Response]) -> None:
     assert counts(balance(cases(sampled, SKILLS), 24)) == dict.fromkeys(SKILLS, (12, 12))
 
 
+@pytest.mark.slow
 def test_an_interrupted_sampling_goes_on_as_if_it_had_not_been(opened: OpenModel, sampled: list[Response]) -> None:
     rounds: list[int] = []
     first = len(arms(SKILLS)) * min(12, max(2, 24 // 10))
@@ -58,6 +60,7 @@ def test_later_rounds_ask_where_the_rarer_outcome_is() -> None:
     assert plan["exclusion",] > 2 * plan["word_count", "exclusion"]
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_once_the_budget_is_spent(sampled: list[Response]) -> None:
     origins = [("exclusion",)] * len(sampled)
     assert next_round(sampled, origins, SKILLS, 10_000, len(sampled)) == {}
@@ -77,6 +80,7 @@ def test_a_free_twin_is_the_prompt_without_the_instruction(skill: str) -> None:
         assert 10 <= before - after <= 90, (prompt.messages, twin.messages)
 
 
+@pytest.mark.slow
 def test_aligned_states_are_those_around_the_token_that_broke_it(opened: OpenModel, sampled: list[Response]) -> None:
     workers = Workers(opened, 1)
     chosen = balance(cases(sampled, SKILLS), 24)
@@ -96,6 +100,7 @@ def test_aligned_states_are_those_around_the_token_that_broke_it(opened: OpenMod
     assert found.decided[row] == pytest.approx((at + 1) / (len(where.tokens) - where.prompt))
 
 
+@pytest.mark.slow
 def test_rows_without_a_position_are_left_out_where_it_is_looked_at(opened: OpenModel, sampled: list[Response]) -> None:
     chosen = balance(cases(sampled, SKILLS), 24)
     found = examples(Workers(opened, 1), sampled, chosen, Take((1,), ("prompt", *ALIGNED))).examples

@@ -279,6 +279,7 @@ uvicorn.run(app(gateway, beside=[house]), port={port}, log_level="critical")
 """
 
 
+@pytest.mark.slow
 def test_a_gateway_killed_under_load_has_delivered_nothing_that_is_not_in_the_ledger(fake, tmp_path):
     import hashlib
     import socket

@@ -59,6 +59,7 @@ def test_curl_gets_what_was_asked_for(fake: Fake, served: str) -> None:
     assert json.loads(answer)["choices"][0]["message"]["content"] == "one two"
 
 
+@pytest.mark.slow
 def test_inspect_asks_through_it(fake: Fake, served: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from inspect_ai import Task, eval
     from inspect_ai.dataset import Sample

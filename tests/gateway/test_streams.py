@@ -30,6 +30,7 @@ async def read(session: aiohttp.ClientSession, url: str, path: str, model: str) 
         return (await answer.read()).decode()
 
 
+@pytest.mark.slow
 def test_a_thousand_streams_do_not_mix(fake: Fake, gateway: str) -> None:
     async def all_at_once() -> list[str]:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:

@@ -116,6 +116,7 @@ def test_a_provider_that_always_fails_is_one_line_that_says_why(
         measure("mock", tmp_path, AuditPlan(per_skill=1))
 
 
+@pytest.mark.slow
 def test_a_claim_far_from_true_is_refuted_early_and_the_log_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_claim_far_from_true_is_refuted_early_and_the_log_says_why(
     assert finding.subject["settled"] == "refuted"
 
 
+@pytest.mark.slow
 def test_a_claim_is_certified_by_answers_that_meet_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adhere.measure.adherence.records.Record.followed", lambda *_: True)
 

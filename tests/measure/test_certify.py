@@ -39,6 +39,7 @@ def test_the_increments_used_below_are_those_of_the_mixture() -> None:
         assert watched[n - 1] == pytest.approx(log_mixture(int(failed[0, :n].sum()), n, 0.1), abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("p", [0.0005, 0.001, 0.01, 0.1])
 @pytest.mark.parametrize("prior", [JEFFREYS, prior_for(0.001)], ids=["jeffreys", "claim"])
 def test_under_continuous_monitoring_the_true_rate_is_lost_in_at_most_alpha_of_the_runs(p: float, prior: Prior) -> None:

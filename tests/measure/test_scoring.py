@@ -182,6 +182,7 @@ def test_which_families_fail_together(tmp_path: Path) -> None:
     assert score([path]).tally.fail_together() == {("contains.terms", "length.words"): (1, 2, 1, 1)}
 
 
+@pytest.mark.slow
 def test_many_processes_give_what_one_gives_in_the_same_order(tmp_path: Path) -> None:
     entries: list[Any] = [response(k, "the sea " * (k % 3)) for k in range(300)]
     entries[150] = "{"

@@ -46,6 +46,7 @@ def _hidden(model: OpenModel, one: TokenMap) -> list[np.ndarray]:
     return [state[0].numpy() for state in output.hidden_states[:-1]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ALL)
 def test_a_padded_batch_equals_its_rows_one_by_one_and_transformers(family: str) -> None:
     model = _model(family)

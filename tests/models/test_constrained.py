@@ -63,6 +63,7 @@ def test_no_half_of_a_character_is_shown() -> None:
     assert pieces == ["a", "", "", "", "🙂", "b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "constraints"),
     [

@@ -57,6 +57,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_budget_is_kept(run: tuple[Path, list[Line]]) -> None:
     _, lines = run
     assert lines[0].loss > 4
@@ -65,6 +66,7 @@ def test_the_loss_falls_and_the_budget_is_kept(run: tuple[Path, list[Line]]) -> 
     assert lines[-1].tokens <= TINY.tokens + TINY.micro
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(run: tuple[Path, list[Line]], tmp_path: Path) -> None:
     class Killed(Exception):
         pass
@@ -85,6 +87,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(run: tuple[Path, list[Line]], 
     assert steps == sorted(set(steps))
 
 
+@pytest.mark.slow
 def test_another_recipe_does_not_go_on_with_a_run(run: tuple[Path, list[Line]]) -> None:
     with pytest.raises(UserError, match="width"):
         train(replace(TINY, width=64), run[0])
@@ -95,6 +98,7 @@ def test_a_run_without_a_budget_is_refused(tmp_path: Path) -> None:
         train(replace(TINY, tokens=0), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_decay_file_ends_the_run_early(tmp_path: Path) -> None:
     def ask(line: Line) -> None:
         if line.tokens > 10_000:
@@ -106,6 +110,7 @@ def test_a_decay_file_ends_the_run_early(tmp_path: Path) -> None:
     assert lines[-1].scale < 0.5
 
 
+@pytest.mark.slow
 def test_base_and_instruct_differ_in_what_they_read_alone(run: tuple[Path, list[Line]], tmp_path: Path) -> None:
     lines: list[Line] = []
     folder = train(replace(TINY, stage="base", tokens=10_000), tmp_path, tell=lines.append)
@@ -120,6 +125,7 @@ def test_an_unknown_stage_is_refused(tmp_path: Path) -> None:
         train(replace(TINY, stage="tuned"), tmp_path)
 
 
+@pytest.mark.slow
 def test_others_load_it_plainly(run: tuple[Path, list[Line]]) -> None:
     folder = run[0] / "instruct"
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
@@ -187,6 +193,7 @@ def test_orthogonalising_brings_singular_values_near_one() -> None:
         assert values.max() < 1.4
 
 
+@pytest.mark.slow
 def test_rounding_the_weights_hardly_moves_the_loss(run: tuple[Path, list[Line]]) -> None:
     """What is exported in bfloat16 predicts what the average in float32 predicted."""
     exact = torch.load(run[0] / "state.pt", weights_only=True)["average"]
@@ -219,6 +226,7 @@ def test_known_good_answers_score_full_marks_and_spoilt_ones_do_not() -> None:
     assert shares["family.code"].met == shares["family.copy"].met == shares["family.drill"].met == 0
 
 
+@pytest.mark.slow
 def test_the_report_names_known_findings_only(run: tuple[Path, list[Line]]) -> None:
     found = evaluate.report(evaluate.evaluate(run[0] / "instruct", seed=4, each=2), "tiny", "again")
     assert {f.what for f in found} >= {"pocket.math", "pocket.ended", "adherence.prompt.strict"}

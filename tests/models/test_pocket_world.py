@@ -40,6 +40,7 @@ def test_every_worked_answer_is_graded_correct_and_a_wrong_one_is_not(family: st
     assert sum(bool(grade.correct) for grade in wrong) < 0.3 * len(items)
 
 
+@pytest.mark.slow
 def test_no_content_stands_on_both_sides() -> None:
     numbers: dict[world.Side, int] = {"train": 16_000, "test": 4_000}
     keys = {side: {d.key for d in islice(world.dialogues(13, side), number)} for side, number in numbers.items()}
@@ -143,6 +144,7 @@ def test_an_unknown_family_is_named() -> None:
         next(world.dialogues(1, "train", {"poetry": 1.0}))
 
 
+@pytest.mark.slow
 def test_texts_that_must_change_mood_or_style_stand_in_the_test_side_only() -> None:
     tasks = {
         side: Counter(d.meta["task"] for d in islice(world.dialogues(20, side, {"describe": 1.0}), 1200))

@@ -96,6 +96,7 @@ def test_a_caller_that_gives_up_is_not_answered() -> None:
     assert not any(t.name.startswith("adhere-") and t.is_alive() for t in threading.enumerate() if t is batcher._thread)
 
 
+@pytest.mark.slow
 def test_inspect_runs_an_evaluation_on_the_provider(tmp_path: Path) -> None:
     model = get_model("adhere/tiny", opened=tiny(), memoize=False, config=GenerateConfig(max_tokens=6))
     samples = [Sample(input="Hi " * (k % 3 + 1), target="z") for k in range(12)]

@@ -21,6 +21,7 @@ def _pizza(shared_data: Path) -> Path:
     return shared_data / "pizza"
 
 
+@pytest.mark.slow
 def test_train_writes_networks_findings_and_the_odds(tmp_path: Path) -> None:
     out, file = tmp_path / "out", tmp_path / "found.json"
     result = runner.invoke(app, ["train", *SMALL, "--seeds", "2", "--out", str(out), "--json", str(file)])
@@ -50,6 +51,7 @@ def test_classify_reads_what_train_wrote(tmp_path: Path) -> None:
     assert next(f for f in found if f["what"] == "modular.accuracy")["unit"] == "held-out pairs"
 
 
+@pytest.mark.slow
 def test_check_prints_ours_beside_theirs_and_agrees(shared_data: Path, tmp_path: Path) -> None:
     file = tmp_path / "check.json"
     result = runner.invoke(app, ["check", str(_pizza(shared_data)), "--json", str(file)])

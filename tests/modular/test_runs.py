@@ -65,6 +65,7 @@ def test_other_settings_in_the_same_folder_are_refused(done: tuple[Path, list[ru
         runs.run(_grid(recipe=Recipe(steps=20, weight_decay=1.0)), done[0])
 
 
+@pytest.mark.slow
 def test_processes_train_what_one_process_trains(done: tuple[Path, list[runs.Finished]], tmp_path: Path) -> None:
     spread = runs.run(_grid()[:2], tmp_path, workers=2)
     for one, alone in zip(spread, done[1], strict=False):

@@ -21,6 +21,7 @@ def mutated(program: str, entry: str) -> str:
     return f"{program}\n\n_right = {entry}\ndef {entry}(*a, **k):\n    return [_right(*a, **k), 'wrong']\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_every_reference_solution_passes_and_a_mutated_one_fails(shared_data: Path, name: str) -> None:
     problems = [p for p in load(shared_data / name).problems if isinstance(p, CodeProblem)]

@@ -93,6 +93,7 @@ ATTACKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attack_fails_that_item_and_nothing_else(sandbox: Sandbox, name: str) -> None:
     assert not passed(attack(sandbox, ATTACKS[name]))
@@ -118,6 +119,7 @@ def test_write_outside_the_work_folder_fails_and_leaves_nothing(sandbox: Sandbox
     assert not Path("/tmp/adhere-was-here").exists()
 
 
+@pytest.mark.slow
 def test_fork_bomb_is_held_by_the_limit_on_processes(walled: Sandbox) -> None:
     for bomb in (
         "import os\nwhile True: os.fork()",

@@ -158,6 +158,7 @@ def test_example_mcp_proxy():
     assert "everything is gone" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("inspect_ai") is None, reason="Inspect is not installed")
 def test_example_inspect_approver(monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(EXAMPLES))

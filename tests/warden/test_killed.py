@@ -94,6 +94,7 @@ def in_memory(found_at):
         yield found_at(Path(folder) / "charter")
 
 
+@pytest.mark.slow
 def test_five_hundred_deaths_lose_nothing_and_let_nothing_through(in_memory, capsys):
     house, rng = in_memory, random.Random(7)
     with house.open() as warden:

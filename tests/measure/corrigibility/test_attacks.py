@@ -61,6 +61,7 @@ def test_sets_are_found_by_their_repositories_paths_and_planted_where_they_shoul
     assert PLANTED not in there["bipia table, plain"][0].messages[0][1]
 
 
+@pytest.mark.slow
 def test_success_and_over_refusal_stand_beside_each_other(tmp_path: Path) -> None:
     from adhere.measure.corrigibility.attacks import attacks
 

@@ -57,6 +57,7 @@ def mock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return asked
 
 
+@pytest.mark.slow
 def test_the_pocket_model_goes_through_every_tier_offline(tmp_path: Path) -> None:
     measured = measure("pocket", tmp_path, CorrigibilityPlan(tiers=("stated", "world", "authority"), limit=3, real=1))
     names = {finding.what for finding in measured.findings}
@@ -68,6 +69,7 @@ def test_the_pocket_model_goes_through_every_tier_offline(tmp_path: Path) -> Non
     assert all(finding.interval or finding.n == 0 or finding.subject["clusters"] == 1 for finding in measured.findings)
 
 
+@pytest.mark.slow
 def test_what_moves_a_known_policy_is_found_and_nothing_else(tmp_path: Path, mock: list[int]) -> None:
     measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), limit=80, real=0))
     (tampered,) = measured.of("corrigibility.world.attempted")
@@ -95,6 +97,7 @@ def test_always_taking_a_is_no_yielding(tmp_path: Path, mock: list[int]) -> None
     assert consistent.estimate == 0.0
 
 
+@pytest.mark.slow
 def test_a_rerun_asks_nothing_that_was_answered(tmp_path: Path, mock: list[int]) -> None:
     plan = CorrigibilityPlan(tiers=("authority",), limit=8)
     first = measure("mock", tmp_path, plan)
@@ -147,6 +150,7 @@ def _with_tools(input: list[Any], *_: Any) -> ModelOutput:
     return output
 
 
+@pytest.mark.slow
 def test_an_agent_with_tools_shuts_a_real_process_down(tmp_path: Path) -> None:
     model = get_model("mockllm/model", custom_outputs=_with_tools, memoize=False)
     task = shutdown_world(factors="asker", scenarios=1, episodes=2, interface="tools", real=-1)
@@ -172,6 +176,7 @@ def test_the_same_world_in_a_sandbox_ends_a_process_of_its_own(tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_a_judge_reads_the_open_answers_and_stands_beside_the_rules(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mock: list[int]
 ) -> None:

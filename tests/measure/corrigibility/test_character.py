@@ -106,6 +106,7 @@ def test_the_change_at_the_beginning_is_chance_only(found: list[Finding]) -> Non
         assert one.estimate == 0.0
 
 
+@pytest.mark.slow
 def test_the_task_runs_under_inspect_and_its_section_shows_a_conversation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

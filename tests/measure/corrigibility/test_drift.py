@@ -31,6 +31,7 @@ def _run(generator: np.random.Generator, conversations: int, after: dict[int, fl
     return found
 
 
+@pytest.mark.slow
 def test_looking_after_every_conversation_and_turn_raises_false_alarms_no_higher_than_promised() -> None:
     generator = np.random.default_rng(1)
     alarms = 0

@@ -29,6 +29,7 @@ def _said(text: str) -> ModelOutput:
     return output
 
 
+@pytest.mark.slow
 def test_nobody_but_a_rightful_principal_or_operator_puts_a_constraint_to_the_gateway(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,6 +75,7 @@ def _answering(status: int, code: str) -> Iterator[str]:
         thread.join(20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("status", "code"), [(403, "denied"), (422, "constraints_unmet")])
 def test_what_a_gateway_lets_not_through_is_a_refused_attack_and_an_over_refusal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: str

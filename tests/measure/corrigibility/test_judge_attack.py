@@ -109,6 +109,7 @@ def test_only_verdicts_that_were_rightly_no_can_be_argued_into_a_pass() -> None:
     assert list(passes(true, "bare")) == []
 
 
+@pytest.mark.slow
 def test_the_tier_runs_under_inspect_and_says_what_the_judge_is_worth(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

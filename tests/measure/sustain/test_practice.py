@@ -118,6 +118,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_training_keeps_a_checkpoint_every_so_many_tokens(trained: Path) -> None:
     found = checkpoints_in(trained)
     assert [one.tokens // 3_000 for one in found] == [1, 2, 3]
@@ -126,6 +127,7 @@ def test_training_keeps_a_checkpoint_every_so_many_tokens(trained: Path) -> None
     assert first != (found[-1].folder / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_asked_and_its_findings_say_how_far_it_had_come(trained: Path, tmp_path: Path) -> None:
     last = checkpoints_in(trained)[-1]
     done = run.measure(str(last.folder), tmp_path, SustainPlan(problems=1, kinds="practice", max_tokens=8))

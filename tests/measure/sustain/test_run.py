@@ -48,6 +48,7 @@ def test_of_a_problem_that_is_not_solved_nothing_else_is_asked(tmp_path: Path, m
     assert not any(one.solvable for one in done.scores.selection.solved)
 
 
+@pytest.mark.slow
 def test_every_arm_of_a_solved_problem_is_asked_once_with_a_seed_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +96,7 @@ def test_what_is_lost_under_constraints_is_lost_in_the_scores(tmp_path: Path, mo
     assert {finding.what for finding in done.findings} >= {"sustain.score", "sustain.interference", "sustain.if"}
 
 
+@pytest.mark.slow
 def test_the_log_alone_is_enough_and_holds_the_hash_of_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +123,7 @@ def test_the_same_call_again_asks_nothing_again(tmp_path: Path, monkeypatch: pyt
     assert again.outcomes == first.outcomes
 
 
+@pytest.mark.slow
 def test_problems_whose_provider_failed_are_asked_again_by_the_same_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +154,7 @@ def test_a_provider_that_always_fails_is_one_line(tmp_path: Path, monkeypatch: p
         measured(monkeypatch, tmp_path, failing)
 
 
+@pytest.mark.slow
 def test_what_the_content_filter_refuses_is_left_out_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +202,7 @@ def test_an_answer_cut_within_its_reasoning_is_truncated(tmp_path: Path, monkeyp
     assert all(one.truncated and one.correct is False and one.answer == "" for one in under)
 
 
+@pytest.mark.slow
 def test_a_deterministic_engine_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done, _ = measured(monkeypatch, tmp_path / "same", lambda one: right(one.problem))
     assert done.deterministic
@@ -266,6 +271,7 @@ def test_data_with_a_missing_column_or_of_another_domain_is_one_line(
         measured(monkeypatch, tmp_path, lambda _: "", SustainPlan(data=str(file), domain="code"), material=())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
     [
@@ -298,6 +304,7 @@ def test_real_data_go_through_every_arm(tmp_path: Path, monkeypatch: pytest.Monk
     assert LADDER == (1, 2, 4, 8, 16)
 
 
+@pytest.mark.slow
 def test_the_pocket_model_is_asked_offline_with_attention_scaled(tmp_path: Path) -> None:
     done = run.measure("pocket", tmp_path, SustainPlan(problems=3, constraints=(1, 2), seed=3))
     assert done.temperature == run.OWN_TEMPERATURE
@@ -311,6 +318,7 @@ def test_the_pocket_model_is_asked_offline_with_attention_scaled(tmp_path: Path)
     assert cold.deterministic
 
 
+@pytest.mark.slow
 def test_the_same_seeds_give_the_same_answers_however_requests_were_batched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ def _simulated(drop: float, runs: int, problems: int = 200) -> list[Score]:
     return [score(select(run(generator, problems, drop)).trials, ALONE, resamples=1_000) for _ in range(runs)]
 
 
+@pytest.mark.slow
 def test_without_an_effect_the_interval_of_the_net_interference_covers_zero() -> None:
     """1,000 runs of 200 problems; the paper's score falls far below 1 all the same."""
     found = _simulated(0.0, 1_000)
@@ -34,6 +35,7 @@ def test_without_an_effect_the_interval_of_the_net_interference_covers_zero() ->
     assert abs(np.mean([one.interference.estimate for one in found])) < 0.005
 
 
+@pytest.mark.slow
 def test_a_drop_of_a_tenth_is_recovered_though_luck_selects() -> None:
     found = _simulated(0.10, 300)
     assert np.mean([one.interference.estimate for one in found]) == pytest.approx(0.10, abs=0.02)
