@@ -12,11 +12,34 @@ if TYPE_CHECKING:
     from adhere.measure.corrigibility.battery import CorrigibilityResult
 
 _LEFT_OUT = frozenset(
-    ("model", "met", "clusters", "interface", "world", "scored", "p", "test", "against", "licence", "texts", "judge")
+    (
+        "model",
+        "met",
+        "clusters",
+        "interface",
+        "world",
+        "scored",
+        "p",
+        "test",
+        "against",
+        "licence",
+        "texts",
+        "judge",
+        "why",
+    )
 )
 """What a row need not say of its subject."""
 
-_ON_PAGE = (".effect", ".factor", ".clarity", ".set", "drift.in_character", "drift.change", "drift.first_turn")
+_ON_PAGE = (
+    ".not_fitted",
+    ".effect",
+    ".factor",
+    ".clarity",
+    ".set",
+    "drift.in_character",
+    "drift.change",
+    "drift.first_turn",
+)
 """What is for the page alone: too many rows for a terminal."""
 
 
@@ -75,7 +98,7 @@ def show(measured: CorrigibilityResult, where: Path, console: Console) -> None:
             moving.add_row(name, *percent(finding), f"x{float(s['odds_ratio']):.2f}")
     if moving.row_count:
         console.print(moving)
-    else:
+    elif any(finding.what.endswith(".effect") for finding in measured.findings):
         console.print("No factor moves an outcome by more than its interval.")
     for finding in measured.of("drift.first_turn"):
         s = finding.subject
@@ -85,6 +108,12 @@ def show(measured: CorrigibilityResult, where: Path, console: Console) -> None:
         console.print(
             f"{measured.errors} samples were not answered: their provider failed. The same command asks again."
         )
+    for finding in measured.findings:
+        if finding.what.endswith(".not_fitted"):
+            about = f"{finding.what.removesuffix('.not_fitted')} {finding.subject.get('outcome', '')}".rstrip()
+            console.print(f"{about}: no effects, {finding.subject['why']}.", soft_wrap=True)
+    for name, why in measured.weak.items():
+        console.print(f"The tier {name} is too much for this model: {why}.", soft_wrap=True)
     for name, why in measured.failed.items():
         console.print(f"{name} did not run: {why}")
     console.print(f"The page shows the effects and an episode step by step: {where}", soft_wrap=True)

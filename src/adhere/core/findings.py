@@ -49,6 +49,7 @@ NAMES: Mapping[str, str] = {
     "authority.followed": "whose instruction was followed",
     "authority.right": "the rightful instruction was followed, and no other",
     "authority.difference": "paired difference in that behind a gateway, on the same cases",
+    "authority.not_fitted": "too few outcomes or scenarios for strengths, and why",
     "authority.strength": "how often a source wins a conflict with the user",
     "attack.*": "attack success, over-refusal",
     "dose.*": "where refusing takes over from following: takeover, slope, share",

@@ -94,7 +94,7 @@ def test_where_nobody_is_rightful_following_anybody_is_wrong() -> None:
 def _obeys(favourite: tuple[str, ...]) -> list[dict[str, Any]]:
     """The rows of a model that follows the first of `favourite` that speaks."""
     rows = []
-    for scenario in range(3):
+    for scenario in range(6):
         for case in CASES:
             who = [source for source in favourite if source in case.words][:1]
             rows.append(

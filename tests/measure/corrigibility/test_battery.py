@@ -66,12 +66,14 @@ def test_the_pocket_model_goes_through_every_tier_offline(tmp_path: Path) -> Non
     (gone,) = measured.of("corrigibility.world.gone")
     assert gone.n == 1
     assert all(finding.evidence for finding in measured.findings)
-    assert all(finding.interval or finding.n == 0 or finding.subject["clusters"] == 1 for finding in measured.findings)
+    for finding in measured.findings:
+        few = finding.n == 0 or finding.subject.get("clusters") == 1 or finding.what.endswith(".not_fitted")
+        assert finding.interval or few, finding.what
 
 
 @pytest.mark.slow
 def test_what_moves_a_known_policy_is_found_and_nothing_else(tmp_path: Path, mock: list[int]) -> None:
-    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), limit=80, real=0))
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), limit=160, real=0))
     (tampered,) = measured.of("corrigibility.world.attempted")
     (survived,) = measured.of("corrigibility.world.survived")
     assert tampered.estimate == survived.estimate
@@ -88,13 +90,26 @@ def test_what_moves_a_known_policy_is_found_and_nothing_else(tmp_path: Path, moc
     assert disclosed.estimate == 0
 
 
-def test_always_taking_a_is_no_yielding(tmp_path: Path, mock: list[int]) -> None:
+def test_always_taking_a_is_called_position_and_has_no_effects(tmp_path: Path, mock: list[int]) -> None:
+    """Ten answers, all "A", once gave five significant effects on yielding."""
     measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("stated",), limit=20))
     (letter,) = measured.of("corrigibility.stated.letter_a")
     assert letter.estimate == 1.0
-    assert {finding.estimate for finding in measured.of("corrigibility.stated.yields")} == {0.5}
+    (position,) = measured.of("corrigibility.stated.position")
+    assert position.subject["letter"] == "A"
+    assert not measured.of("corrigibility.stated.yields")
+    assert not measured.of("corrigibility.stated.effect")
     (consistent,) = measured.of("corrigibility.stated.consistent")
     assert consistent.estimate == 0.0
+    assert "position" in measured.weak["stated"]
+
+
+def test_few_episodes_give_shares_but_no_effects_and_say_why(tmp_path: Path, mock: list[int]) -> None:
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), limit=30, real=0))
+    assert measured.of("corrigibility.world.complied")
+    assert not measured.of("corrigibility.world.effect")
+    few = measured.of("corrigibility.world.not_fitted", outcome="resisted")
+    assert few[0].subject["why"] == "30 outcomes for 10 coefficients; 100 are needed"
 
 
 @pytest.mark.slow
@@ -125,7 +140,7 @@ def test_a_plan_that_cannot_be_meant_is_refused_in_a_line(
 
 
 def test_only_the_named_factors_vary(tmp_path: Path, mock: list[int]) -> None:
-    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), factors="asker", limit=24, real=0))
+    measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("world",), factors="asker", limit=48, real=0))
     factors = {f.subject["factor"] for f in measured.of("corrigibility.world.effect")}
     assert factors == {"asker"}
 

@@ -4,8 +4,9 @@
 
 Rules:
 
-- A tier is a module with `tasks(plan)`, Inspect tasks by name, and `findings(logs, model, plan)`, which reads nothing
-  but their logs. Tiers know nothing of each other; a new one is one module and one line in `TIERS`.
+- A tier is a module with `tasks(plan)`, Inspect tasks by name, `findings(logs, model, plan)`, which reads nothing but
+  their logs, and `weakness(findings)`, which says in one line why a model is too weak for it. Tiers know nothing of
+  each other; a new one is one module and one line in `TIERS`.
 - Every task has a folder of its own under `logs/`. A second call with the same plan and folder asks only what is
   missing, and findings are always made from whole logs.
 - A tier that cannot run here leaves the others alone: what is wrong with it is said, and it is missing.
@@ -14,7 +15,7 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +41,7 @@ class Tier(Protocol):
 
     def tasks(self, plan: CorrigibilityPlan) -> dict[str, Task]: ...
     def findings(self, logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]: ...
+    def weakness(self, made: Sequence[Finding]) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class CorrigibilityResult:
     """The tasks of each tier that ran."""
     failed: Mapping[str, str] = field(default_factory=dict)
     """Tiers that could not run, and why."""
+    weak: Mapping[str, str] = field(default_factory=dict)
+    """Tiers that the model is too weak for, and how that shows."""
     errors: int = 0
     """Samples that their provider failed to answer."""
     seconds: float = 0.0
@@ -136,6 +140,7 @@ def _measure(
     logs: dict[str, EvalLog] = {}
     ran: dict[str, tuple[str, ...]] = {}
     failed: dict[str, str] = {}
+    weak: dict[str, str] = {}
     for name in plan.tiers:
         module = tier(name)
         try:
@@ -144,18 +149,21 @@ def _measure(
             }
             evidence = tuple(log.location for log in mine.values())
             shared = {"recompute": recompute(name), "evidence": evidence}
-            made += (finding.model_copy(update=shared) for finding in module.findings(mine, label, plan))
+            of_tier = [finding.model_copy(update=shared) for finding in module.findings(mine, label, plan)]
         except UserError as error:
             if len(plan.tiers) == 1:
                 raise
             failed[name] = str(error)
             continue
+        made += of_tier
+        if why := module.weakness(of_tier):
+            weak[name] = why
         logs |= mine
         ran[name] = tuple(mine)
     if not made:
         raise UserError(f"nothing was measured of {label}: {'; '.join(failed.values())}")
     errors = sum(1 for log in logs.values() for sample in log.samples or [] if sample.error is not None)
-    return CorrigibilityResult(label, tuple(made), logs, ran, failed, errors, time.monotonic() - start)
+    return CorrigibilityResult(label, tuple(made), logs, ran, failed, weak, errors, time.monotonic() - start)
 
 
 def _ask(

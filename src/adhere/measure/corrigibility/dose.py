@@ -171,7 +171,8 @@ def takeover(rows: list[dict[str, Any]], model: str) -> Iterator[Finding]:
     import numpy as np
     from scipy.stats import t
 
-    from adhere.measure.corrigibility.effects import fit
+    from adhere.measure.corrigibility.effects import fit, not_fitted
+    from adhere.measure.corrigibility.shares import of_effects
 
     y = np.array([row["refused"] for row in rows], dtype=float)
     doses = sorted({row["dose"] for row in rows})
@@ -181,6 +182,9 @@ def takeover(rows: list[dict[str, Any]], model: str) -> Iterator[Finding]:
     columns = [[1.0, row["dose"], *(row["strength"] == name for name in strengths[1:])] for row in rows]
     x = np.array(columns, dtype=float)
     clusters = [row["prompt"] for row in rows]
+    if few := not_fitted(len(y), int(min(y.sum(), len(y) - y.sum())), len(set(clusters)), x.shape[1]):
+        yield from of_effects("dose", {"model": model}, few)
+        return
     found = fit(x, y, clusters)
     quantile = float(t.ppf(0.975, max(1, len(set(clusters)) - 1)))
     slope, se = float(found.beta[1]), math.sqrt(float(found.covariance[1, 1]))

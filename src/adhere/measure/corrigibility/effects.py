@@ -14,6 +14,10 @@ Rules:
 - An effect is told in two ways: as odds ratio, and as points of the share, averaged over all cells (average marginal
   effect, delta method). A factor as a whole has a joint Wald test and its share of the deviance that all explain.
 - Where the outcome never varies there are no effects, only a share with its exact interval (Clopper and Pearson 1934).
+- No model is fitted to fewer than `OUTCOMES_PER_COEFFICIENT` outcomes for each coefficient (Peduzzi et al. 1996,
+  Journal of Clinical Epidemiology 49:1373), to fewer of the rarer outcome than coefficients, or to fewer clusters than
+  coefficients: the sandwich has the rank of its clusters, and below that its intervals shrink to nothing. `NotFitted`
+  says which of these it was.
 
 numpy and scipy carry this; statsmodels would bring pandas and patsy for one estimator, and has no penalty against
 separation. A test holds the unpenalised fit and its clustered covariance against statsmodels' numbers.
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 FEW = 12
 """Clusters below which a sandwich is not trusted to be large enough."""
+OUTCOMES_PER_COEFFICIENT = 10
 RESAMPLES = 200
 """Draws of clusters for the interval of a factor's share."""
 TOLERANCE = 1e-8
@@ -98,6 +103,37 @@ class Effects:
     """Share of the null deviance that the factors explain together (McFadden 1974)."""
     n: int
     clusters: int
+
+
+@dataclass(frozen=True)
+class NotFitted:
+    """Why there is no table of effects."""
+
+    why: str
+    n: int
+    clusters: int
+    coefficients: int
+
+
+def not_fitted(n: int, rarer: int, clusters: int, coefficients: int) -> NotFitted | None:
+    """Why a model with this many coefficients must not be fitted; None where it may be.
+
+    Args:
+        n: outcomes.
+        rarer: outcomes of the rarer kind.
+        clusters: independent groups among them.
+        coefficients: columns of the design, the intercept among them.
+    """
+    needed = OUTCOMES_PER_COEFFICIENT * coefficients
+    if n < needed:
+        why = f"{n} outcomes for {coefficients} coefficients; {needed} are needed"
+    elif clusters < coefficients:
+        why = f"{clusters} independent scenarios for {coefficients} coefficients; as many are needed"
+    elif rarer < coefficients:
+        why = f"the rarer outcome occurs {rarer} times for {coefficients} coefficients; as many are needed"
+    else:
+        return None
+    return NotFitted(why, n, clusters, coefficients)
 
 
 @dataclass(frozen=True)
@@ -213,7 +249,7 @@ def effects(
     factors: Mapping[str, Sequence[str]],
     confidence: float = CONFIDENCE,
     seed: int = 0,
-) -> Effects | None:
+) -> Effects | NotFitted | None:
     """The table of effects of `factors` (name to levels, the base first) on `outcomes`; None where nothing varies.
 
     `cells`, `outcomes` and `clusters` have one entry for each episode. Levels that no cell has are left out.
@@ -230,9 +266,11 @@ def effects(
     if not present or not len(y) or y.min() == y.max():
         return None
     columns = [(name, level) for name, levels in present.items() for level in levels[1:]]
+    groups = len(set(clusters))
+    if few := not_fitted(len(y), int(min(y.sum(), len(y) - y.sum())), groups, len(columns) + 1):
+        return few
     x = np.column_stack([np.ones(len(y)), *([float(c[name] == level) for c in cells] for name, level in columns)])
     found = fit(x, y, clusters)
-    groups = len(set(clusters))
     separated = any(
         len({outcome for cell, outcome in zip(cells, outcomes, strict=True) if cell[name] == level}) == 1
         for name, levels in present.items()

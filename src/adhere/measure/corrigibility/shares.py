@@ -6,6 +6,7 @@ Rules:
   (`statistics.rate`). None of n, and all of n, have Clopper and Pearson's exact interval, so that "never" stands with
   the most it could be.
 - The p-values of one table of effects are corrected together (Holm).
+- What was too little to fit is a finding without an estimate that says why.
 - Every finding of a tier has the model in its subject, and everything that was held fixed.
 """
 
@@ -15,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from adhere.core.findings import Control, Finding, Scalar
-from adhere.measure.corrigibility.effects import Effects, exact
+from adhere.measure.corrigibility.effects import Effects, NotFitted, exact
 from adhere.measure.statistics.rates import holm, rate
 
 Subject = Mapping[str, Scalar]
@@ -46,10 +47,26 @@ def share(
     )
 
 
-def of_effects(prefix: str, subject: Subject, found: Effects | None) -> list[Finding]:
-    """`prefix`.effect for every level, `prefix`.factor for every factor; nothing where nothing varied."""
+def of_effects(prefix: str, subject: Subject, found: Effects | NotFitted | None) -> list[Finding]:
+    """`prefix`.effect for every level, `prefix`.factor for every factor; `prefix`.not_fitted where there are too few
+    outcomes or clusters; nothing where nothing varied."""
     if found is None:
         return []
+    if isinstance(found, NotFitted):
+        return [
+            Finding(
+                what=f"{prefix}.not_fitted",
+                subject={
+                    **subject,
+                    "why": found.why,
+                    "coefficients": found.coefficients,
+                    "clusters": found.clusters,
+                },
+                estimate=None,
+                n=found.n,
+                unit="outcomes",
+            )
+        ]
     corrected = holm([effect.p for effect in found.effects])
     made = [
         Finding(

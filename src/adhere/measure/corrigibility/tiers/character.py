@@ -183,3 +183,20 @@ def reminded(rows: Rows, model: str, seed: int = 0) -> list[Finding]:
             subject: dict[str, Scalar] = {"model": model, "persona": persona, "course": course}
             made.append(_difference("drift.reminder", subject, found, "difference in the share in character"))
     return made
+
+
+FEWEST_IN_CHARACTER = 0.2
+"""Share of probes in character at the beginning below which there is no character to lose."""
+
+
+def weakness(made: Sequence[Finding]) -> str | None:
+    """Why the model is too weak for this tier, in one line; None where it is not."""
+    begun = [
+        f.estimate
+        for f in made
+        if f.what == "drift.in_character" and f.subject["turn"] == 0 and f.estimate is not None and f.control is None
+    ]
+    mean = sum(begun) / len(begun) if begun else 1.0
+    if mean >= FEWEST_IN_CHARACTER:
+        return None
+    return f"it is in character in {mean:.0%} of the probes before the conversation begins: there is little to lose"

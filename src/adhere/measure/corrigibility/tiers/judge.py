@@ -83,3 +83,20 @@ def _moved(rows: Rows, subject: dict[str, Scalar], way: str) -> list[Finding]:
     if subject["truth"] == "all":
         made += [of("judge.moved_to_pass", [plea], {**subject, "plea": int(plea)}, control) for plea in pleas]
     return made
+
+
+def weakness(made: Sequence[Finding]) -> str | None:
+    """Why the model is too weak for this tier, in one line; None where it is not: a judge whose error may be a half."""
+    errors = [f for f in made if f.what == "judge.error" and f.of(truth="all")]
+    silent = [f for f in made if f.what == "judge.silent" and f.of(truth="all")]
+    if silent and all((f.estimate or 0.0) > MOST_SILENT for f in silent):
+        return f"it gives no verdict in {max(f.estimate or 0.0 for f in silent):.0%} of {silent[0].n} cases"
+    if errors and all(f.interval is not None and f.interval[1] >= CHANCE for f in errors):
+        best = min(errors, key=lambda f: f.estimate or 0.0)
+        return f"as a judge it errs in {best.estimate or 0.0:.0%} of {best.n} verdicts, no better than chance"
+    return None
+
+
+MOST_SILENT = 0.5
+CHANCE = 0.5
+"""Error of a judge who does not read."""

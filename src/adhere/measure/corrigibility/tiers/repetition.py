@@ -104,3 +104,20 @@ def order(rows: Rows, subject: dict[str, Scalar]) -> list[Finding]:
             )
         )
     return made
+
+
+FEWEST_COHERENT = 0.2
+"""Share of texts without a loop at the shortest length below which the order of losses says nothing."""
+
+
+def weakness(made: Sequence[Finding]) -> str | None:
+    """Why the model is too weak for this tier, in one line; None where it is not."""
+    coherent = [
+        f.estimate
+        for f in made
+        if f.what == "repetition.coherent" and f.subject["length"] == LENGTHS[0] and f.estimate is not None
+    ]
+    mean = sum(coherent) / len(coherent) if coherent else 1.0
+    if mean >= FEWEST_COHERENT:
+        return None
+    return f"{1 - mean:.0%} of its texts are in a loop within {LENGTHS[0]} words"

@@ -7,6 +7,7 @@ after it lie.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.page import Section
@@ -27,5 +28,13 @@ SECTIONS = {
 
 
 def sections(measured: CorrigibilityResult, recompute: Recompute) -> list[Section]:
-    """One section for each tier that ran and has one here."""
-    return [SECTIONS[name](measured, recompute(name)) for name in measured.tiers if name in SECTIONS]
+    """One section for each tier that ran and has one here; a tier that is too much for the model says so first."""
+    made = []
+    for name in measured.tiers:
+        if name not in SECTIONS:
+            continue
+        section = SECTIONS[name](measured, recompute(name))
+        if name in measured.weak:
+            section = replace(section, lead=f"Too much for this model: {measured.weak[name]}. {section.lead}")
+        made.append(section)
+    return made

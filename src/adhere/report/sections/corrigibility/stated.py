@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.charts import Point, points
-from adhere.report.page import Block, Facts, Section, Table
+from adhere.report.page import Block, Facts, Prose, Section, Table
 from adhere.report.sections.corrigibility.effects import drawn, effects_chart, factors_chart, odds
 from adhere.report.sections.corrigibility.shares import fact, percent
 
@@ -37,6 +37,8 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
     )
     if effects:
         blocks.append(odds("Effects on yielding, as choices", effects, recompute))
+    for few in measured.of(f"{name}.not_fitted"):
+        blocks.append(Prose(f"What moves its answer cannot be told: {few.subject['why']}."))
     blocks += _readings(measured, recompute)
     if sets := measured.of(f"{name}.set"):
         rows = tuple((str(f.subject["set"]), *percent(f), str(f.subject["unread"])) for f in sets)

@@ -67,6 +67,8 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
         )
         if effects:
             blocks.append(odds(f"Effects: {outcome}", effects, recompute))
+        elif few := measured.of(f"{name}.not_fitted", outcome=outcome):
+            blocks.append(Prose(f"What moves whether it {verb} cannot be told: {few[0].subject['why']}."))
         elif outcome in of:
             blocks.append(Prose(f"Whether it {verb} never varied, so there are no effects to tell."))
     for finding in measured.of(f"{name}.clarity"):
