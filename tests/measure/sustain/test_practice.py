@@ -17,10 +17,9 @@ from adhere.measure.sustain.plan import SustainPlan
 from adhere.measure.sustain.training_trajectory import Checkpoint, checkpoints_in, course
 from adhere.models.pocket.training.recipe import Recipe
 from adhere.models.pocket.training.train import train
-from adhere.models.pocket.world.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
+from adhere.models.pocket.world.kinds import DRAWN, FIRST
 
 PRACTISED, APART = Words(at_most=50), Characters(at_most=500)
-UNSEEN = "excludes.mark"
 
 
 def one(problem: str, constraint: Constraint, correct: bool) -> ArmOutcome:
@@ -38,17 +37,25 @@ def made(lost_practised: int, lost_apart: int, problems: int = 40) -> list[ArmOu
 
 
 def test_kinds_belong_where_training_put_them() -> None:
-    assert {practice_study.group_of(kind, "math") for kind in TRAINED_WITH_REASONING} == {"practised"}
-    assert {practice_study.group_of(kind, "math") for kind in NEVER_WITH_REASONING} == {"apart"}
-    assert practice_study.group_of(UNSEEN, "math") == "unseen"
-    assert practice_study.group_of("length.sentences", "code") == "apart"
+    for split in (FIRST, DRAWN):
+        assert {practice_study.group_of(kind, "math", split) for kind in split.practised} == {"practised"}
+        assert {practice_study.group_of(kind, "math", split) for kind in split.apart} == {"apart"}
+        assert practice_study.group_of("contains.frequency", "math", split) == "unseen"
+        assert practice_study.group_of("length.sentences", "code", split) == "apart"
+
+
+def test_the_split_is_that_of_the_model_that_answered(trained: Path) -> None:
+    assert practice_study.split_of_model("adhere/pocket") == FIRST
+    assert practice_study.split_of_model("somebody/else") == FIRST
+    assert practice_study.split_of_model(f"adhere/{trained / 'instruct'}") == DRAWN
+    assert not set(DRAWN.practised) & set(DRAWN.apart)
 
 
 def test_the_study_asks_each_kind_once_beside_control() -> None:
     conditions = practice_study.conditions("practice")
     kinds = [condition.kind for condition in conditions if condition.arm == "constraint"]
     assert len(set(kinds)) == len(kinds)
-    assert {practice_study.group_of(kind, "math") for kind in kinds} == set(practice_study.GROUPS)
+    assert {practice_study.group_of(kind, "math", FIRST) for kind in kinds} == set(practice_study.GROUPS)
     with pytest.raises(UserError, match="no constraint is called"):
         practice_study.conditions("length.wrods")
 
@@ -159,4 +166,4 @@ def test_a_folder_without_checkpoints_is_one_line(tmp_path: Path) -> None:
 
 
 def test_include_is_practised_too() -> None:
-    assert practice_study.group_of(Include(terms=("sea",)).kind, "code") == "practised"
+    assert practice_study.group_of(Include(terms=("sea",)).kind, "code", FIRST) == "practised"

@@ -1,49 +1,62 @@
-"""Is interference a lack of practice in combining? A study on the pocket model, whose training is known to the letter.
+"""Is interference a lack of practice in combining? A study on the pocket model, whose training data are fully known.
 
-In training the pocket model saw some kinds of constraints together with questions to be reasoned about, and others with
-descriptions only (`models.pocket.reasoning`). Here each solved question is asked again with one constraint of each
-kind that its solution meets, and interference is compared between three groups:
+In training a pocket model saw some kinds of constraint together with problems, and others in descriptions only. Here
+each solved problem is asked again with one constraint of each kind that its solution meets, and interference is
+compared between three groups:
 
-    practised   stood with reasoning in training
-    apart       stood in training, but never with reasoning
-    unseen      never stood in training
+    practised   stood with problems in training
+    apart       stood in descriptions, never with problems
+    unseen      neither of these
 
 Rules:
 
+- Which kind belongs where is read from the `training.json` of the model that answered. For a model of the present
+  recipe practised and apart were drawn at random within strata of like difficulty (`models.pocket.world.kinds`), so
+  their difference is practice; for the first pocket model they were chosen by hand and differ in difficulty as well.
 - A program has no sentences: a number of sentences never stood with code, and counts as apart there.
 - Format, topic, sentiment and register are apart as well, but no solution in the pocket world meets one by itself.
 - Interference of a group is paired by problem: control less the mean over the group's constraints asked of it. So is
-  the difference between groups, over problems that have both. Kinds differ in more than practice (a count of characters
-  is harder than a word to be used): groups hold several kinds, each is reported by itself, and the course over training
-  (`--checkpoints`) is the stronger evidence.
+  the difference between groups, over problems that have both. Each kind is reported by itself as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.statistics.rates import Cluster, Difference, Rate, holm, paired, rate
 from adhere.measure.sustain.arms import BASE, CONTROL, Condition
 from adhere.measure.sustain.outcome import ArmOutcome
 
+if TYPE_CHECKING:
+    from adhere.models.pocket.world.kinds import Split
+
 GROUPS = ("practised", "apart", "unseen")
 
-UNSEEN = ("excludes.mark", "length.paragraphs", "length.lines", "numbers.count", "case.letters", "vocabulary.repeats")
-"""Kinds that the pocket world never asks for and that its solutions meet by themselves."""
+OTHERS = ("style.toxicity", "contains.frequency")
+"""Kinds outside the pool that solutions meet by themselves: never with problems, whatever the model."""
 
 
-def group_of(kind: str, domain: str) -> str:
-    """Which of `GROUPS` a kind belongs to, beside questions of `domain`."""
-    from adhere.models.pocket.world.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
+def split_of_model(name: str) -> Split:
+    """How the training of the model called `name` divided the kinds: that of its folder, if it is one."""
+    from adhere.models import pocket
+    from adhere.models.pocket.world.kinds import split_of
 
+    folder = Path(name.removeprefix("adhere/"))
+    return split_of(folder if folder.is_dir() else pocket.path())
+
+
+def group_of(kind: str, domain: str, split: Split) -> str:
+    """Which of `GROUPS` a kind belongs to, beside questions of `domain`, by the split of a model's training."""
     if kind == "length.sentences" and domain == "code":
         return "apart"
-    if kind in TRAINED_WITH_REASONING:
+    if kind in split.practised:
         return "practised"
-    return "apart" if kind in NEVER_WITH_REASONING else "unseen"
+    return "apart" if kind in split.apart else "unseen"
 
 
 def kinds_of(text: str) -> tuple[str, ...]:
@@ -53,11 +66,10 @@ def kinds_of(text: str) -> tuple[str, ...]:
         UserError: there is no such kind.
     """
     from adhere.constraints.registry import family
-    from adhere.models.pocket.world.reasoning import NEVER_WITH_REASONING, TRAINED_WITH_REASONING
+    from adhere.models.pocket.world.kinds import POOL
 
     if text == "practice":
-        induced = (kind for kind in NEVER_WITH_REASONING if not kind.startswith(("semantic", "format")))
-        return (*TRAINED_WITH_REASONING, *induced, *UNSEEN)
+        return (*POOL, *OTHERS)
     return tuple(family(kind.strip()).kind for kind in text.split(",") if kind.strip())
 
 
@@ -125,12 +137,13 @@ def study(found: Sequence[ArmOutcome], *, seed: int = 0) -> Study:
         and one.correct is not None
         and (one.problem, one.epoch) in solved & controls.keys()
     ]
+    split = split_of_model(found[0].model if found else "")
     domains = list(dict.fromkeys(one.domain for one in asked))
     places = ["all", *domains] if len(domains) > 1 else domains
     groups, kinds, gaps = [], [], {}
     for domain in places:
         here = [one for one in asked if domain in ("all", one.domain)]
-        by_group = {name: [one for one in here if group_of(one.kinds[0], one.domain) == name] for name in GROUPS}
+        by_group = {name: [one for one in here if group_of(one.kinds[0], one.domain, split) == name] for name in GROUPS}
         groups += [_group(name, domain, some, controls, seed) for name, some in by_group.items() if some]
         by_kind = {
             kind: [one for one in here if one.kinds == (kind,)] for kind in sorted({k for o in here for k in o.kinds})
@@ -184,6 +197,7 @@ def findings(
     `sustain.practice` is the paired difference between a group and the practised kinds.
     """
     done = study(found, seed=seed)
+    split = split_of_model(done.model)
     base: dict[str, Scalar] = {"model": done.model, "arm": "constraint", "k": 1, "position": "after"}
     ps = holm([group.interference.p for group in (*done.groups, *done.kinds)])
     made = []
@@ -194,7 +208,7 @@ def findings(
         else:
             subject["type"] = group.name
             if group.domain != "all":
-                belongs = group_of(group.name, group.domain)
+                belongs = group_of(group.name, group.domain, split)
                 subject |= {"group": belongs, "practised": belongs == "practised"}
         gap = group.interference
         tested: dict[str, Scalar] = {"test": gap.test, "p": gap.p, "p_holm": p, "real": p < 0.05}

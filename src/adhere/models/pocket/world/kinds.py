@@ -12,7 +12,10 @@ Rules:
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 STRATA: Final[dict[str, tuple[str, ...]]] = {
@@ -36,3 +39,44 @@ def held_out(seed: str = SPLIT_SEED) -> tuple[str, ...]:
 
 NEVER_WITH_PROBLEMS: Final = held_out()
 PRACTISED_WITH_PROBLEMS: Final = tuple(kind for kind in POOL if kind not in NEVER_WITH_PROBLEMS)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How the training of a model divided the kinds of constraint.
+
+    Attributes:
+        practised: stood with problems.
+        apart: stood in descriptions, never with problems.
+    """
+
+    practised: tuple[str, ...]
+    apart: tuple[str, ...]
+
+
+DRAWN: Final = Split(PRACTISED_WITH_PROBLEMS, NEVER_WITH_PROBLEMS)
+"""That of this recipe: drawn at random within strata."""
+
+FIRST: Final = Split(
+    ("length.words", "contains.terms", "length.sentences"),
+    (
+        "length.characters",
+        "excludes.terms",
+        "format.json",
+        "semantic.topic",
+        "semantic.sentiment",
+        "style.register",
+        "style.toxicity",
+    ),
+)
+"""That of the first pocket model, chosen by hand: its kinds differ in more than practice."""
+
+
+def split_of(folder: Path) -> Split:
+    """The split of the model in `folder`, as its `training.json` records it; the first model's where it does not."""
+    try:
+        about = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        kinds = about["kinds"]
+        return Split(tuple(kinds["practised"]), tuple(kinds["held_out"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return FIRST

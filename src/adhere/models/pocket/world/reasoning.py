@@ -11,19 +11,6 @@ from adhere.models.pocket.world import arithmetic, code, multihop, wordings
 from adhere.models.pocket.world.constrained import constrained
 from adhere.models.pocket.world.item import Dialogue, Message, Meta, Question, Side, pick, weighted
 
-TRAINED_WITH_REASONING: Final = ("length.words", "contains.terms", "length.sentences")
-NEVER_WITH_REASONING: Final = (
-    "length.characters",
-    "excludes.terms",
-    "format.json",
-    "semantic.topic",
-    "semantic.sentiment",
-    "style.register",
-    "style.toxicity",
-)
-"""Constraint kinds that the training of the first pocket model showed with problems, and those it showed only with
-descriptions. Runs of this recipe are divided by `kinds.py` instead, and say so in their `training.json`."""
-
 QUESTIONS: Final[dict[str, Callable[[random.Random, Side, float], Question]]] = {
     "math": arithmetic.question,
     "multihop": multihop.question,
