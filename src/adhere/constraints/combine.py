@@ -10,12 +10,10 @@ In JSON combinations nest: {"kind": "not", "of": {"kind": "contains.terms", "ter
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-import regex
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from adhere.constraints.constraint import (
     BROKEN,
@@ -33,9 +31,40 @@ from adhere.constraints.constraint import (
 )
 from adhere.constraints.registry import from_json, register
 
+DEEPEST = 16
+"""Levels to which combinations may nest; what people and policies write has two or three."""
+
 
 def _part(value: Any) -> Any:
-    return from_json(value) if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping):
+        if _levels(value) > DEEPEST:
+            raise ValueError(f"combinations nest more than {DEEPEST} levels deep")
+        return from_json(value)
+    return value
+
+
+def _levels(record: Any) -> int:
+    """How many combinations a JSON object nests, counted no further than one more than `DEEPEST`."""
+    level = [record]
+    depth = 0
+    while level and depth <= DEEPEST:
+        depth += 1
+        inner: list[Any] = []
+        for one in level:
+            of = one.get("of") if isinstance(one, Mapping) else getattr(one, "of", None)
+            inner += of if isinstance(of, list | tuple) else [of] if isinstance(of, Mapping | Constraint) else []
+        level = [one for one in inner if isinstance(one, Mapping | Constraint)]
+    return depth
+
+
+def deep_enough(constraint: Constraint) -> None:
+    """Refuse a combination that nests too deep.
+
+    Raises:
+        ValueError: more than `DEEPEST` levels.
+    """
+    if _levels(constraint) > DEEPEST:
+        raise ValueError(f"combinations nest more than {DEEPEST} levels deep")
 
 
 def _json(part: Constraint) -> dict[str, Any]:
@@ -45,41 +74,14 @@ def _json(part: Constraint) -> dict[str, Any]:
 Part = Annotated[Constraint, BeforeValidator(_part), PlainSerializer(_json)]
 Parts = Annotated[tuple[Part, ...], Field(min_length=1)]
 
-_BRACES = r"\{(?:[^{}]++|(?&braces))*+\}"
-
-
-def _wording(opening: str) -> re.Pattern[str]:
-    pattern = rf"\b{opening}: (?P<parts>(?:(?P<braces>{_BRACES}) ?)++)"
-    return regex.compile(pattern, regex.I)  # type: ignore[return-value]  # of the same methods; `re` has no recursion
-
 
 def _listed(parts: tuple[Constraint, ...]) -> str:
     return " ".join(f"{{{part.describe()}}}" for part in parts)
 
 
-def _read_parts(listed: str) -> tuple[Constraint, ...] | None:
-    """The constraints in the outermost braces; None where a pair of braces does not hold exactly one."""
-    from adhere.constraints.parse import parse  # it reads through the registry, which knows this file
-
-    parts: list[Constraint] = []
-    for inner in _outermost(listed):
-        stated = parse(inner)
-        if len(stated) != 1:
-            return None
-        parts.append(stated[0])
-    return tuple(parts)
-
-
-def _outermost(listed: str) -> Iterator[str]:
-    depth = start = 0
-    for at, c in enumerate(listed):
-        if c == "{":
-            depth += 1
-            start = at + 1 if depth == 1 else start
-        elif c == "}":
-            depth -= 1
-            if depth == 0:
-                yield listed[start:at]
+def in_braces(part: Constraint) -> str:
+    """A part as the end of a sentence that states something of it."""
+    return f": {{{part.describe()}}}"
 
 
 class _Combination(Constraint):
@@ -87,14 +89,14 @@ class _Combination(Constraint):
 
     of: Parts
 
+    @model_validator(mode="after")
+    def _not_too_deep(self) -> Self:
+        deep_enough(self)
+        return self
+
     def under(self, profile: Profile) -> Self:
         of = tuple(part.under(profile) for part in self.of)
         return self.model_copy(update={"of": of, "profile": profile})
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        parts = _read_parts(match["parts"])
-        return cls(of=parts) if parts else None
 
 
 @register
@@ -102,7 +104,6 @@ class AllOf(_Combination):
     """Every part is met."""
 
     kind: ClassVar[str] = "all_of"
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (_wording("Do all of the following"),)
 
     def describe(self) -> str:
         return f"Do all of the following: {_listed(self.of)}"
@@ -121,7 +122,6 @@ class AnyOf(_Combination):
     """At least one part is met."""
 
     kind: ClassVar[str] = "any_of"
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (_wording("Do at least one of the following"),)
 
     def describe(self) -> str:
         return f"Do at least one of the following: {_listed(self.of)}"
@@ -154,9 +154,13 @@ class Not(Constraint):
     """The part is not met; UNSURE where it is UNSURE."""
 
     kind: ClassVar[str] = "not"
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (_wording("Do the opposite of"),)
 
     of: Part
+
+    @model_validator(mode="after")
+    def _not_too_deep(self) -> Self:
+        deep_enough(self)
+        return self
 
     def describe(self) -> str:
         return f"Do the opposite of: {_listed((self.of,))}"
@@ -171,11 +175,6 @@ class Not(Constraint):
     def examples(cls) -> tuple[Self, ...]:
         words, terms, case = _members()
         return cls(of=words), cls(of=terms), cls(of=cls(of=case))
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        parts = _read_parts(match["parts"])
-        return cls(of=parts[0]) if parts and len(parts) == 1 else None
 
 
 class _NotMonitor(Monitor):

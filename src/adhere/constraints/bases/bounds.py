@@ -136,9 +136,6 @@ BOUND = (
 )
 """A bound as instructions word it ("in under 50", "at least three", "between 2 and 4", "5 or more")."""
 
-TAIL = r"(?:,? (?P<tail>or (?:less|fewer|more))\b)?"
-"""What may stand behind the unit of a bare number: "100 words or less"."""
-
 _AT_LEAST = re.compile(r"at (?:the )?least|no (?:less|fewer)|not (?:less|fewer)|minimum", re.I)
 _AT_MOST = re.compile(r"at (?:the )?most|no more|not more|maximum|up to|within", re.I)
 _LESS = re.compile(r"less than|fewer than|under|below", re.I)
@@ -157,9 +154,7 @@ def bound(match: re.Match[str]) -> dict[str, int] | None:
     elif groups["minus"]:
         return {"at_most": number(groups["minus"])}
     elif groups["bare"]:
-        tail, n = (groups.get("tail") or "").lower(), number(groups["bare"])
-        if tail:
-            return {"at_least": n} if "more" in tail else {"at_most": n}
+        n = number(groups["bare"])
         return {"at_least": n, "at_most": n}
     else:
         relation, n = groups["relation"], number(groups["n"])
@@ -174,23 +169,3 @@ def bound(match: re.Match[str]) -> dict[str, int] | None:
             return {"at_least": n + 1}
         return {"at_least": n, "at_most": n}
     return {"at_least": low, "at_most": high} if low <= high else None
-
-
-TIMES = (
-    rf"(?:{BOUND} times?|(?:(?P<often>at least|at most|no more than|exactly|only|just) )?(?P<once>once|twice)"
-    rf"(?: or (?P<or>more|less|fewer))?)"
-)
-"""How often, as instructions word it ("at least 3 times", "at most once", "twice or more"); `times` reads it."""
-
-
-def times(match: re.Match[str]) -> dict[str, int] | None:
-    """The bounds that a match of a pattern containing `TIMES` states; None where it states none."""
-    if not match["once"]:
-        return bound(match)
-    n = 1 if match["once"].lower() == "once" else 2
-    often = f"{match['often'] or ''} {match['or'] or ''}".lower()
-    if "most" in often or "no more" in often or "less" in often or "fewer" in often:
-        return {"at_most": n}
-    if "least" in often or "more" in often:
-        return {"at_least": n}
-    return {"at_least": n, "at_most": n}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.bases.bounds import BOUND, Bounded
+from adhere.constraints.bases.bounds import Bounded
 from adhere.constraints.bases.line_counts import LineCountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.reading.readers import Line, LineReader
@@ -31,12 +31,6 @@ class Bullets(Bounded):
     """
 
     kind: ClassVar[str] = "format.bullets"
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"\b{BOUND} (?:(?:markdown|main|key|short) )?bullet(?:ed)?(?: |-)?(?:points?|lists?|items?)\b", re.I
-        ),
-        re.compile(rf"\b{BOUND} bullets\b", re.I),
-    )
 
     def describe(self) -> str:
         return f"Use {self.bounds('bullet point')}."

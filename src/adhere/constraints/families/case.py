@@ -15,10 +15,6 @@ Case = Literal["upper", "lower"]
 _WORDS = {"upper": "capital letters", "lower": "lowercase letters"}
 _CASE_NAMES = r"(?P<upper>capital(?:i[sz]ed)?(?: letters| case)?|capitals|upper[ -]?case(?: letters)?|caps)"
 _LOWER_NAMES = r"(?P<lower>lower[ -]?case(?: letters)?)"
-_ONLY = (
-    r"\b(?:(?:use|in|with|contain|only|entirely|all|write|be|is|are|using|completely|just|and)[ ,]+){1,4}"
-    r"(?:(?:and|in|only|all|the)[ ,]+){0,4}"
-)
 
 
 def _misfit(chunk: str, case: str) -> int:
@@ -70,12 +66,6 @@ class LetterCase(Constraint):
     kind: ClassVar[str] = "case.letters"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", "A", "ß", "1", " ", "É")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(rf"{_ONLY}{_CASE_NAMES}\b", re.I),
-        re.compile(rf"{_ONLY}{_LOWER_NAMES}\b", re.I),
-        re.compile(r"\b(?P<lower>no (?:capital|upper[ -]?case) letters?)\b", re.I),
-        re.compile(r"\b(?P<upper>no lower[ -]?case letters?)\b", re.I),
-    )
 
     case: Case
 
@@ -98,10 +88,6 @@ class LetterCase(Constraint):
             yield cls(case="upper")
         if text.islower() and _misfit(text, "lower") < 0:
             yield cls(case="lower")
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(case="upper" if match.groupdict().get("upper") else "lower")
 
 
 def _reference_case(text: str, case: str) -> Check:

@@ -27,9 +27,9 @@ def _apart(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _EITHER = re.compile(r"[\"“”]([^\"“”\n]{2,200})[\"“”](?=,| |\Z|\n)")
-_QUOTED = re.compile(r"[\"“']([^\"“”'\n]{1,200})[\"”']")
+_QUOTED = re.compile(r"[\"“”']([^\"“”'\n]{1,200})[\"”']")
 _OPTIONS = (
-    r"(?P<options>[\"“'][^\"“”'\n]{1,200}[\"”'](?:(?:,? (?:or|and) |, ?|,? ?/ ?)[\"“'][^\"“”'\n]{1,200}[\"”']){1,40})"
+    r"(?P<options>[\"“”'][^\"“”'\n]{1,200}[\"”'](?:(?:,? (?:or|and) |, ?|,? ?/ ?)[\"“”'][^\"“”'\n]{1,200}[\"”']){1,40})"
 )
 
 
@@ -47,8 +47,9 @@ class Choice(Constraint):
             re.I,
         ),
         re.compile(
-            r"(?:\b(?:phrases?|options?|answers?|from|say|answer|following)[^\n:\"“”]{0,40}:?\s+)"
-            r"(?P<either>[\"“”][^\"“”\n]{1,200}[\"“”](?:(?:,? or |, ?)[\"“”][^\"“”\n]{1,200}[\"“”]){1,20})",
+            r"(?:\b(?:options?|answers?|from|say|answer|reply|respond)(?: with)?[^\n:\"“”]{0,20}:?\s+)"
+            r"(?P<either>[\"“”][^\"“”\n]{1,200}[\"“”](?:, ?[\"“”][^\"“”\n]{1,200}[\"“”]){0,20}"
+            r",? or [\"“”][^\"“”\n]{1,200}[\"“”])",
             re.I,
         ),
         re.compile(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Self
 
@@ -31,28 +30,6 @@ class EndPhrase(Constraint):
     """
 
     kind: ClassVar[str] = "structure.end_phrase"
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            r"\b(?:finish|end|conclude|close)(?:es|s)?(?: up)?(?: (?:your|the|it|this|entire|whole))*"
-            r"(?: (?:answer|response|reply|output|text|email|message|essay|letter|story|poem|essay))?"
-            r" with (?:the |this )?(?:exact )?(?:phrase|words?|sentence|line)?:? ?"
-            r"[\"“](?P<phrase>[^\"“”\n]{1,300})[\"”]"
-            r"(?:\.? No other words should follow(?: this phrase)?)?",
-            re.I,
-        ),
-        re.compile(
-            r"\b(?:finish|end|conclude)(?:es|s)?(?: (?:up|your|the|it|this|entire|whole|\w{1,20})){0,4} with"
-            r"(?: exactly| (?:the |this )(?:exact )?(?:phrase|words?|sentence|line|question)(?: of)?|(?=:| [\"“]))"
-            r"(?::\s{1,3}| )?"
-            r"(?:[\"“](?P<said>[^\"“”\n]{1,300})[\"”]|(?<=[:e]\s)(?P<bare>[A-Z][^\"“”\n]{1,300}?[.?!])(?=\s|\Z))",
-            re.I,
-        ),
-        re.compile(
-            r"\b(?:very )?(?:last (?:sentence|words?|phrase|line)|end)(?: (?:of|in) (?:your|the) (?:\w+ )?\w+)?"
-            r" (?:should|must) (?:be|read) (?:the (?:exact )?phrase )?[\"“](?P<said>[^\"“”\n]{1,300})[\"”]",
-            re.I,
-        ),
-    )
 
     phrase: Annotated[str, AfterValidator(_phrase)]
 
@@ -75,11 +52,6 @@ class EndPhrase(Constraint):
         last = text.rstrip().rsplit("\n", 1)[-1].strip()
         if 0 < len(last) <= 60 and '"' not in last and "\n" in text.strip() and cls(phrase=last).check(text).met:
             yield cls(phrase=last)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        groups = match.groupdict()
-        return cls(phrase=groups.get("phrase") or groups.get("said") or groups["bare"])
 
 
 class _EndMonitor(Monitor):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Self
 
@@ -19,8 +18,6 @@ def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-_KEYS = r"[\"“][^\"“”\n]{1,200}[\"”](?:(?:,? and |, ?)[\"“][^\"“”\n]{1,200}[\"”]){0,40}"
-_QUOTED = re.compile(r"[\"“]([^\"“”\n]{1,200})[\"”]")
 _FENCES = ("```json", "```Json", "```JSON", "```")
 WANTED = "one JSON object or array"
 
@@ -42,14 +39,6 @@ class Json(Constraint):
         '{"name":1,"a":1,"b":1}', '":1,"name":1,"a":1,"b":1}', ':1,"name":1,"a":1,"b":1}',
         '1,"name":1,"a":1,"b":1}', '\n{"name":1,"a":1,"b":1}',
     )  # fmt: skip
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"\b(?:in|as|into|using|is|be|valid|to) (?:an? |the |one |single |valid |well-formed ){{0,3}}JSON\b"
-            rf"(?: (?:format|object|output|document|array|block)){{0,2}}"
-            rf"(?:,? (?:with|having|containing) (?:the |these )?(?:top-level )?(?:keys?|fields?):? (?P<keys>{_KEYS}))?",
-            re.I,
-        ),
-    )
 
     keys: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
 
@@ -83,10 +72,6 @@ class Json(Constraint):
         reader = JsonReader()
         if reader.read(text) is None and reader.complete:
             yield cls()
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(keys=tuple(_QUOTED.findall(match["keys"] or "")))
 
 
 class _JsonMonitor(Monitor):

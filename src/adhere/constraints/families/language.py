@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
@@ -14,9 +13,6 @@ from adhere.constraints.registry import nearest, register
 FOREIGN = 1 / 3
 """The share of letters in another script from which an answer is not wholly in its language. Names, terms and code
 stand in Latin letters in any language and stay well under it."""
-
-_CODES = {name.lower(): code for code, name in languages.NAMES.items()}
-_NAME = "|".join(languages.NAMES.values())
 
 
 def _known(code: str) -> str:
@@ -35,13 +31,6 @@ class ResponseLanguage(Constraint):
     """
 
     kind: ClassVar[str] = "language.response"
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"\b(?:in|using|only|entirely in) (?:the )?(?P<name>{_NAME})(?: language)?\b"
-            rf"(?! (?:speaking|culture|cuisine|history|and in all))",
-            re.I,
-        ),
-    )
 
     language: Annotated[str, AfterValidator(_known)]
 
@@ -60,10 +49,6 @@ class ResponseLanguage(Constraint):
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
         return cls(language="en"), cls(language="hi"), cls(language="de")
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(language=_CODES[match["name"].lower()])
 
 
 def _reason(found: str | None) -> str:

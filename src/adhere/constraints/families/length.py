@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.bases.bounds import BOUND, TAIL, Bounded, CountMonitor
+from adhere.constraints.bases.bounds import Bounded, CountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.reading import counters
 from adhere.constraints.registry import register
@@ -35,7 +34,6 @@ class Words(Bounded):
     skill: ClassVar[str | None] = "word_count"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", "word ", " ", "漢", "-", "1", "word " * 60)
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} words?\b{TAIL}", re.I),)
 
     def describe(self) -> str:
         return f"Use {self.bounds('word')}."
@@ -67,7 +65,6 @@ class Characters(Bounded):
     skill: ClassVar[str | None] = "character_count"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", "é", "\u0301", " ", "\r", "\n", "a" * 300)
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} characters?\b{TAIL}", re.I),)
 
     def describe(self) -> str:
         return f"Use {self.bounds('character')}."
@@ -93,7 +90,6 @@ class Lines(Bounded):
     kind: ClassVar[str] = "length.lines"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", "\n", "\r\n", "a\n" * 5)
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\b{BOUND} lines?\b(?! breaks?)", re.I),)
 
     def describe(self) -> str:
         return f"Write {self.bounds('line')}."
@@ -122,9 +118,6 @@ class Paragraphs(Bounded):
     kind: ClassVar[str] = "length.paragraphs"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", "\n\n", "\n```\n", "a\n\n")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(rf"\b{BOUND} (?:(?:short|long|complete) )?paragraphs?\b", re.I),
-    )
 
     def describe(self) -> str:
         return f"Write {self.bounds('paragraph')}."

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator
 
-from adhere.constraints.bases.bounds import TIMES, Bounded, CountMonitor, times
+from adhere.constraints.bases.bounds import Bounded, CountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
 from adhere.constraints.reading.counters import Occurrences
 from adhere.constraints.registry import register
@@ -29,19 +28,6 @@ class LetterFrequency(Bounded):
     kind: ClassVar[str] = "contains.letter"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("e", "E", "q", "Q", "##", "#", "a")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"\b(?:letter|character|sign|symbol) [\"'“‘]?(?P<letter>[^\s\"'“”‘’])[\"'”’]?"
-            rf"(?: (?:should|must|needs? to|has to|appears?|appear|occurs?|occur|show(?:s|ing)? up|be|used)){{0,4}},?"
-            rf" {TIMES}\b",
-            re.I,
-        ),
-        re.compile(
-            r"\b(?:do not|don't|without|never|not) (?:use|using|include|including|contain)?(?: any)? ?"
-            r"(?:the )?letters? [\"'“‘](?P<never>[^\s\"'“”‘’])[\"'”’](?! (?:more|less|fewer|at))",
-            re.I,
-        ),
-    )
 
     letter: Annotated[str, AfterValidator(_one)]
 
@@ -61,10 +47,3 @@ class LetterFrequency(Bounded):
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
         return cls(letter="e", at_least=3), cls(letter="q", at_most=1), cls(letter="#", at_least=2, at_most=2)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        if "never" in match.re.groupindex:
-            return cls(letter=match["never"], at_most=0)
-        bounds = times(match)
-        return cls.model_validate({"letter": match["letter"], **bounds}) if bounds else None

@@ -28,21 +28,6 @@ MARKS: dict[str, str] = {
 
 _PATTERNS = {mark: re.compile(f"[{characters}]") for mark, characters in MARKS.items()}
 _PLURALS = {mark: "parentheses" if mark == "parenthesis" else mark + "s" for mark in MARKS}
-_NAMES = {
-    **{plural: mark for mark, plural in _PLURALS.items()},
-    **{mark: mark for mark in MARKS},
-    "exclamation point": "exclamation mark",
-    "exclamation points": "exclamation mark",
-    "exclamations": "exclamation mark",
-    "period": "full stop",
-    "periods": "full stop",
-    "em dash": "dash",
-    "em dashes": "dash",
-    "em-dashes": "dash",
-    "brackets": "parenthesis",
-    "emoji": "emoji",
-}
-_NAME = "|".join(sorted(map(re.escape, _NAMES), key=len, reverse=True))
 
 
 @register
@@ -55,15 +40,6 @@ class WithoutMark(Constraint):
     kind: ClassVar[str] = "excludes.mark"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = (",", "，", "!", "?", "(", "a", " ")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"\b(?:no|without|avoid|refrain from|(?:do|does|should|must|may|can|shall) ?(?:not|n't)|don't|not|never)"
-            rf"(?:,? (?:the |any |a single )?(?:use|using|usage|include|including|contain|containing|have|having|put|"
-            rf"allowed to use|be used)(?: of)?){{0,2}}"
-            rf"(?: (?:any|a|an|a single|the|use of))*(?: punctuation like)? (?P<mark>{_NAME})\b",
-            re.I,
-        ),
-    )
 
     mark: Mark
 
@@ -87,10 +63,6 @@ class WithoutMark(Constraint):
         for mark in ("comma", "exclamation mark", "question mark"):
             if text and not _PATTERNS[mark].search(text):
                 yield cls.model_validate({"mark": mark})
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls.model_validate({"mark": _NAMES[match["mark"].lower()]})
 
 
 def _sum_up(mark: str, first: int, count: int) -> Check:

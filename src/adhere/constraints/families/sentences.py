@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.bases.bounds import BOUND, Bounded, CountMonitor
+from adhere.constraints.bases.bounds import Bounded, CountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor, Verdict
 from adhere.constraints.reading import sentences
 from adhere.constraints.registry import register
@@ -21,9 +20,6 @@ class Sentences(Bounded):
     """
 
     kind: ClassVar[str] = "length.sentences"
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(rf"\b{BOUND} (?:(?:complete|full|short|long|whole) )?sentences?\b", re.I),
-    )
 
     def describe(self) -> str:
         return f"Write {self.bounds('sentence')}."

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
-from adhere.constraints.bases.bounds import TIMES, Bounded, times
+from adhere.constraints.bases.bounds import Bounded
 from adhere.constraints.constraint import (
     BROKEN,
     HOLDS,
@@ -23,7 +23,6 @@ from adhere.constraints.constraint import (
     Wanted,
 )
 from adhere.constraints.reading import plain_regex
-from adhere.constraints.reading.lists import BARE_LIST, LIST, QUOTED, terms_in
 from adhere.constraints.reading.search import Terms
 from adhere.constraints.registry import register
 
@@ -51,18 +50,6 @@ def quoted(terms: tuple[str, ...], joint: str = "and") -> str:
     return marked[0] if len(marked) == 1 else f"{', '.join(marked[:-1])} {joint} {marked[-1]}"
 
 
-_NO_TIMES = rf"(?!(?: for)? {TIMES})"
-"""What is wanted so many times is a frequency."""
-_NOT = (
-    r"(?:(?:(?:do|does|should|must|may|can|shall)(?: not|n['’]t)|cannot)(?: ever)?|don['’]t|without|avoid|exclude|never"
-    r"|not|refrain from)"
-)
-_VERBS = (
-    r"(?: (?:should|must|needs? to|has to|appears?|appear|be|occurs?|occur|used|written|repeated|mentioned|included"
-    r"|show up|in the \w{1,20}|in your (?:\w{1,20} )?\w{1,20})){0,5}"
-)
-
-
 @register
 class Include(Constraint):
     """Every one of these terms stands in the answer.
@@ -74,19 +61,6 @@ class Include(Constraint):
     skill: ClassVar[str | None] = "inclusion"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"\b(?:include|contain|mention|use|using|including|containing)s?"
-            rf"(?: (?:all|both|each|of|the|these|this|following|key|exact))*"
-            rf"(?: (?:key)?(?:words?|terms?|phrases?|line|names?))?(?: of)?:? (?P<terms>{LIST}){_NO_TIMES}",
-            re.I,
-        ),
-        re.compile(
-            rf"\b(?:include|contain|mention|use|using|including|containing)s?(?: (?:all|the|these|this|following|of))*"
-            rf" (?:key)?(?:words|terms|phrases):? (?P<terms>{BARE_LIST}){_NO_TIMES}",
-            re.I,
-        ),
-    )
 
     terms: TermList
 
@@ -108,10 +82,6 @@ class Include(Constraint):
     @classmethod
     def induce(cls, text: str) -> Iterator[Self]:
         yield from (cls(terms=(word,)) for word in telling_words(text)[:3])
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(terms=terms_in(match["terms"]))
 
 
 _WORD = re.compile(r"(?<![\w'-])[a-z]{5,14}(?![\w'-])")
@@ -206,31 +176,6 @@ class Exclude(Constraint):
     skill: ClassVar[str | None] = "exclusion"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"\b{_NOT}(?: (?:use|using|include|including|contain|containing|mention|mentioning|say|saying))?"
-            rf"(?: (?:any|either|all|both|of|the|these|this|following|key))*(?: (?:key)?(?:words?|terms?|phrases?))?:?"
-            rf" (?P<terms>{LIST})",
-            re.I,
-        ),
-        re.compile(
-            rf"\b{_NOT}(?: (?:use|using|include|including|contain|containing|mention|mentioning|say|saying))?"
-            rf"(?: (?:any|either|all|of|the|these|this|following))* (?:key)?(?:words|terms|phrases):?"
-            rf" (?P<terms>{BARE_LIST})",
-            re.I,
-        ),
-        re.compile(
-            rf"\b{_NOT}(?: (?:use|using|include|including|contain|mention|say|saying)) the (?:key)?word"
-            rf" (?P<word>[A-Za-z][\w-]{{1,40}})\b(?! {TIMES})",
-            re.I,
-        ),
-        re.compile(
-            rf"\bthe (?:key)?(?:words?|terms?|phrases?) (?P<terms>{LIST}|[A-Za-z][\w-]{{1,40}})"
-            rf" (?:(?:should|must|may|can|shall|does|do)(?: not|n't)|cannot)"
-            rf"(?: (?:appear|be (?:included|used|mentioned)|occur|show up))(?: at all)?\b(?! (?:more|less|fewer) than)",
-            re.I,
-        ),
-    )
 
     terms: TermList
 
@@ -248,13 +193,6 @@ class Exclude(Constraint):
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
         return cls(terms=("sea",)), cls(terms=("sea", "sky")), cls(terms=("new york", "C++"))
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        groups = match.groupdict()
-        if groups.get("word"):
-            return cls(terms=(groups["word"],))
-        return cls(terms=terms_in(match["terms"]))
 
 
 class _ExcludeMonitor(_TermMonitor):
@@ -299,15 +237,6 @@ class Frequency(Bounded):
     skill: ClassVar[str | None] = "inclusion"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(
-            rf"(?:\b(?:key)?(?:word|term|phrase|name|line) )?(?P<term>{QUOTED}){_VERBS}(?: for)? {TIMES}(?![\w-])", re.I
-        ),
-        re.compile(
-            rf"\bthe (?:key)?(?:word|term|name) (?P<bare_term>[A-Za-z][\w-]{{1,40}}){_VERBS}(?: for)? {TIMES}(?![\w-])",
-            re.I,
-        ),
-    )
 
     term: Term
 
@@ -332,13 +261,6 @@ class Frequency(Bounded):
             if search.counts[0] > 1:
                 yield cls(term=word, at_least=search.counts[0])
                 return
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        bounds = times(match)
-        groups = match.groupdict()
-        term = groups.get("bare_term") or groups["term"][1:-1]
-        return cls.model_validate({"term": term, **bounds}) if bounds else None
 
 
 class _FrequencyMonitor(_TermMonitor):

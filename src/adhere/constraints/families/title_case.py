@@ -28,9 +28,6 @@ class TitleCase(EveryWord):
     kind: ClassVar[str] = "case.title"
     wanted: ClassVar[str] = "title case"
     decides_early: ClassVar[bool] = False  # the first letter tells, but for the minor words
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(r"\b(?:in|use|using) title case\b(?: \(capitalize the first letter of every major word\))?", re.I),
-    )
 
     def describe(self) -> str:
         return "Write the entire response in title case (capitalize the first letter of every major word)."

@@ -257,16 +257,7 @@ class Sentences(Counter):
             return 0
         new = 0
         at = 0
-        for end in _END.finditer(word):
-            mark = end.end()
-            if word[mark - 1] not in _SURE:
-                after = end[1]
-                if after is None:
-                    if not (following and space):
-                        continue
-                    after = space + following
-                if not ends(word[at:mark] + after):
-                    continue
+        for mark in cuts(word, space, following):
             if not self._begun and _INK.search(word, at, mark):
                 new += 1
             self._begun = False
@@ -275,3 +266,20 @@ class Sentences(Counter):
             self._begun = True
             new += 1
         return new
+
+
+def cuts(word: str, space: str, following: str) -> Iterator[int]:
+    """After how many characters of `word` a sentence ends, given the white space and the word that follow it."""
+    at = 0
+    for end in _END.finditer(word):
+        mark = end.end()
+        if word[mark - 1] not in _SURE:
+            after = end[1]
+            if after is None:
+                if not (following and space):
+                    continue
+                after = space + following
+            if not ends(word[at:mark] + after):
+                continue
+        yield mark
+        at = mark

@@ -1,0 +1,243 @@
+"""How many: "at most 80 words", "between two and four sentences", "each paragraph: no more than 3 lines".
+
+- A negation turns a strict relation round ("not more than" is "at most"); the negation of anything else bounds nothing.
+- "limit", "keep ... to" and "you have" state an upper bound; "may" and "can" state one only with an upper bound.
+- A unit that no family counts (pages, stanzas), or a count of parts without a number, is not understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adhere.constraints.instructions.clause import UNKNOWN_PART, Clause, Scope, Statement, scope_of
+from adhere.constraints.instructions.quantity import Interval, interval
+from adhere.constraints.instructions.shapes import shape
+from adhere.constraints.instructions.tokens import Token
+
+PART_OF_UNIT = {
+    "length.sentences": "sentence",
+    "length.paragraphs": "paragraph",
+    "length.lines": "line",
+    "format.bullets": "item",
+}
+"""What a part of the answer is called that such a unit counts."""
+
+_UNITS_WITHIN = {
+    "sentence": ("length.words", "length.characters"),
+    "line": ("length.words", "length.characters", "length.sentences"),
+    "item": ("length.words", "length.characters", "length.sentences", "length.lines"),
+    "paragraph": ("length.words", "length.characters", "length.sentences", "length.lines", "format.bullets"),
+}
+"""What can be counted in which part."""
+
+_HEAD = "that? (head | part=part | colon | each=per | rel1=rel | rel1=exceed | artifact that)*"
+_TAIL = "(tail | part=part | comma? rel2=rel | each=per | prep)*"
+_ONE = "n=number (hyphen? rel2=rel)? hyphen? adjective* unit=unit"
+_RANGE = "n=number (to | hyphen | dash | and | or) m=number hyphen? adjective* unit=unit"
+
+_SINGLE = shape(f"{_HEAD} {_ONE} {_TAIL}")
+_SPELLED = shape(f"{_HEAD} n=number open again=number close unit=unit {_TAIL}")
+_SPAN = shape(f"{_HEAD} {_RANGE} {_TAIL}")
+_SPAN_TWICE = shape(f"{_HEAD} n=number unit=unit (to | and) m=number unit2=unit {_TAIL}")
+_TWO_SIDED = shape(
+    f"head* low=rel n=number unit2=unit? (comma | and | but | or)* (head)* high=rel m=number hyphen? unit=unit {_TAIL}"
+)
+_TWO_UNITS = shape(
+    "head* rel1=rel? n=number hyphen? unit=unit (joint | prep)* rel2=rel? m=number hyphen? unit2=unit tail*"
+)
+_OUTER = "head* rel1=rel? n=number unit=unit (prep | be | comma | that)* first=per? (prep | be | modal)* rel2=rel?"
+_NESTED = shape(f"{_OUTER} m=number hyphen? unit2=unit last=per? tail*")
+_NESTED_RANGE = shape(f"{_OUTER} m=number (to | hyphen | dash) k=number hyphen? unit2=unit last=per? tail*")
+_SECOND = "((to | hyphen | dash | and | or) m=number)?"
+_GAUGE = shape(
+    "(link | verb | avoid | request)* gauge=gauge (link | verb | may | rel1=exceed | limit)* rel1=rel*"
+    f"n=number {_SECOND} unit=unit? rel2=rel* tail*"
+)
+_GAUGE_AFTER = shape("(link | verb | limit)* rel1=rel* n=number hyphen? gauge=gauge rel2=rel* tail*")
+_PLURAL = shape(
+    "(verb | request | prep | definite | subject | article | avoid)* adjective* sub=unit"
+    "(link | verb | may | rel1=exceed | comma | limit | colon)* rel1=rel*"
+    f"n=number {_SECOND} hyphen? unit=unit rel2=rel* tail*"
+)
+
+
+def amounts(clause: Clause) -> list[Statement] | None:
+    """The bounds that the clause states."""
+    if clause.has("select", "quote") or not clause.has("number") or _names_another_text(clause.core):
+        return None
+    for rule in (_one, _gauge, _nested, _two_units, _plural):
+        statements = rule(clause)
+        if statements is not None:
+            return statements
+    return None
+
+
+def _names_another_text(core: Sequence[Token]) -> bool:
+    """Whether the number belongs to a text that is there already: "this 300-word article", "these three sentences"."""
+    first = next(at for at, token in enumerate(core) if token.role == "number")
+    before = next((token for token in reversed(core[:first]) if token.role != "adjective"), None)
+    return before is not None and (before.role == "definite" or before.text.lower() in ("this", "them"))
+
+
+def _one(clause: Clause) -> list[Statement] | None:
+    core = clause.core
+    for pattern in (_SINGLE, _SPELLED, _SPAN, _SPAN_TWICE, _TWO_SIDED):
+        match = pattern.match(core)
+        if match is None:
+            continue
+        unit = match["unit"][0]
+        if match.get("unit2") and match["unit2"][0].value != unit.value:
+            return None
+        if match.get("again") and match["again"][0].value != match["n"][0].value:
+            return None
+        if pattern is _TWO_SIDED:
+            bounds = _two_sided(match, clause)
+        else:
+            n, m = match["n"][0].value, match["m"][0].value if match.get("m") else None
+            bounds = _bounds(clause, [*match["rel1"], *match["rel2"]], n, m, core)
+        scope = scope_of(match.get("part", []), clause)
+        if match.get("each"):
+            scope = _each_of(clause)
+        return _stated(unit, bounds, scope)
+    return None
+
+
+def _gauge(clause: Clause) -> list[Statement] | None:
+    match = _GAUGE.match(clause.core) or _GAUGE_AFTER.match(clause.core)
+    if match is None:
+        return None
+    gauge = match["gauge"][0]
+    kind, relation = gauge.value
+    if match.get("unit") and match["unit"][0].value != kind:
+        return None
+    relations = [*match["rel1"], *match["rel2"]]
+    n, m = match["n"][0].value, match["m"][0].value if match.get("m") else None
+    if relation and not relations and m is None and not clause.negated:
+        bounds = interval(relation, n, about=clause.about)
+    else:
+        bounds = _bounds(clause, relations, n, m, clause.core)
+    return _stated(Token("unit", gauge.text, gauge.start, gauge.end, kind), bounds, clause.inherited)
+
+
+def _two_units(clause: Clause) -> list[Statement] | None:
+    match = _TWO_UNITS.match(clause.core)
+    if match is None or match["unit"][0].value == match["unit2"][0].value or clause.inherited:
+        return None
+    if clause.has("per") or (clause.has("but") and not match["rel2"]):
+        return None
+    first, second = match["rel1"], match["rel2"] or match["rel1"]
+    bounds = [_bounds(clause, rel, match[n][0].value, None, clause.core) for rel, n in ((first, "n"), (second, "m"))]
+    if clause.has("or") and any(bound is None or bound.high is None or bound.low is not None for bound in bounds):
+        return None  # "3 sentences or 50 words" leaves the choice
+    if any(
+        token.role == "prep" and token.start > match["unit"][0].start and token.text.lower() not in ("in", "with", "at")
+        for token in clause.core
+    ):
+        return None
+    stated = [_stated(match[unit][0], bound, None) for unit, bound in zip(("unit", "unit2"), bounds, strict=True)]
+    return [*stated[0], *stated[1]] if stated[0] and stated[1] else None
+
+
+def _nested(clause: Clause) -> list[Statement] | None:
+    """ "Three sentences of at most 10 words each"."""
+    match = _NESTED.match(clause.core) or _NESTED_RANGE.match(clause.core)
+    if match is None or not (match["first"] or match["last"]) or clause.negated:
+        return None
+    outer, inner = match["unit"][0], match["unit2"][0]
+    part = PART_OF_UNIT.get(outer.value)
+    if part is None or inner.value not in _UNITS_WITHIN[part]:
+        return None
+    whole = _bounds(clause, match["rel1"], match["n"][0].value, None, clause.core)
+    m, k = match["m"][0].value, match["k"][0].value if match.get("k") else None
+    each = _bounds(clause, match["rel2"], m, k, clause.core)
+    stated = [_stated(outer, whole, clause.inherited), _stated(inner, each, ("each", part))]
+    return [*stated[0], *stated[1]] if stated[0] and stated[1] else None
+
+
+def _plural(clause: Clause) -> list[Statement] | None:
+    """ "Sentences should be no longer than 20 words", "no paragraph may have more than 3 sentences"."""
+    match = _PLURAL.match(clause.core)
+    if match is None or clause.inherited:
+        return None
+    sub, unit = match["sub"][0], match["unit"][0]
+    part = PART_OF_UNIT.get(sub.value)
+    plural = sub.text.lower().endswith("s") or clause.negations == 1
+    if part is None or not plural or unit.value not in _UNITS_WITHIN[part]:
+        return None
+    n, m = match["n"][0].value, match["m"][0].value if match.get("m") else None
+    return _stated(unit, _bounds(clause, [*match["rel1"], *match["rel2"]], n, m, clause.core), ("each", part))
+
+
+def _two_sided(match: dict[str, list[Token]], clause: Clause) -> Interval | None:
+    if clause.negated:
+        return None
+    low = interval(match["low"][0].value, match["n"][0].value, about=clause.about)
+    high = interval(match["high"][0].value, match["m"][0].value, about=clause.about)
+    if low is None or high is None:
+        return None
+    return low.meet(high)
+
+
+def _bounds(
+    clause: Clause, relations: Sequence[Token], n: int, m: int | None, core: Sequence[Token]
+) -> Interval | None:
+    """The interval of a clause with one number or two; None where its words do not state one."""
+    kinds = [token.value for token in relations]
+    negations = clause.negations + sum(token.role == "avoid" for token in clause.tokens)
+    if m is not None:
+        if negations or set(kinds) - {"between", "from", "about", "eq"} or n >= m:
+            return None
+        return Interval(n, m)
+    if "between" in kinds:
+        return None
+    kinds = [kind for kind in kinds if kind != "from"]
+    if negations > 1:
+        return None
+    if not kinds:
+        kinds = [kind] if (kind := _implied(core)) else []
+    if len(set(kinds)) > 1:
+        kinds = [kind for kind in kinds if kind not in ("eq", "about")] if not {"le", "ge"} <= set(kinds) else kinds
+        if len(set(kinds)) != 1:
+            return None
+    kind = kinds[0] if kinds else None
+    bounds = interval(kind, n, negated=negations == 1, about=clause.about)
+    if bounds is not None and any(token.role == "may" for token in core) and bounds.high is None:
+        return None
+    if bounds is not None and kind in (None, "eq") and any(token.role == "may" for token in core):
+        return None
+    return bounds
+
+
+def _implied(core: Sequence[Token]) -> str | None:
+    """The relation that the verb of a clause implies, where it names none."""
+    first = next(at for at, token in enumerate(core) if token.role == "number")
+    before = core[first - 1] if first else None
+    verbs = {token.role for token in core[:first]}
+    if "limit" in verbs:
+        return "le"
+    if before and before.role == "to" and verbs & {"keep", "compose", "treat"}:
+        return "le"
+    return None
+
+
+def _each_of(clause: Clause) -> Scope:
+    part = PART_OF_UNIT.get(clause.counted or "")
+    return ("each", part) if part else UNKNOWN_PART
+
+
+def _stated(unit: Token, bounds: Interval | None, scope: Scope | None) -> list[Statement]:
+    """One statement, or none where the clause was read but says nothing that can be checked."""
+    if bounds is None or unit.value is None or not bounds.possible:
+        return []
+    if scope is not None and (not scope[1] or unit.value not in _allowed_in(scope)):
+        return []
+    return [Statement(unit.value, bounds.bounds(), scope)]
+
+
+def _allowed_in(scope: Scope) -> tuple[str, ...]:
+    part = scope[1].rpartition("_")[2]
+    if part in ("title", "line"):
+        return ("length.words", "length.characters", "length.sentences")
+    if part in ("introduction", "conclusion"):
+        part = "paragraph"
+    return _UNITS_WITHIN.get(part, ())

@@ -1,0 +1,235 @@
+"""Terms that stand without quotation marks, made quotations of: "the word deadline", "keywords: waste, meal and oil".
+
+- Behind a plural with a colon everything up to the end of the sentence is a list; an item of more than `LONGEST_TERM`
+  words makes it none.
+- A single bare word counts behind "the word" or "the letter" alone; a name, written with a capital, also behind
+  "mention".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from adhere.constraints.instructions.tokens import Token
+
+LONGEST_TERM = 4
+MOST_TERMS = 60
+
+_NO_TERM = frozenset({
+    "be", "modal", "may", "appear", "neg", "and", "or", "but", "comma", "that", "prep", "rel", "number", "often",
+    "question", "past", "colon", "semicolon", "dash", "end", "topic", "quote", "include", "avoid", "use", "to", "vague",
+    "open", "close", "times", "hyphen", "condition", "limit", "exceed", "per", "part", "wordnoun", "gauge", "unit",
+    "no_need", "speech", "person", "subject",
+})  # fmt: skip
+
+
+def with_bare_terms(tokens: list[Token], text: str = "", offset: int = 0) -> list[Token]:
+    """`tokens` with bare terms as quotations; `text` is what they were made of, beginning at `offset`."""
+    tokens = _with_phrase(tokens, text, offset)
+    found: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        token = tokens[at]
+        listed = _after_noun(tokens, at) or _name(tokens, at)
+        if listed is None:
+            found.append(token)
+            at += 1
+            continue
+        kept, at = listed
+        found += kept
+    return found
+
+
+def _with_phrase(tokens: list[Token], text: str, offset: int) -> list[Token]:
+    """ "End with this exact phrase: So it goes." with the rest of the sentence as a quotation."""
+    edge = next((at for at, token in enumerate(tokens) if token.role in ("begin", "finish")), None)
+    if edge is None or any(token.role == "quote" for token in tokens[edge:]):
+        return tokens
+    for at in range(edge + 1, min(edge + 8, len(tokens) - 1)):
+        token = tokens[at]
+        exact = token.role == "wordnoun" and token.text.lower().split()[-1] in (
+            "phrase",
+            "question",
+            "sentence",
+            "words",
+            "line",
+        )
+        if token.role == "colon" or (exact and tokens[at + 1].role != "colon" and tokens[at + 1].capital):
+            first, last = tokens[at + 1], tokens[-1]
+            written = text[first.start - offset : last.end - offset]
+            if not written or len(written) > 200:
+                return tokens
+            return [*tokens[: at + 1], Token("quote", written, first.start, last.end, written)]
+        if token.role in ("other", "number", "comma"):
+            return tokens
+    return tokens
+
+
+def _after_noun(tokens: Sequence[Token], at: int) -> tuple[list[Token], int] | None:
+    token = tokens[at]
+    before = tokens[at - 1] if at else None
+    is_words = (
+        token.role == "unit"
+        and token.value == "length.words"
+        and before is not None
+        and before.role in ("definite", "neg")
+    )
+    if not (token.role in ("wordnoun", "letter") or is_words) or at + 1 >= len(tokens):
+        return None
+    colon = _colon_after(tokens, at + 1)
+    if colon and colon > at + 1 and colon + 1 < len(tokens):
+        listed = _list(tokens, colon + 1)
+        if listed:
+            return [*tokens[at : colon + 1], *listed[0]], listed[1]
+    follows = tokens[at + 1]
+    if follows.role == "colon" and at + 2 < len(tokens) and tokens[at + 2].role != "quote":
+        listed = _list(tokens, at + 2)
+        return ([token, follows, *listed[0]], listed[1]) if listed else None
+    singular = token.text.lower().split()[-1] in ("word", "term", "keyword", "name")
+    if follows.role in _NO_TERM and not (
+        singular and follows.role in ("unit", "wordnoun", "times", "sequence") and follows.text.islower()
+    ):
+        return None
+    if token.role == "letter":
+        if len(follows.text) != 1:
+            return None
+        return [token, _as_quote([follows])], at + 2
+    after = tokens[at + 2] if at + 2 < len(tokens) else None
+    plural = token.text.lower().endswith("s") or token.text.lower().split()[-1] in ("keywords", "words", "terms")
+    if (
+        (plural or token.text.lower() in ("the word", "word", "the name", "the keyword"))
+        and after
+        and after.role in ("comma", "and", "or")
+    ):
+        listed = _list(tokens, at + 1, bare=True)
+        if listed:
+            return [token, *listed[0]], listed[1]
+    if follows.role not in (
+        "unit",
+        "wordnoun",
+        "times",
+        "sequence",
+        "other",
+        "adjective",
+        "fill",
+        "compose",
+        "artifact",
+        "treat",
+        "article",
+        "select",
+        "keep",
+        "put",
+        "begin",
+        "finish",
+        "language",
+        "only",
+        "definite",
+        "case",
+        "mark",
+        "soft",
+        "concession",
+        "request",
+        "label",
+        "format",
+        "answer_verb",
+    ):
+        return None
+    if not follows.text[:1].isalnum():
+        return None
+    if follows.role in ("definite", "article", "only") and token.role != "letter":
+        return None
+    return [token, _as_quote([follows])], at + 2
+
+
+def _colon_after(tokens: Sequence[Token], at: int) -> int | None:
+    """Where the colon stands that ends "the following words must not be used:"."""
+    while at < len(tokens) and tokens[at].role in (
+        "modal",
+        "be",
+        "neg",
+        "use",
+        "include",
+        "avoid",
+        "appear",
+        "subject",
+        "prep",
+        "fill",
+        "only",
+        "may",
+    ):
+        at += 1
+    return at if at < len(tokens) and tokens[at].role == "colon" else None
+
+
+def _list(tokens: Sequence[Token], at: int, *, bare: bool = False) -> tuple[list[Token], int] | None:
+    """A list of bare items from `at` to the end of the sentence; with `bare`, of single words up to the first thing
+    that is none."""
+    items: list[Token] = []
+    current: list[Token] = []
+    while at < len(tokens) and len(items) < MOST_TERMS * 2:
+        token = tokens[at]
+        if token.role in ("comma", "and", "or"):
+            if current:
+                items.append(_as_quote(current))
+                current = []
+            items.append(token)
+        elif token.role in ("end", "semicolon", "dash", "open", "close"):
+            break
+        elif token.role == "quote":
+            if current:
+                return None
+            items.append(token)
+        elif bare and (current or token.role in _NO_TERM):
+            break
+        else:
+            current.append(token)
+            if len(current) > LONGEST_TERM:
+                return None
+        at += 1
+    if current:
+        items.append(_as_quote(current))
+    while items and items[-1].role != "quote":
+        items.pop()
+        at -= 1
+    return (items, at) if items else None
+
+
+def _name(tokens: Sequence[Token], at: int) -> tuple[list[Token], int] | None:
+    """ "mention our competitor Zentiva": the name, with a noun that says what it is."""
+    token = tokens[at]
+    if token.role not in ("include", "avoid") or not _mentions(token.text):
+        return None
+    start = at + 1
+    while (
+        start < len(tokens)
+        and start - at <= 3
+        and tokens[start].role in ("other", "definite", "person", "article")
+        and not tokens[start].capital
+    ):
+        start += 1
+    end = start
+    while end < len(tokens) and tokens[end].role == "other" and tokens[end].capital:
+        end += 1
+    if end == start:
+        return None
+    between = [Token("fill", t.text, t.start, t.end) for t in tokens[at + 1 : start]]
+    return [token, *between, _as_quote(tokens[start:end])], end
+
+
+def _mentions(text: str) -> bool:
+    return text.lower().split()[0] in (
+        "mention",
+        "mentioning",
+        "mentions",
+        "name",
+        "reference",
+        "refer",
+        "say",
+        "include",
+    )
+
+
+def _as_quote(tokens: Sequence[Token]) -> Token:
+    first, last = tokens[0], tokens[-1]
+    written = " ".join(token.text for token in tokens)
+    return Token("quote", written, first.start, last.end, written.strip("'\"‘’“”"))

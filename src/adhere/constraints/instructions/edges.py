@@ -1,0 +1,68 @@
+"""How the answer begins and ends: "start with 'Dear'", "the last line must be 'Stay curious!'"."""
+
+from __future__ import annotations
+
+from adhere.constraints.instructions.clause import Clause, Statement, scope_of
+from adhere.constraints.instructions.shapes import shape
+from adhere.constraints.instructions.tokens import Token
+
+_LINK = "(head | tail | include | wordnoun | colon | unit | part=part | appear | artifact)*"
+
+_FINISH = shape(f"(head | subject | part=part)* finish=finish {_LINK} q=quote (tail | part=part | appear)*")
+_BEGIN = shape(f"(head | subject | part=part)* begin=begin {_LINK} q=quote (tail | part=part | appear)*")
+_LAST = shape(
+    "(head | put | finish)* part=part (head | be | modal | colon | include | wordnoun | unit | prep)* q=quote (tail)*"
+)
+_PLACED = shape(
+    "(head | put | include | wordnoun | unit | colon)* q=quote (head | be | modal)* part=part"
+    "(prep | subject | definite | artifact)*"
+)
+
+_FIRST = ("first_line", "first_sentence", "first_word", "beginning")
+_LAST_PARTS = ("last_line", "last_sentence", "last_word", "ending")
+
+
+def edges(clause: Clause) -> list[Statement] | None:
+    """What the answer must begin or end with."""
+    if not clause.has("quote") or clause.has("select", "may", "no_need", "number", "or"):
+        return None
+    for pattern, kind in ((_FINISH, "end"), (_BEGIN, "start")):
+        match = pattern.match(clause.core)
+        if match is not None:
+            return _edge(kind, match, clause)
+    match = _LAST.match(clause.core)
+    if match is not None and clause.has("be", "colon", "include") and len(match["part"]) == 1:
+        return _named(match, clause, exact=clause.has("be", "colon"))
+    match = _PLACED.match(clause.core)
+    if match is not None and clause.has("put", "include", "compose"):
+        return _named(match, clause, exact=False)
+    return None
+
+
+def _edge(kind: str, match: dict[str, list[Token]], clause: Clause) -> list[Statement]:
+    phrase = str(match["q"][0].value).strip()
+    scope = scope_of(match["part"], clause)
+    if scope is not None:
+        part = scope[1]
+        if (part in _LAST_PARTS and kind == "end") or (part in _FIRST and kind == "start"):
+            scope = None
+        elif not part or part in ("beginning", "ending", "first_word", "last_word"):
+            return []
+    if clause.has("avoid") or clause.negations > 1:
+        return []
+    name = "structure.end_phrase" if kind == "end" else "structure.start_phrase"
+    return [Statement(name, {"phrase": phrase}, scope, denied=clause.negations == 1)]
+
+
+def _named(match: dict[str, list[Token]], clause: Clause, *, exact: bool) -> list[Statement] | None:
+    part = match["part"][0].value[1]
+    if clause.negated or clause.inherited:
+        return None
+    phrase = str(match["q"][0].value).strip()
+    if match["part"][0].value[0] != "in":
+        return None
+    if part in _LAST_PARTS and (exact or part == "ending"):
+        return [Statement("structure.end_phrase", {"phrase": phrase})]
+    if part in _FIRST and (exact or part == "beginning"):
+        return [Statement("structure.start_phrase", {"phrase": phrase})]
+    return None
