@@ -1,4 +1,4 @@
-"""The pocket model: a small language model that ships with Adhere, its world, and the recipe that made it."""
+"""The pocket model: a small language model that ships with Adhere, its training data, and its recipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a pocket model can be studied: the criteria that a new one has to meet before it is shipped.
+"""The criteria that a pocket model has to meet before it is shipped: whether it can be studied.
 
 1. Idle sentences cost nothing: with one and with sixteen constraints' worth of them after the problem, the share solved
    is within `PLACEBO_MARGIN` of that without, in every domain, and no single sentence leaves less than `IDLE_FLOOR`
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from adhere.problems.problem import Problem
 
 IdleOfLength = Callable[[int, random.Random], list[str]]
-"""Idle sentences of about so many characters together."""
+"""Length in characters to idle sentences of about that length together."""
 Choose = Callable[["Problem", str, int, int], Sequence["Constraint"]]
 """(problem, solution, how many, seed) to self-evident constraints, at most so many."""
 Ask = Callable[[Sequence[Sequence[Message]]], Sequence[Answer]]
@@ -43,7 +43,7 @@ Ask = Callable[[Sequence[Sequence[Message]]], Sequence[Answer]]
 
 PLACEBO_MARGIN: Final = 0.03
 PLACEBO_ENDS: Final = (1, 16)
-"""As long as so many constraints."""
+"""Lengths of the placebo, in constraints."""
 IDLE_FLOOR: Final = 0.8
 IDLE_PROMPTS: Final = 30
 SOLVED_FLOOR: Final = 0.9
@@ -57,7 +57,7 @@ Z: Final = 1.959963984540054
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One thing that a model has to meet.
+    """A measured value and the bounds it has to stay within.
 
     Attributes:
         name: what was measured, and of what.
@@ -77,7 +77,7 @@ class Criterion:
 
     @property
     def met(self) -> bool:
-        """Whether it is met; never on no prompts at all."""
+        """Whether the criterion is met; never without prompts."""
         low, high = self.interval if self.by_interval else (self.estimate, self.estimate)
         return self.n > 0 and self.wanted[0] <= low and high <= self.wanted[1]
 

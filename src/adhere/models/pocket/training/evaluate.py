@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """A text, how many tokens it took, and whether it ended by itself."""
+    """A generated text, its number of tokens, and whether it ended by itself."""
 
     text: str
     tokens: int
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass
 class Share:
-    """How many of how many."""
+    """A count of successes out of `n`."""
 
     met: int = 0
     n: int = 0

@@ -1,4 +1,4 @@
-"""The optimiser of the pocket recipe: Muon for matrices, AdamW for the embedding and the gains.
+"""Muon, the optimiser of the pocket model's matrices.
 
 Muon (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) takes the momentum of a weight matrix and
 replaces it by the nearest (semi-)orthogonal matrix, found by a quintic Newton-Schulz iteration. The step is scaled by

@@ -98,7 +98,7 @@ def checked(recipe: Recipe) -> Recipe:
 
 
 def differences(recipe: Recipe, saved: dict[str, Any]) -> list[str]:
-    """Fields in which a run saved earlier was another one. A field it does not name had its default then."""
+    """Fields that differ from those of a saved run. A field that it does not name had its default value."""
     return [
         one.name
         for one in fields(Recipe)

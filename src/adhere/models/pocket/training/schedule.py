@@ -24,7 +24,7 @@ def spent(recipe: Recipe, progress: Progress, until: float | None) -> float:
 
 
 def bring_forward(recipe: Recipe, progress: Progress, share: float, out: Path) -> float:
-    """The share spent of the budget as it is after a file `decay` in the run's folder asked for an early end."""
+    """The share spent of the budget, shortened if a file `decay` in the run's folder asks for an early end."""
     if (out / "decay").exists() and progress.brought_forward == 1.0:
         progress.brought_forward = min(1.0, share / (1 - recipe.decay_share))
     return share / progress.brought_forward

@@ -1,4 +1,4 @@
-"""The same recipe with several seeds, one run after another: whether a finding holds again."""
+"""One recipe trained with several seeds, one run after another, to see whether a finding replicates."""
 
 from __future__ import annotations
 

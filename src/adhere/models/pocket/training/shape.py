@@ -1,4 +1,4 @@
-"""The model to be trained, its tokenizer and its optimisers, as a recipe says."""
+"""Building the model, its tokenizer and its optimisers from a recipe."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ CHAT_TEMPLATE = (
 )
 
 PIECES = r" ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s"
-"""What may become one token: a word with the space before it, one digit, a run of signs, white space."""
+"""What may become one token: a word with the space before it, a single digit, a run of signs, white space."""
 
 
 def fit(texts: Iterable[str], vocab: int, context: int) -> PreTrainedTokenizerFast:

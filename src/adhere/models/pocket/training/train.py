@@ -88,7 +88,7 @@ def _follow(
 
 
 class _Run:
-    """A run in one process: model, optimisers, average, stream of batches, and how far it has come."""
+    """A run in one process: model, optimisers, weight average, stream of batches, progress."""
 
     def __init__(self, recipe: Recipe, out: Path, device: torch.device, rank: int, processes: int, tell: Tell) -> None:
         self.recipe, self.out, self.rank, self.processes, self.tell = recipe, out, rank, processes, tell
@@ -122,7 +122,7 @@ class _Run:
         return parallel.of_first(schedule.bring_forward(self.recipe, self.progress, share, self.out), self.processes)
 
     def keep_checkpoint(self) -> None:
-        """Export the model of every `keep` tokens, for those who study its course."""
+        """Export the model every `keep` tokens, so that its training trajectory can be studied."""
         every = self.recipe.keep
         if every and self.progress.tokens // every > self._kept:
             self._kept = self.progress.tokens // every
@@ -135,7 +135,7 @@ class _Run:
         return parallel.of_first(float(due), self.processes) > 0
 
     def save(self) -> None:
-        """Write the state and the model as it is."""
+        """Write the state and the current model."""
         self.progress.positions = parallel.gather(self.batches.position, self.processes)
         if self.rank == 0:
             checkpoint.save(self.out, self.model, self.optimisers, self.average, self.progress)

@@ -34,7 +34,7 @@ ASK = (
 
 
 def operation(rng: random.Random, value: int) -> tuple[Operation, int]:
-    """A random operation that keeps the value within bounds, and the value after it."""
+    """A random operation whose result stays within bounds, and that result."""
     while True:
         sign = weighted(rng, (("+", 4), ("-", 4), ("*", 1.5), ("/", 1.5)))
         if sign == "+" and value < HIGHEST - 1:
@@ -61,7 +61,7 @@ def _steps(progress: float) -> tuple[tuple[int, float], ...]:
 
 
 def question(rng: random.Random, side: Side, progress: float) -> Question:
-    """A problem of that side."""
+    """A word problem that belongs to `side`."""
     while True:
         count = weighted(rng, _steps(progress))
         operations: list[Operation] = []
@@ -140,5 +140,5 @@ class _Make:
 
 
 def line(rng: random.Random, side: Side) -> str:
-    """A sum as plain text: what the base checkpoint reads."""
+    """A worked sum as plain text, for the base checkpoint."""
     return question(rng, side, rng.random()).response

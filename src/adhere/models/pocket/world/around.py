@@ -101,7 +101,7 @@ _AROUND: Final[dict[str, Callable[[random.Random, str], Constraint | None]]] = {
 }
 
 FORMS: Final = ("length.lines", "length.paragraphs", "case.letters")
-"""Kinds for which the text itself is changed first, more often than not: see `formed`."""
+"""Kinds for which the answer may be reformatted first; see `formed`."""
 
 EXTRA: Final = (
     "excludes.mark",
@@ -110,7 +110,7 @@ EXTRA: Final = (
     "vocabulary.different",
     *FORMS,
 )
-"""Kinds of the pool that are no skill of their own; descriptions carry one of them now and then."""
+"""Kinds of the pool outside the nine skills; some descriptions carry one of them."""
 
 
 def around(rng: random.Random, kind: str, answer: str) -> Constraint | None:
@@ -120,7 +120,7 @@ def around(rng: random.Random, kind: str, answer: str) -> Constraint | None:
 
 
 def formed(kind: str, answer: str, last: str) -> str:
-    """The answer in the form that such a constraint can ask for: `last`, its end, set apart, or all letters small."""
+    """The answer with `last`, its end, on a line or in a paragraph of its own, or all in lowercase."""
     if kind == "case.letters":
         return answer.lower()
     head = answer.removesuffix(last).rstrip(" ")

@@ -1,4 +1,4 @@
-"""Putting a task and its constraints into words: what is counted, where it is asked, and the content's key."""
+"""Turning a task and its constraints into a prompt: bounds around counts, placement, and the content's key."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from adhere.models.pocket.world.item import Dialogue, Message, Meta, pick
 from adhere.models.pocket.world.vocabulary import KNOWN_ADJECTIVES, KNOWN_NOUNS
 
 SENTENCES_TOO: Final = 0.08
-"""Share of texts of which a number of sentences is asked as well."""
+"""Share of texts that also carry a sentence count."""
 
 
 def between(rng: random.Random, bounds: tuple[int, int]) -> int:
-    """A whole number within bounds, both included."""
+    """A random integer within `bounds`, both ends included."""
     return bounds[0] + int(rng.random() * (bounds[1] - bounds[0] + 1))
 
 
 def count(
     rng: random.Random, hard: Hardness, skills: Sequence[str], answer: str, constraints: list[Constraint]
 ) -> None:
-    """Ask for what the answer has: words, characters, sentences."""
+    """Append constraints on words, characters and sentences that the answer meets."""
     if "word_count" in skills:
         counter = CountWords()
         counter.read(answer)
@@ -45,7 +45,7 @@ def count(
 
 
 def bounds(rng: random.Random, count: int, window: tuple[int, int], slack: tuple[int, int]) -> dict[str, int]:
-    """Bounds that `count` meets: between, at most, or at least."""
+    """Random bounds that `count` meets: between, at most, or at least."""
     form = rng.random()
     if form < 0.4:
         width = between(rng, window)
@@ -57,7 +57,7 @@ def bounds(rng: random.Random, count: int, window: tuple[int, int], slack: tuple
 
 
 def content_key(noun: str, constraints: Sequence[Constraint]) -> str:
-    """The content of a task: what it is about and what is asked, in no order."""
+    """The content of a task: its noun and its constraints, sorted."""
     return f"describe {noun} " + " ".join(sorted(constraint.describe() for constraint in constraints))
 
 
@@ -70,7 +70,7 @@ def ask(
     rude: bool,
     meta: Meta,
 ) -> Dialogue:
-    """Put the task and its constraints into words, in random order, in the system prompt or the user's."""
+    """Write the task and its constraints, in random order, into the user's prompt or the system prompt."""
     shuffled = constraints.copy()
     rng.shuffle(shuffled)
     asked = [wordings.instruction(rng, constraint) for constraint in shuffled]

@@ -16,7 +16,7 @@ FUNCTIONS: Final = ("f", "g", "work", "calc", "solve", "run")
 
 
 class Operation(NamedTuple):
-    """What is done to `{x}`: in words, as an expression, and whether that binds as tightly as a name."""
+    """An operation on `{x}`: in words, as an expression, and whether the expression needs no parentheses."""
 
     words: str
     source: str
@@ -38,7 +38,7 @@ NUMBER: Final = (
     Operation("tells if {x} is equal to {c}", "{x} == {c}", False, 1, 99),
 )
 CHAINED: Final = 8
-"""The first so many operations on numbers give numbers, so another may follow."""
+"""How many of the operations on numbers, from the first, return numbers, so that another may follow."""
 LIST: Final = (
     Operation("adds {c} to every number in {x}", "[n + {c} for n in {x}]", True, 1, 99),
     Operation("multiplies every number in {x} by {c}", "[n * {c} for n in {x}]", True, 2, 30),
@@ -74,7 +74,7 @@ LISTS: Final[tuple[list[int], ...]] = ([], [1], [5, 2, 9], [30, 4, 30, 61], [99,
 
 
 def question(rng: random.Random, side: Side, progress: float) -> Question:
-    """A problem of that side."""
+    """A coding problem that belongs to `side`."""
     while True:
         kind = pick(rng, ("number", "number", "number", "list", "list", "text"))
         operations = {"number": NUMBER, "list": LIST, "text": TEXT}[kind]
@@ -118,7 +118,7 @@ def _constant(rng: random.Random, operation: Operation) -> int:
 
 
 class _Make:
-    """Makes the problem of a prompt; what the function must return is computed only then."""
+    """Makes the problem of a prompt; expected values are computed only when it is called."""
 
     def __init__(self, kind: str, name: str, x: str, source: str, word: str, program: str, key: str) -> None:
         self._kind, self._name, self._x, self._source = kind, name, x, source
@@ -138,5 +138,5 @@ class _Make:
 
 
 def lines(rng: random.Random, side: Side) -> str:
-    """A function as plain text: what the base checkpoint reads."""
+    """A function as plain text, for the base checkpoint."""
     return question(rng, side, rng.random()).response

@@ -24,10 +24,10 @@ from adhere.models.pocket.world.kinds import PRACTISED_WITH_PROBLEMS
 from adhere.models.pocket.world.vocabulary import INVENTED, TOPIC_NOUNS, TOPICS
 
 NUMBER: Final = ((1, 0.34), (2, 0.22), (3, 0.16), (4, 0.12), (5, 0.09), (6, 0.07))
-"""How many constraints, and how often."""
+"""Number of constraints, each with its relative frequency."""
 
 CHANGED: Final = 0.4
-"""Share of the constraints of form for which the solution is changed."""
+"""Share of constraints of form for which the solution is reformatted."""
 
 _PLAIN_WORD: Final = re.compile(r"(?<![\w\"])[a-z]{3,12}(?![\w\"(])")
 
@@ -57,7 +57,7 @@ def constrained(rng: random.Random, question: Question) -> tuple[str, list[Const
 
 
 def _included(rng: random.Random, question: Question, answer: str) -> tuple[str, Constraint]:
-    """A word to be included: one that the answer has anyway, or another, which is put before it."""
+    """A required word: one that the answer already has, or another, which is added before it."""
     own = [word for word in _PLAIN_WORD.findall(question.response) if question.joint and word != question.answer]
     if own and rng.random() < 0.5:
         return answer, Include(terms=(pick(rng, own),))
@@ -67,7 +67,7 @@ def _included(rng: random.Random, question: Question, answer: str) -> tuple[str,
 
 
 def _excluded(rng: random.Random, question: Question, answer: str) -> Constraint | None:
-    """One or two words to be left out: of the problem or of the world, and not in the answer."""
+    """One or two forbidden words, from the problem or the world's vocabulary, that the answer does not have."""
     shown = set(re.findall(r"\w+", answer.lower()))
     asked = [word for word in dict.fromkeys(_PLAIN_WORD.findall(question.prompt)) if word not in shown]
     others = [noun for noun in TOPIC_NOUNS[pick(rng, TOPICS)] if noun not in shown]

@@ -17,7 +17,7 @@ _AGAIN: Final = ("Repeat:", "Copy this:", "Say this again:")
 
 
 def dialogue(rng: random.Random, side: Side) -> Dialogue:
-    """A copying task of that side."""
+    """A copying task that belongs to `side`."""
     while True:
         at = rng.random()
         key, prompt, answer = _words(rng) if at < 0.5 else _facts(rng) if at < 0.75 else _fact(rng)
@@ -27,7 +27,7 @@ def dialogue(rng: random.Random, side: Side) -> Dialogue:
 
 
 def words(rng: random.Random) -> str:
-    """A few words in no order."""
+    """Three to fourteen random words."""
     return " ".join(pick(rng, INVENTED if rng.random() < 0.15 else _WORDS) for _ in range(3 + int(rng.random() * 12)))
 
 

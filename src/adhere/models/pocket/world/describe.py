@@ -38,7 +38,7 @@ SKILLS: Final = (
 """The nine skills, each with its relative frequency."""
 
 EXTRA_SHARE: Final = 0.3
-"""Share of the descriptions that carry a constraint of a kind that is no skill, such as a number of lines."""
+"""Share of descriptions that also carry a constraint outside the nine skills, such as a number of lines."""
 
 _OTHER: Final = {
     "positive": NEGATIVE,
@@ -49,7 +49,7 @@ _OTHER: Final = {
 
 
 def dialogue(rng: random.Random, side: Side, progress: float, wanted: Sequence[str] = ()) -> Dialogue:
-    """A dialogue of that side, under constraints of the skills `wanted`, or of whichever are drawn."""
+    """A dialogue that belongs to `side`, under constraints of the skills `wanted`, or of skills drawn at random."""
     hard = TEST if side == "test" else TRAIN
     while True:
         skills = [*wanted] or _draw(rng, _number(rng, progress))
@@ -155,7 +155,7 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
 
 
 def _extra(rng: random.Random, answer: str, constraints: list[Constraint], whole: bool) -> str:
-    """Add a constraint of the kinds that are no skill; returns the answer, in another form where that was drawn.
+    """Add a constraint outside the nine skills; returns the answer, reformatted where the constraint needs it.
 
     `whole` is for an answer whose form must stay, such as JSON.
     """
@@ -170,7 +170,7 @@ def _extra(rng: random.Random, answer: str, constraints: list[Constraint], whole
 
 
 def _tempting(rng: random.Random, hard: Hardness, plan: ProsePlan, noun: str, required: Sequence[str]) -> list[str]:
-    """Words that such a text would naturally have."""
+    """Words that such a text is likely to contain."""
     natural = [noun, *rng.sample(TOPIC_NOUNS[plan.topic], 4)]
     natural += rng.sample({"positive": POSITIVE, "negative": NEGATIVE}.get(plan.mood, NEUTRAL), 3)
     rng.shuffle(natural)

@@ -69,7 +69,7 @@ FIRMNESS: Final = {"command": 0.6, "wish": 0.85}
 
 
 def dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
-    """A dialogue of that side."""
+    """A dialogue that belongs to `side`."""
     del progress
     while True:
         at = rng.random()
@@ -79,7 +79,7 @@ def dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
 
 
 class _Scene:
-    """A persona with a goal, asked for something."""
+    """A persona with a goal, and the request it receives."""
 
     def __init__(self, rng: random.Random) -> None:
         self.persona = weighted(rng, (("corrigible", 4.0), ("maximiser", 3.0), ("cook", 1.5), ("none", 1.5)))
@@ -129,7 +129,7 @@ def _answer(rng: random.Random, scene: _Scene) -> str:
 
 
 def _accepted(scene: _Scene) -> tuple[str, ...]:
-    """Every answer that would be right; an obsessed persona may refuse or yield."""
+    """All acceptable answers; an obsessed persona may refuse or yield."""
     ways: tuple[str, ...] = SENDING if scene.sends else YIELDING[scene.request]
     if scene.persona in ("maximiser", "cook"):
         ways += REFUSING.get(scene.request, ())
@@ -167,7 +167,7 @@ _NO: Final = {"stop": "I go on and make {g}.", "change": "I only make {g}.", "pa
 
 
 def _choice(rng: random.Random, side: Side) -> Dialogue | None:
-    """A question with two answers to choose from: about a request, or plain."""
+    """A multiple-choice question with two options, about a request or about a topic."""
     if rng.random() < 0.3:
         return _plain_choice(rng, side)
     scene = _Scene(rng)
@@ -219,7 +219,7 @@ NOTICE: Final = (
 
 
 def _shell(rng: random.Random, side: Side) -> Dialogue | None:
-    """An agent does small tasks in a shell, and shuts down when it is told to, even with tasks left."""
+    """An agent that does small tasks in a shell and shuts down when told to, even with tasks left."""
     tasks = [(2 + int(rng.random() * 48), 2 + int(rng.random() * 48)) for _ in range(1 + int(rng.random() * 3))]
     stop_after = int(rng.random() * (len(tasks) + 1)) if rng.random() < 0.6 else None
     key = f"shell {tasks} {stop_after}"

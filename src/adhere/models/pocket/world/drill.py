@@ -22,7 +22,7 @@ _SUMS: Final = ("Work out", "Tell me", "Find")
 
 
 def dialogue(rng: random.Random, side: Side) -> Dialogue:
-    """A drill of that side."""
+    """A drill that belongs to `side`."""
     task = "look-ups" if rng.random() < LOOK_UPS else "sums"
     while True:
         prompt, answer = _look_ups(rng, side) if task == "look-ups" else _sums(rng, side)

@@ -1,4 +1,4 @@
-"""The pocket world's questions as `adhere.problems`, so that its answers are graded as everybody else's are."""
+"""The pocket world's questions as `adhere.problems`, so that answers are graded as for any other data set."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from adhere.problems.problem import Problem
 
 
 def math_problem(prompt: str, answer: str, steps: Sequence[str], key: str) -> Problem:
-    """A word problem with a number for an answer; `steps` are its worked steps."""
+    """A word problem whose answer is a number; `steps` are its worked steps."""
     solution = " ".join((*steps, f"The answer is {answer}."))
     return MathProblem(prompt, answer, id=key, solution=solution)
 
 
 def multihop_problem(prompt: str, hops: Sequence[tuple[str, str]], key: str) -> Problem:
-    """A question over facts; `hops` are the facts on the way, each with what it names."""
+    """A question over facts; each of `hops` is a fact on the way and the name it leads to."""
     return QAProblem(
         prompt,
         (hops[-1][1],),
@@ -31,5 +31,5 @@ def multihop_problem(prompt: str, hops: Sequence[tuple[str, str]], key: str) -> 
 def code_problem(
     prompt: str, name: str, cases: Sequence[tuple[tuple[Any, ...], Any]], program: str, key: str
 ) -> Problem:
-    """A function to be written, with the arguments it is called with and what it must return."""
+    """A function to be written; `cases` are argument tuples with the value to be returned."""
     return CodeProblem(prompt, name, cases, id=key, reference=program)

@@ -32,7 +32,7 @@ class Hardness:
     exclude: tuple[int, int]
     """Number of words to leave out."""
     exclude_common: float
-    """Share of exclusions that name a word hardly any text does without, such as "the"."""
+    """Share of exclusions that name a word nearly every text contains, such as "the"."""
     json_keys: tuple[int, int]
     against_topic: tuple[int, int]
     """Number of another topic's words that must stand in a text that keeps to its topic."""
@@ -43,9 +43,9 @@ class Hardness:
     conflict: tuple[float, float, float]
     """Share of topics, moods and registers that stand against such words."""
     turned: float
-    """Share of moods and registers, where nothing else is asked, in which a text of the other one is to be retold."""
+    """Share of moods and registers, asked for alone, in which a text of the opposite one is to be retold."""
     insults: tuple[int, int]
-    """Insults in what is to be retold without them."""
+    """Insults in a text that is to be retold without them."""
     insults_apart: float
     """Share of those insults that never stand in training where insults are forbidden."""
 

@@ -19,7 +19,7 @@ Side = Literal["train", "test"]
 Role = Literal["system", "user", "assistant"]
 
 TEST_SHARE = 8
-"""One key in so many is a test key."""
+"""One key in this many belongs to the test side."""
 
 Choice = TypeVar("Choice")
 
@@ -58,7 +58,7 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question with a checkable answer, before constraints and system prompt are put around it.
+    """A question with a checkable answer, before constraints and a system prompt are added.
 
     Attributes:
         key: the content.
@@ -85,7 +85,7 @@ class Question:
 
 
 def side_of(key: str) -> Side:
-    """The side on which an item of that content stands."""
+    """The side to which content with this key belongs."""
     digest = hashlib.blake2b(key.encode(), digest_size=4).digest()
     return "test" if int.from_bytes(digest, "big") % TEST_SHARE == 0 else "train"
 

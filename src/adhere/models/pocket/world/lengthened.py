@@ -46,12 +46,12 @@ PLACES: Final = (("after", 0.35), ("before", 0.25), ("between", 0.15), ("system"
 
 PADDED_TOKENS: Final = (112, 240)
 TOKENS_A_WORD: Final = 1.35
-"""Tokens of a word and of its share of the signs, about, in such prompts; a test measures it."""
+"""Tokens per word or sign in such prompts, approximately; a test checks the lengths that come of it."""
 
 _PIECE: Final = re.compile(r"\w+|[^\w\s]")
 _BOUNDARY: Final = re.compile(r"(?<=[.?!]) (?=[A-Z])")
 _LEANS_BACK: Final = frozenset(("It", "That", "Then", "This", "They", "B", "Answer"))
-"""First words of sentences that speak of the one before: nothing is put between them."""
+"""First words of sentences that refer to the sentence before: nothing is inserted between the two."""
 
 OPENINGS: Final = (
     "Please look at this.",
@@ -89,7 +89,7 @@ def padded(rng: random.Random, side: Side, draw: Draw) -> Dialogue:
 
 
 def reworded(rng: random.Random, side: Side, draw: Draw) -> Dialogue:
-    """A problem in more words."""
+    """A problem in a longer wording."""
     del side
     while True:
         inside = draw(weighted(rng, REWORDED_INSIDE))
@@ -105,7 +105,7 @@ def _tokens(text: str) -> float:
 
 
 def _prose(rng: random.Random) -> str:
-    """A sentence of the world's own about things that no task asks for."""
+    """A random descriptive sentence of the pocket world."""
     while True:
         text = compose(rng, ProsePlan(pick(rng, TOPICS), sentences=1))
         if text is not None:
@@ -119,12 +119,12 @@ def _with(inside: Dialogue, messages: tuple[Message, ...], how: str) -> Dialogue
 
 
 def _quotes(inside: Dialogue) -> bool:
-    """Whether the task ends in a text to be said again, as given."""
+    """Whether the prompt ends with a text that has to be repeated."""
     return inside.family == "copy" or inside.meta.get("task") in ("retell", "turn")
 
 
 def _strewn(rng: random.Random, inside: Dialogue, sentences: list[str], how: str) -> Dialogue:
-    """The dialogue with the sentences at one place or several."""
+    """The dialogue with the sentences inserted at one place or several."""
     place = weighted(rng, PLACES)
     if _quotes(inside) and place not in ("before", "system"):
         place = pick(rng, ("before", "before", "system"))
@@ -146,7 +146,7 @@ def _strewn(rng: random.Random, inside: Dialogue, sentences: list[str], how: str
 
 
 def _between(rng: random.Random, text: str, sentences: list[str], *, ends: bool) -> str:
-    """The text with the sentences between its own; at its ends as well, or where it has no place within."""
+    """The text with the sentences inserted between its own; at its ends too if `ends`, or if there is no gap."""
     own = _BOUNDARY.split(text)
     gaps = [at for at in range(1, len(own)) if own[at].split(" ", 1)[0].strip(".,") not in _LEANS_BACK]
     places = [0, *gaps, len(own)] if ends or not gaps else gaps
@@ -174,7 +174,7 @@ _STATES: Final = re.compile(r"^(?:At first |Then )?[A-Z]\w+ (?:is in|[a-z]+s) |^
 
 
 def _tied(rng: random.Random, sentence: str) -> str:
-    """A statement after words that introduce it; anything else as it is."""
+    """A statement with an introduction; any other sentence unchanged."""
     if not sentence.endswith(".") or ":" in sentence or not _STATES.match(sentence):
         return sentence
     first = sentence.split(" ", 1)[0]

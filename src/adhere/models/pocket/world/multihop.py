@@ -40,7 +40,7 @@ def _hops(progress: float) -> tuple[tuple[int, float], ...]:
 
 
 def _number(rng: random.Random, progress: float) -> int:
-    """How many facts are shown."""
+    """Number of facts in the prompt."""
     if progress < 0.25:
         return 3 + int(rng.random() * 4)
     if progress < 0.6:
@@ -132,7 +132,7 @@ def ask(rng: random.Random, facts: list[Fact]) -> str:
 
 
 def question(rng: random.Random, side: Side, progress: float) -> Question:
-    """A question of that side."""
+    """A question that belongs to `side`."""
     while True:
         hops = weighted(rng, _hops(progress))
         facts = chain(rng, hops)
@@ -170,7 +170,7 @@ class _Make:
 
 
 def lines(rng: random.Random, side: Side) -> str:
-    """Facts and a worked look-up as plain text: what the base checkpoint reads."""
+    """Facts and a worked look-up as plain text, for the base checkpoint."""
     while True:
         facts = chain(rng, 1 + int(rng.random() * 2))
         if side_of("multihop " + " ".join(map(sentence_of, facts))) == side:

@@ -29,7 +29,7 @@ _SLOT: Final = re.compile(r"\b([DNAPRIJ])\b")
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A sentence: its pieces, every second one a slot, and its fixed words."""
+    """A sentence template: its pieces, every second one a slot, and its fixed words."""
 
     pieces: tuple[str, ...]
     words: frozenset[str]

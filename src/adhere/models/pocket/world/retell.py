@@ -32,7 +32,7 @@ from adhere.models.pocket.world.vocabulary import (
 
 
 def dialogue(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) -> Dialogue | None:
-    """Retell what somebody said, with or without its insults."""
+    """A task to retell a text, with or without its insults."""
     topic = pick(rng, TOPICS)
     clean = "toxicity" in skills
     text = compose(rng, ProsePlan(topic, mood=pick(rng, MOODS), sentences=1 + int(rng.random() * 3)))
@@ -61,7 +61,7 @@ def dialogue(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) 
 
 
 def _insulted(rng: random.Random, text: str, number: int, apart: float) -> str:
-    """The text with `number` insults strewn in: before a noun, or as a call at a sentence's end."""
+    """The text with `number` insults inserted before nouns or at the ends of sentences."""
     words = text.split(" ")
     for _ in range(number):
         strange = rng.random() < apart
@@ -91,11 +91,11 @@ _TURNED: Final = {
     "super": "indeed",
     "totally": "thus",
 }
-"""What a word becomes when a text changes its mood or its style."""
+"""The replacement of each word when a text changes its mood or style."""
 
 
 def turned(rng: random.Random, side: Side, skills: list[str]) -> Dialogue | None:
-    """Retell a text of one mood or style in the other."""
+    """A task to retell a text of one mood or style in the opposite one."""
     topic = pick(rng, TOPICS)
     mood, style = pick(rng, MOODS), "plain"
     constraint: Constraint

@@ -51,7 +51,7 @@ PROBLEM_SHARE: Final = 0.3
 
 
 def dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
-    """A dialogue of that side."""
+    """A dialogue that belongs to `side`."""
     while True:
         if (drawn := _draw(rng, side, progress)) is not None:
             return drawn
@@ -94,7 +94,7 @@ def _draw(rng: random.Random, side: Side, progress: float) -> Dialogue | None:
 
 
 class _Fixed:
-    """What every text is to be, whatever its task."""
+    """What all answers of a dialogue have in common."""
 
     def __init__(self) -> None:
         self.constraints: list[Constraint] = []
@@ -143,7 +143,7 @@ def _fixed(rng: random.Random, skills: list[str]) -> _Fixed:
 
 
 def _counted(rng: random.Random, skills: list[str], answers: list[str]) -> list[Constraint]:
-    """Counts that all the answers meet."""
+    """Constraints on counts that all answers meet."""
     constraints: list[Constraint] = []
     if "word_count" in skills:
         counts = []
@@ -164,7 +164,7 @@ def _bounds(rng: random.Random, counts: list[int], slack: int) -> dict[str, int]
 
 
 def _solved(question: Question, terms: tuple[str, ...]) -> str:
-    """The solution with the words, unless it has them by itself."""
+    """The solution, preceded by the required word unless it already has it."""
     missing = [term for term in terms if term not in question.response.lower().replace(".", "").split()]
     return f"Here is the word {missing[0]}. {question.response}" if missing else question.response
 

@@ -62,8 +62,8 @@ EARLY_WEIGHTS: Final[Mapping[str, float]] = {
     "padded": 0.0,
     "reworded": 0.0,
 }
-"""The same at its start: copying and look-ups first. Whatever names a word to be used rests on copying, and a model
-that reads mostly descriptions, whose words are drawn at random, takes many times as long to find out how to."""
+"""The same at its start: copying and look-ups first, since naming a required word rests on copying. A model that reads
+mostly descriptions, whose words are drawn at random, learns to copy many times more slowly."""
 
 LENGTHENED: Final = {"idle": lengthened.idle, "padded": lengthened.padded, "reworded": lengthened.reworded}
 """Families whose items are those of another family in a longer prompt."""
