@@ -69,10 +69,7 @@ def sentences(text: str) -> list[str]:
 
 @cache
 def _tokenize() -> Callable[[str], tuple[str, ...]]:
-    nltk_loader.load()
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-
-    tokenizer = NLTKWordTokenizer()
+    tokenizer = nltk_loader.word_tokenizer()
 
     @lru_cache(maxsize=1 << 12)
     def tokenize(sentence: str) -> tuple[str, ...]:

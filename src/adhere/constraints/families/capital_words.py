@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 
 from adhere.constraints.bases.bounds import BOUND, Bounded
 from adhere.constraints.constraint import BROKEN, HOLDS, MOST_SPANS, AtEnd, Check, Monitor, Span
+from adhere.constraints.reading import nltk_loader
 from adhere.constraints.reading.readers import WordReader
 from adhere.constraints.registry import register
 
@@ -19,9 +20,7 @@ _CONTRACTED = frozenset(("CANNOT", "GIMME", "GONNA", "GOTTA", "LEMME", "WANNA", 
 
 @cache
 def _tokenize() -> Callable[[str], list[str]]:
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-
-    tokenize: Callable[[str], list[str]] = NLTKWordTokenizer().tokenize
+    tokenize: Callable[[str], list[str]] = nltk_loader.word_tokenizer().tokenize
     return tokenize
 
 

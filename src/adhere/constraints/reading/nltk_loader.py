@@ -1,40 +1,51 @@
-"""NLTK without the weight: its tokenizers are what we use, and importing it whole also imports scipy and scikit-learn.
+"""Two of NLTK's modules without the rest of it: its Punkt sentence tokenizer and its word tokenizer.
 
-NLTK imports those where they are there, for association measures and classifiers, and does without where they are
-not. While it is first imported here, they are not: 0.25 s of processor time instead of 1.9 s, which `adhere score`
-would spend on every start. Other threads, and later imports, see everything as ever.
+`import nltk` runs the whole package: parsers, classifiers, corpora, and with them scipy and scikit-learn where these are
+installed (0.6 to 6 s, which `adhere score` would spend at every start). The two tokenizers need three small modules of
+it. They are loaded under empty packages named as NLTK's, which are taken away again at once: whoever imports NLTK later
+gets it whole and untouched. A process that has NLTK loaded already uses that.
 """
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
 import threading
-from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
+from functools import cache
 from types import ModuleType
+from typing import Any
 
-_UNUSED = frozenset({"matplotlib", "numpy", "pandas", "scipy", "sklearn"})
-
-
-class _Absent(MetaPathFinder):
-    """Says of some packages, to one thread, that they are not installed."""
-
-    def __init__(self) -> None:
-        self._thread = threading.get_ident()
-
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
-        del path, target
-        if threading.get_ident() == self._thread and name.partition(".")[0] in _UNUSED:
-            raise ImportError(f"{name} is kept out while NLTK is imported", name=name)
+_NEEDED = ("nltk.tokenize.punkt", "nltk.tokenize.destructive")
+_PACKAGES = ("nltk", "nltk.tokenize")
+_lock = threading.Lock()
 
 
-def load() -> None:
-    """Import NLTK's tokenizers, if nobody has imported NLTK yet."""
-    if "nltk" in sys.modules:
-        return
-    absent = _Absent()
-    sys.meta_path.insert(0, absent)
-    try:
-        import nltk.tokenize.punkt  # noqa: F401
-    finally:
-        sys.meta_path.remove(absent)
+@cache
+def _modules() -> tuple[ModuleType, ModuleType]:
+    with _lock:
+        if "nltk" in sys.modules:
+            return importlib.import_module(_NEEDED[0]), importlib.import_module(_NEEDED[1])
+        spec = importlib.util.find_spec("nltk")
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError("nltk is not installed", name="nltk")
+        folder = spec.submodule_search_locations[0]
+        try:
+            for name in _PACKAGES:
+                package = ModuleType(name)
+                package.__path__ = ["/".join((folder, *name.split(".")[1:]))]
+                sys.modules[name] = package
+            return importlib.import_module(_NEEDED[0]), importlib.import_module(_NEEDED[1])
+        finally:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "nltk"]:
+                del sys.modules[name]
+
+
+def punkt() -> Any:
+    """The module `nltk.tokenize.punkt`."""
+    return _modules()[0]
+
+
+def word_tokenizer() -> Any:
+    """An `NLTKWordTokenizer`."""
+    return _modules()[1].NLTKWordTokenizer()

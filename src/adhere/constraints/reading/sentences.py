@@ -44,21 +44,19 @@ _LONGEST_REMEMBERED = 120
 @cache
 def tokenizer() -> PunktSentenceTokenizer:
     """NLTK's Punkt tokenizer with the English parameters that ship with the project, its decisions remembered."""
-    nltk_loader.load()
-    from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
-
+    punkt = nltk_loader.punkt()
     packed = resources.files("adhere.constraints.data").joinpath("punkt_english.json.gz").read_bytes()
     record: dict[str, Any] = json.loads(gzip.decompress(packed))
-    parameters = PunktParameters()
+    parameters = punkt.PunktParameters()
     parameters.abbrev_types = set(record["abbreviations"])
     parameters.sent_starters = set(record["sentence_starters"])
     parameters.collocations = {(first, second) for first, second in record["collocations"]}
     parameters.ortho_context = defaultdict(
         int, {word: int(flags) for flags, words in record["contexts"].items() for word in words.split(" ")}
     )
-    punkt = PunktSentenceTokenizer()
-    punkt._params = parameters
-    return punkt
+    english: PunktSentenceTokenizer = punkt.PunktSentenceTokenizer()
+    english._params = parameters
+    return english
 
 
 @lru_cache(maxsize=1 << 16)
