@@ -1,9 +1,9 @@
 """Two of NLTK's modules without the rest of it: its Punkt sentence tokenizer and its word tokenizer.
 
-`import nltk` runs the whole package: parsers, classifiers, corpora, and with them scipy and scikit-learn where these are
-installed (0.6 to 6 s, which `adhere score` would spend at every start). The two tokenizers need three small modules of
-it. They are loaded under empty packages named as NLTK's, which are taken away again at once: whoever imports NLTK later
-gets it whole and untouched. A process that has NLTK loaded already uses that.
+`import nltk` runs the whole package: parsers, classifiers, corpora, and with them scipy and scikit-learn where these
+are installed (0.6 to 6 s, which `adhere score` would spend at every start). The two tokenizers need three small modules
+of it. They are loaded under empty packages named as NLTK's, which are taken away again at once: whoever imports NLTK
+later gets it whole and untouched. A process that has NLTK loaded already uses that.
 """
 
 from __future__ import annotations
