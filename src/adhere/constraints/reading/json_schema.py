@@ -250,7 +250,7 @@ class Evaluator:
 
 _ANNOTATIONS = frozenset(
     "title description default examples $comment $schema $id $defs definitions deprecated readOnly writeOnly type "
-    "format properties required items prefixItems additionalProperties patternProperties contentMediaType $anchor".split()
+    "format properties required items prefixItems additionalProperties patternProperties $anchor".split()
 )
 
 TYPES = {"{": "object", "[": "array", '"': "string", "t": "boolean", "f": "boolean", "n": "null"}
