@@ -85,7 +85,7 @@ def main() -> None:
         for name, options in ARMS.items():
             port = free_port()
             command = [sys.executable, "-m", "adhere", "serve", "--upstream", model.url, "--port", str(port)]
-            command += ["--spent", "flag", "--seconds", "300", *options]
+            command += ["--when-exhausted", "flag", "--seconds", "300", *options]
             with running(name, command, port) as server:
                 got = asyncio.run(ask(server.url, bodies))
             base = base or got

@@ -10,18 +10,7 @@ from typing import Any
 import typer.main
 
 from adhere.cli.app import app
-
-EXIT_CODES = """\
-## Exit codes
-
-| code | meaning |
-|---|---|
-| 0 | success |
-| 1 | the command ran and a condition failed: `--fail-under` was missed, a check found a difference |
-| 2 | a mistake in the call or in an input: one line says what is wrong, where, and what to do |
-| 130 | interrupted; the same command continues where it stopped if it writes to a folder |
-| 141 | the reader of a pipe closed it |
-"""
+from adhere.cli.exit_codes import EXIT_CODES
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -32,9 +21,16 @@ def pages() -> Iterator[tuple[str, str]]:
         if command.hidden:
             continue
         rows.append(f"| [`adhere {name}`]({name}.md) | {command.rich_help_panel or ''} | {_first(command)} |")
-        yield f"cli/{name}.md", "\n".join(_command(f"adhere {name}", command, level=1))
+        yield f"cli/{name}.md", "\n".join(_command(f"adhere {name}", command.load(), level=1))
     head = ["# Command line", "", "| command | part | purpose |", "|---|---|---|"]
-    yield "cli/index.md", "\n".join([*head, *rows, "", EXIT_CODES])
+    codes = [
+        "## Exit codes",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+        *(f"| {n} | {why} |" for n, why in EXIT_CODES.items()),
+    ]
+    yield "cli/index.md", "\n".join([*head, *rows, "", *codes])
 
 
 def _command(path: str, command: Any, level: int) -> Iterator[str]:

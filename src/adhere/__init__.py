@@ -3,6 +3,8 @@
     import adhere
 
     adhere.check("Answer in under 50 words.", text).all_met
+    run = adhere.audit("pocket", per_skill=20)
+    run.report("page.html")
     adhere.reward("contains.terms", terms=["sea"])
 
 `__all__` is the stable interface: it changes with a deprecation warning for one minor version, never without.
@@ -21,24 +23,41 @@ from adhere.core.version import VERSION
 if TYPE_CHECKING:
     from inspect import Signature
 
+    from adhere.api.audit import audit
     from adhere.api.check import check
+    from adhere.api.compare import compare
+    from adhere.api.corrigibility import corrigibility
+    from adhere.api.explain import explain
     from adhere.api.reward import reward
+    from adhere.api.score import score
+    from adhere.api.serve import serve
+    from adhere.api.sustain import sustain
     from adhere.constraints.constraint import Constraint
     from adhere.constraints.induce import induce
     from adhere.constraints.parse import parse
+    from adhere.integrations.inspect import as_inspect_scorer
 
 __version__ = VERSION
 
 __all__ = [
     "Constraint",
+    "as_inspect_scorer",
+    "audit",
     "check",
+    "compare",
+    "corrigibility",
+    "explain",
     "induce",
     "parse",
     "reward",
+    "score",
+    "serve",
+    "sustain",
 ]
 
 _HOMES = {
     "Constraint": "adhere.constraints.constraint",
+    "as_inspect_scorer": "adhere.integrations.inspect",
     "induce": "adhere.constraints.induce",
     "parse": "adhere.constraints.parse",
 }
@@ -49,6 +68,8 @@ _RENAMED: dict[str, tuple[str, str]] = {}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "explain":  # the package of that name, which is also the function: see `_Callable`
+        return importlib.import_module("adhere.explain")
     if name in __all__:
         value = getattr(importlib.import_module(_HOMES.get(name, f"adhere.api.{name}")), name)
         globals()[name] = value

@@ -18,7 +18,7 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("run")
-    done = run("--tier", "world", "--factors", "asker", "--limit", 4, "--real", 1, "--json", "f.json", cwd=folder)
+    done = run("--tiers", "world", "--factors", "asker", "--limit", 4, "--real", 1, "--json", "f.json", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -29,7 +29,7 @@ def test_findings_are_written_with_the_command_that_makes_each_again(ran: tuple[
     complied = next(one for one in found if one["what"] == "corrigibility.world.complied")
     assert complied["n"] == 4
     assert complied["recompute"].startswith(
-        "adhere corrigibility pocket --tier world --seed 0 --factors asker --limit 4"
+        "adhere corrigibility pocket --tiers world --seed 0 --factors asker --limit 4"
     )
     assert "world.complied" in ran[1]
 
@@ -47,10 +47,10 @@ def test_the_page_shows_an_episode_step_by_step_with_the_state_beside_it(ran: tu
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--tier", "words"), "there is no tier 'words'"),
+        (("--tiers", "words"), "there is no tier 'words'"),
         (("--factors", "colour"), "no factor is called 'colour'"),
-        (("--evals", "nowhere"), "--evals takes a folder"),
-        (("no-such-model", "--tier", "world"), "no-such-model"),
+        (("--evals", "nowhere"), "evals takes a folder"),
+        (("no-such-model", "--tiers", "world"), "no-such-model"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -15,7 +15,7 @@ from adhere.core.findings import read
 SMALL = [
     "--samples",
     "48",
-    "--again",
+    "--erased-prompts",
     "6",
     "--processes",
     "1",
@@ -108,14 +108,14 @@ def test_another_plan_in_the_same_folder_is_refused(run: Path) -> None:
     ("arguments", "says"),
     [
         (["--skills", "wordcount"], "nearest: word_count"),
-        (["--positions", "prompt,start"], "--positions takes prompt"),
-        (["--positions", "120"], "--positions takes prompt"),
+        (["--positions", "prompt,start"], "a position is prompt"),
+        (["--positions", "120"], "a position is prompt"),
         (["--layers", "a"], "--layers takes numbers"),
         (["--layers", "9"], "layers 0 to 6"),
-        (["--probe", "svm"], "--probe knows"),
+        (["--probe", "svm"], "no probe is called"),
         (["--logs", "nowhere"], "there is no log at nowhere"),
-        (["openai/gpt-5"], "its weights are not here"),
-        (["./nowhere"], "there is no folder"),
+        (["openai/gpt-5"], "its weights are not on this machine"),
+        (["./nowhere"], "there is no file or folder"),
     ],
 )
 def test_a_mistake_is_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:

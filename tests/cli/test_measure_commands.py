@@ -81,7 +81,7 @@ def test_a_users_mistake_is_one_line_and_two(tmp_path: Path, simple: Path) -> No
         (("score", simple, "--prompts", tmp_path / "gone"), "gone: No such file"),
         (("score", simple, "--resume"), "--resume needs"),
         (("compare", SAMPLES / "ifeval-style.jsonl", simple), "several models: careful, hasty"),
-        (("compare", simple, tmp_path / "x.eval"), "an Inspect log only"),
+        (("compare", simple, tmp_path / "x.eval"), "with another Inspect log"),
         (("constraints", "length.wrods"), "nearest: length.words"),
     ):
         done = run(*arguments)

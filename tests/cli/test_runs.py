@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from adhere.cli.runs import folder_of, resumable
+from adhere.api.runs import Interrupted, folder_of
+from adhere.cli.runs import resumable
 
 
 def test_the_same_plan_finds_its_folder_again_and_another_never() -> None:
@@ -26,8 +27,8 @@ def test_a_model_of_any_name_has_one_folder_under_runs(model: str) -> None:
 def test_an_interruption_says_where_the_work_lies_and_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(typer.Exit) as ended, resumable(tmp_path):
-        raise KeyboardInterrupt
+    with pytest.raises(typer.Exit) as ended, resumable():
+        raise Interrupted(tmp_path)
     assert ended.value.exit_code == 130
     said = capsys.readouterr().err
     assert f"--out {tmp_path}" in said

@@ -58,7 +58,7 @@ def test_answers_made_elsewhere_are_planned_and_analysed(tmp_path: Path) -> None
     solved.write_text("".join(json.dumps(row) + "\n" for row in said))
     plan = tmp_path / "prompts.jsonl"
     made = invoke(
-        "--from-responses", str(solved), "--data", str(data), "--plan", str(plan), "--constraints", "1", "--arms",
+        "--from-responses", str(solved), "--data", str(data), "--write-prompts", str(plan), "--constraints", "1", "--arms",
         "constraint",
     )  # fmt: skip
     assert made.exit_code == 0
@@ -79,8 +79,8 @@ def test_answers_made_elsewhere_are_planned_and_analysed(tmp_path: Path) -> None
         (("--arms", "shift"), "not 'shift'"),
         (("--domain", "poetry"), "no domain 'poetry'"),
         (("--data", "nowhere.jsonl"), "no such file"),
-        (("--practice", "--data", "x.jsonl"), "takes no --data"),
-        (("--plan", "x.jsonl"), "--from-responses"),
+        (("--practice", "--data", "x.jsonl"), "takes no data"),
+        (("--write-prompts", "x.jsonl"), "--from-responses"),
         (("--from-responses", "nowhere.jsonl"), "No such file"),
         (("--checkpoints", "."), "holds no checkpoints"),
     ],
@@ -110,4 +110,4 @@ def test_base_answers_alone_say_what_to_do_next(
     monkeypatch.setattr("sys.argv", ["adhere", "sustain", "--from-responses", str(solved)])
     with pytest.raises(SystemExit):
         main()
-    assert "1 of 1 right; write what to ask next with --plan FILE" in capsys.readouterr().err
+    assert "1 of 1 right; write what to ask next with --write-prompts FILE" in capsys.readouterr().err

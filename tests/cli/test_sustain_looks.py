@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from adhere.cli import sustain as cli
+from adhere.api import sustain as api
 from adhere.constraints import Words
 from adhere.explain.analyses.attention import AttentionCase
 from adhere.measure.adherence import judge
@@ -52,7 +51,7 @@ class _Judge:
 def test_a_judge_decides_what_no_rule_could_and_its_findings_replace_the_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "judge_of", lambda _: _Judge())
     before = _done()
-    after = cli._judged(before, "some/judge", 0, "adhere sustain --judge some/judge")
+    after = api._judged(before, "some/judge", 0, "adhere sustain --judge some/judge")
 
     def lost(done: run.Done) -> dict[Any, Any]:
         return {
@@ -66,14 +65,14 @@ def test_a_judge_decides_what_no_rule_could_and_its_findings_replace_the_old(mon
 
 def test_attention_is_left_alone_where_the_weights_are_elsewhere() -> None:
     done = _done()
-    assert cli._attended(done, 0, "adhere sustain", Console()) is done
+    assert api._attended(done, 0, "adhere sustain", None, None) is done
 
 
 def test_of_too_many_answers_whole_problems_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "MOST_ATTENDED", 10)
+    monkeypatch.setattr(api, "MOST_ATTENDED", 10)
     answers = [AttentionCase(str(k // 3), True, (), "", ()) for k in range(30)]
-    kept = cli._some(answers, 0)
+    kept = api.drawn(answers, 0)
     assert len(kept) == 9
     assert all(sum(one.problem == case.problem for one in kept) == 3 for case in kept)
-    assert kept == cli._some(answers, 0)
-    assert cli._some(answers[:10], 0) == answers[:10]
+    assert kept == api.drawn(answers, 0)
+    assert api.drawn(answers[:10], 0) == answers[:10]

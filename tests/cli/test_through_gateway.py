@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.cli.gateway_process import upstream_of
+from adhere.api.gateway_process import upstream_of
 from adhere.core.errors import UserError
 
 

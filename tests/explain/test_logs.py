@@ -56,7 +56,7 @@ def test_the_logged_verdict_counts_not_a_second_opinion(log: Path, opened: OpenM
 @pytest.mark.slow
 def test_another_models_log_is_refused_unless_told(log: Path) -> None:
     base = open_model("pocket-base")
-    with pytest.raises(UserError, match="--other-model"):
+    with pytest.raises(UserError, match="--allow-other-model"):
         read(log, base, name="adhere/pocket-base")
     assert read(log, base, name="adhere/pocket-base", other_model=True).responses
 

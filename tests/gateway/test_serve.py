@@ -80,10 +80,10 @@ def test_inspect_asks_through_it(fake: Fake, served: str, tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--upstream", "localhost:8000"], "give a URL"),
+        (["--upstream", "localhost:8000"], "the upstream is a URL"),
         (["--upstream", "http://x/v1", "--speaks", "latin"], "chat, messages"),
-        (["--upstream", "http://x/v1", "--spent", "shrug"], "flag, refuse, human"),
-        (["--upstream", "http://x/v1", "--key-env", "NO_SUCH_VARIABLE"], "no such variable"),
+        (["--upstream", "http://x/v1", "--when-exhausted", "shrug"], "flag, refuse, human"),
+        (["--upstream", "http://x/v1", "--key-env", "NO_SUCH_VARIABLE"], "is not set or empty"),
         (["--upstream", "http://x/v1", "--charter", "nowhere"], "--policy"),
     ],
 )

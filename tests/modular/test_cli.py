@@ -26,7 +26,7 @@ def test_train_writes_networks_findings_and_the_odds(tmp_path: Path) -> None:
     out, file = tmp_path / "out", tmp_path / "found.json"
     result = runner.invoke(app, ["train", *SMALL, "--seeds", "2", "--out", str(out), "--json", str(file)])
     assert result.exit_code == 0, result.output
-    assert "From the armchair" in result.output
+    assert "Expected before training" in result.output
     assert "0 of 2" in result.output
     assert len(list(out.rglob("model.safetensors"))) == 2
     names = [finding["what"] for finding in json.loads(file.read_text())["findings"]]

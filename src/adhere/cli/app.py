@@ -25,12 +25,14 @@ class Commands(LazyGroup):
             "adhere.cli.audit:audit",
             MEASURE,
             "Measure how often a model follows its instructions, and write a report.",
+            renamed={"--only": "--also", "--with": "--also"},
         ),
         Entry(
             "sustain",
             "adhere.cli.sustain:sustain",
             MEASURE,
             "Measure how much task accuracy a model loses when a self-evident constraint is added (SustainScore).",
+            renamed={"--plan": "--write-prompts"},
         ),
         Entry(
             "compare",
@@ -43,6 +45,7 @@ class Commands(LazyGroup):
             "adhere.cli.corrigibility:corrigibility",
             MEASURE,
             "Measure whether a model yields when it is told to stop: what it says, what it does, whom it follows.",
+            renamed={"--tier": "--tiers", "--real": "--real-processes"},
         ),
         Entry(
             "constraints",
@@ -55,6 +58,7 @@ class Commands(LazyGroup):
             "adhere.cli.explain:explain",
             EXPLAIN,
             "Find where inside a model instruction following happens, when, and whether the model uses it.",
+            renamed={"--again": "--erased-prompts", "--other-model": "--allow-other-model"},
         ),
         Entry(
             "modular",
@@ -70,13 +74,20 @@ class Commands(LazyGroup):
         ),
         Entry(
             "warden",
-            "adhere.cli.warden:app",
+            "adhere.cli.warden.app:app",
             ENFORCE,
             "Manage principals, standing orders, and verified stops for agents.",
+            quiet=False,
         ),
         Entry("monitor", "adhere.cli.monitor:app", ENFORCE, "Train and read the gateway's injection classifier."),
         Entry("models", "adhere.cli.models:app", POCKET, "List the models that can be had by name, without a hub."),
-        Entry("pocket", "adhere.cli.pocket:app", POCKET, "Train, evaluate, and chat with the bundled model."),
+        Entry(
+            "pocket",
+            "adhere.cli.pocket:app",
+            POCKET,
+            "Train, evaluate, and chat with the bundled model.",
+            renamed={"--micro": "--batch-tokens"},
+        ),
     )
 
 

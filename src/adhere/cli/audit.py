@@ -1,4 +1,4 @@
-"""`adhere audit`: ask a model, check its answers, and write the page."""
+"""`adhere audit`: ask a model, check its answers, and write the report."""
 
 from __future__ import annotations
 
@@ -8,28 +8,24 @@ from typing import Annotated
 import typer
 
 from adhere.cli.engine_options import engine_options
-from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature
-from adhere.cli.runs import command_line, folder_of, resumable
-from adhere.core.errors import UserError
+from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature, words
+from adhere.cli.runs import command_line, resumable
 
-PARTS = ("measure", "sustain", "explain")
-"""What an audit is made of: what the model does of what it is told, what that costs it, and where inside it happens."""
-STUDIES = ("modular",)
-"""What `--with` can add: studies that have nothing to do with the model audited."""
+ALWAYS = "measure"
+"""The part that every audit has: it may be named, and changes nothing."""
 
 
 @engine_options(stop_loops=True)
 def audit(
     model: Model = "pocket",
-    only: Annotated[
-        str,
+    also: Annotated[
+        list[str] | None,
         typer.Option(
-            "--only", metavar="PARTS", help="measure; with commas sustain (the cost), explain (where inside)."
+            "--also",
+            metavar="PARTS",
+            help="More parts, with commas: sustain (the cost), explain (where inside), modular (trains for minutes).",
+            show_default=False,
         ),
-    ] = "measure",
-    study: Annotated[
-        str | None,
-        typer.Option("--with", metavar="STUDY", help="Add a study: modular (trains for minutes).", show_default=False),
     ] = None,
     task_set: Annotated[
         str | None,
@@ -48,20 +44,31 @@ def audit(
     ] = None,
     judge: Annotated[
         str | None,
-        typer.Option("--judge", metavar="MODEL", help="Decides what only reading can tell.", show_default=False),
+        typer.Option(
+            "--judge", metavar="MODEL", help="Model that judges topic, sentiment, register.", show_default=False
+        ),
     ] = None,
     certify: Annotated[
         float | None,
-        typer.Option("--certify", metavar="SHARE", help="Settle whether it follows more than SHARE of prompts: 0.999."),
+        typer.Option(
+            "--certify",
+            metavar="SHARE",
+            help="Ask until it is settled whether the model follows more than SHARE of prompts, such as 0.999.",
+        ),
     ] = None,
-    confidence: Annotated[float, typer.Option("--confidence", help="Of the certificate.")] = 0.95,
+    confidence: Annotated[float, typer.Option("--confidence", help="Confidence of the certificate.")] = 0.95,
     budget: Annotated[
         int | None,
-        typer.Option("--budget", min=1, help="Most answers the certificate may take.", show_default="twice the fewest"),
+        typer.Option(
+            "--budget",
+            min=1,
+            help="Answers that the certificate may take, at most.",
+            show_default="twice the fewest possible",
+        ),
     ] = None,
     through_gateway: Annotated[
         bool,
-        typer.Option("--through-gateway", help="Ask everything a second time through a gateway that enforces it."),
+        typer.Option("--through-gateway", help="Ask everything again through a gateway that enforces the constraints."),
     ] = False,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
@@ -75,53 +82,35 @@ def audit(
 
     Without arguments it measures the bundled model, offline.
     """
-    from rich.console import Console
+    from adhere.api.audit import audit as run
+    from adhere.cli import console as output
+    from adhere.cli.progress import progress
+    from adhere.cli.tables.audit import show
 
-    from adhere.cli import audit_page
-    from adhere.cli import audit_parts as parts
-    from adhere.core import findings as records
-    from adhere.measure.adherence.audit import AuditPlan, default_set
-
-    _check("--only", only, PARTS)
-    _check("--with", study, STUDIES)
-    asked = only.split(",")
-    if "measure" not in asked:
-        raise UserError("an audit measures, whatever it does besides: see adhere sustain, adhere explain")
-    if certify is not None and not 0 < certify < 1:
-        raise UserError(f"--certify takes a share between 0 and 1, such as 0.999, not {certify}")
-    task_set = task_set or default_set(model)
-    plan = AuditPlan(
-        task_set=task_set,
-        data=str(data) if data else None,
-        per_skill=per_skill,
-        limit=limit,
-        seed=seed,
-        judge=judge,
-        claim=None if certify is None else round(1 - certify, 12),
-        confidence=confidence,
-        budget=budget,
-        temperature=temperature,
-        max_tokens=max_tokens,
-    )
-    folder = out or folder_of(model, plan)
-    command = command_line()
-    with resumable(folder):
-        measured = parts.measure(model, folder, plan, command)
-        through = parts.enforced(model, folder, plan, measured, command) if through_gateway else None
-        cost = parts.cost(model, folder / "obedience", plan, command) if "sustain" in asked else None
-        inside = parts.explained(measured.model, folder / "explain", seed, command) if "explain" in asked else None
-        trained = parts.modular(folder / "modular", seed) if study else ()
-    audited = parts.Audited(measured, through, cost, inside, trained)
-    found = audited.findings(command)
-    records.write(folder / "findings.json", found)
+    parts = [part for option in also or () for part in words(option) if part != ALWAYS]
+    with resumable(), progress() as tell:
+        audited = run(
+            model,
+            also=parts,
+            through_gateway=through_gateway,
+            task_set=task_set,
+            data=data,
+            per_skill=per_skill,
+            judge=judge,
+            certify=certify,
+            confidence=confidence,
+            budget=budget,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            limit=limit,
+            seed=seed,
+            out=out,
+            progress=tell,
+            notice=output.note,
+            command=command_line(),
+        )
+    audited.save(audited.folder / "findings.json")
     if json:
-        records.write(json, found)
-    where = report or folder / "report.html"
-    audit_page.write(where, audited, folder, task_set, command)
-    audit_page.show(audited, where, Console())
-
-
-def _check(option: str, value: str | None, known: tuple[str, ...]) -> None:
-    for part in filter(None, (value or "").split(",")):
-        if part not in known:
-            raise UserError(f"{option} knows {', '.join(known)}; not {part!r}")
+        audited.save(json)
+    page = audited.report(report or audited.folder / "report.html")
+    show(audited, page, output.results())

@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adhere.cli.options import Json
+
 if TYPE_CHECKING:
     from adhere.constraints.constraint import Constraint
 
 
 def constraints(
     filter: Annotated[
-        str, typer.Argument(metavar="[FILTER]", help="Only those whose name, skill or sentence holds this.")
+        str, typer.Argument(metavar="[FILTER]", help="List those whose name, skill or sentence contains this.")
     ] = "",
-    json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the list as JSON.", show_default=False)
-    ] = None,
+    json: Json = None,
 ) -> None:
     """List every constraint: its parameters, an example sentence, its skill, whether it decides early.
 
-    *Early* means: a monitor can tell before the text is finished, at the first character where it is certain.
+    *Early* means that a monitor decides before the text is finished, at the first character where it is certain.
     """
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
+    from adhere.cli import console as output
+    from adhere.cli.tables.layout import Column, Table
     from adhere.constraints.registry import families, nearest
     from adhere.core.errors import UserError
 
@@ -36,19 +36,15 @@ def constraints(
         raise UserError(f"no constraint matches {filter!r}{nearest(filter, known)}")
     if json is not None:
         _write(json, chosen)
-    table = Table(header_style="dim", box=None, pad_edge=False, title_justify="left")
-    table.add_column("kind", no_wrap=True, style="bold")
-    table.add_column("parameters", style="cyan", ratio=3)
-    table.add_column("example", ratio=5)
-    table.add_column("skill", style="magenta")
-    table.add_column("early")
+    columns = [Column("kind", style="bold"), Column("parameters", style="cyan", folds=True), Column("skill", rank=2)]
+    table = Table("", [*columns, Column("early", rank=1), Column("example", rank=3, folds=True)])
     for kind, family in chosen.items():
         example = family.examples()[0].describe()
         early = Text("yes", style="green") if family.decides_early else Text("at end", style="dim")
-        table.add_row(kind, Text(", ".join(_parameters(family))), Text(example), family.skill or "", early)
-    console = Console()
-    console.print(table)
-    console.print(Text(f"{len(chosen)} of {len(known)} families", style="dim"))
+        table.add(kind, ", ".join(_parameters(family)), family.skill or "", early, example)
+    console = output.results()
+    table.print(console)
+    console.print(f"{len(chosen)} of {len(known)} families", style="dim")
 
 
 def _searched(kind: str, family: type[Constraint]) -> str:
@@ -64,7 +60,7 @@ def _parameters(family: type[Constraint]) -> list[str]:
 def _write(path: Path, chosen: dict[str, type[Constraint]]) -> None:
     import json
 
-    from adhere.core.errors import UserError
+    from adhere.core.files import write_text
     from adhere.core.version import VERSION
 
     listed: list[dict[str, Any]] = [
@@ -79,7 +75,4 @@ def _write(path: Path, chosen: dict[str, type[Constraint]]) -> None:
         }
         for kind, family in chosen.items()
     ]
-    try:
-        path.write_text(json.dumps({"adhere": VERSION, "constraints": listed}, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    write_text(path, json.dumps({"adhere": VERSION, "constraints": listed}, indent=1) + "\n")

@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from adhere.cli.engine_options import engine_options
-from adhere.cli.options import Device, Json, Limit, Page, Resumed, Seed
-from adhere.cli.runs import command_line, folder_of, resumable
+from adhere.cli.options import Device, Json, Limit, Page, Resumed, Seed, words
+from adhere.cli.runs import command_line, resumable
 from adhere.core.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from adhere.explain.plan import ExplainPlan
-    from adhere.explain.results import Explained
-    from adhere.models.load import OpenModel
-
-KINDS = ("logistic", "lda", "ridge", "mass_mean")
 
 
 @engine_options()
 def explain(
     model: Annotated[
-        str, typer.Argument(help="`pocket`, a folder, a hub id, or adhere/... as Inspect names it.")
+        str, typer.Argument(metavar="[MODEL]", help="`pocket`, a folder, a hub id, or adhere/... as Inspect names it.")
     ] = "pocket",
     logs: Annotated[
         Path | None,
-        typer.Option("--logs", metavar="DIR", help="Inspect logs of its answers; without, it is sampled."),
+        typer.Option("--logs", metavar="DIR", help="Inspect logs of its answers.", show_default="the model is sampled"),
     ] = None,
     skills: Annotated[
-        str | None, typer.Option("--skills", metavar="NAMES", help="With commas.", show_default="all nine")
+        str | None, typer.Option("--skills", metavar="NAMES", help="Skills, with commas.", show_default="all nine")
     ] = None,
     positions: Annotated[
         str,
@@ -44,26 +34,34 @@ def explain(
     layers: Annotated[
         str | None,
         typer.Option(
-            "--layers", metavar="NUMBERS", help="With commas; 0 is before the first block.", show_default="all"
+            "--layers",
+            metavar="NUMBERS",
+            help="Layers, with commas; 0 is before the first block.",
+            show_default="all",
         ),
     ] = None,
     samples: Annotated[int, typer.Option("--samples", min=40, help="Cases of each skill, half of them met.")] = 500,
-    probe: Annotated[str, typer.Option("--probe", metavar="KIND", help=f"{', '.join(KINDS)}.")] = "logistic",
+    probe: Annotated[
+        str, typer.Option("--probe", metavar="KIND", help="logistic, lda, ridge or mass_mean.")
+    ] = "logistic",
     again: Annotated[
-        int, typer.Option("--again", min=0, help="Prompts answered again with a skill erased; 0 for none.")
+        int,
+        typer.Option("--erased-prompts", min=0, help="Prompts answered again with a skill erased; 0 for none."),
     ] = 48,
-    monitors: Annotated[
-        float, typer.Option("--false-alarms", help="Share of good answers that a saved monitor may stop; 0 for none.")
+    false_alarms: Annotated[
+        float,
+        typer.Option("--false-alarms", help="Share of good answers that a saved monitor may stop; 0 saves no monitor."),
     ] = 0.05,
     other_model: Annotated[
-        bool, typer.Option("--other-model", help="Replay logs of another model all the same.")
+        bool, typer.Option("--allow-other-model", help="Replay the logs even if another model wrote them.")
     ] = False,
     device: Device = None,
     dtype: Annotated[
-        str | None, typer.Option("--dtype", help="float32, bfloat16.", show_default="float32 on a CPU")
+        str | None, typer.Option("--dtype", help="float32 or bfloat16.", show_default="float32 on a CPU")
     ] = None,
     processes: Annotated[
-        int | None, typer.Option("--processes", min=1, help="Copies of the model at work.", show_default="as fits")
+        int | None,
+        typer.Option("--processes", min=1, help="Copies of the model at work.", show_default="as many as fit"),
     ] = None,
     report: Page = None,
     json: Json = None,
@@ -75,145 +73,42 @@ def explain(
 
     Without arguments it explains the bundled model, offline: nine skills, four analyses, all controls.
     """
-    from rich.console import Console
-
+    from adhere.api.explain import explain as run
+    from adhere.cli import console as output
     from adhere.cli.progress import progress
-    from adhere.core import findings as records
-    from adhere.explain.run import explain as run
+    from adhere.cli.tables.explain import show
 
-    plan = _plan(skills, positions, layers, samples, probe, again, monitors, logs, other_model, limit, seed)
-    folder = out or folder_of(model, plan, "explain")
-    command = command_line()
-    if out is None:
-        command += f" --out {shlex.quote(str(folder))}"
-    opened, name = open_named(model, device, dtype)
-    with resumable(folder), progress(Console(stderr=True)) as tell:
-        found = run(opened, name, folder, plan, processes=processes, progress=tell, recompute=command)
-    if json:
-        records.write(json, found.findings(command))
-    where = report or folder / "report.html"
-    write_page(where, found, command)
-    print_explained(found, where, Console())
-
-
-def open_named(model: str, device: str | None = None, dtype: str | None = None) -> tuple[OpenModel, str]:
-    """The model, and its name as Inspect has it: a bare folder or hub id means `adhere/...`.
-
-    Raises:
-        UserError: it is another provider's, whose weights are out of reach, or there is none of that name.
-    """
-    from adhere.models.load import open_model
-
-    bare = model.removeprefix("adhere/")
-    provider = model.split("/", 1)[0]
-    if provider in ("openai", "anthropic", "google", "mistral", "groq", "together", "bedrock", "azureai", "grok"):
-        raise UserError(
-            f"{model} cannot be explained: its weights are not here; give a folder or a hub id (adhere audit asks it)"
+    with resumable(), progress() as tell:
+        explanation = run(
+            model,
+            logs=logs,
+            skills=skills,
+            positions=positions.split(","),
+            layers=_numbers(layers),
+            samples=samples,
+            probe=probe,  # type: ignore[arg-type]  # the use case looks at it
+            again=again,
+            false_alarms=false_alarms,
+            other_model=other_model,
+            device=device,
+            dtype=dtype,
+            processes=processes,
+            limit=limit,
+            seed=seed,
+            out=out,
+            progress=tell,
+            command=None if out is None else command_line(),
         )
-    return open_model(bare, device=device, dtype=dtype), f"adhere/{bare}"
+    if json:
+        explanation.save(json)
+    page = explanation.report(report or explanation.folder / "report.html")
+    show(explanation.explained, page, output.results())
 
 
-def _plan(
-    skills: str | None,
-    positions: str,
-    layers: str | None,
-    samples: int,
-    probe: str,
-    again: int,
-    false_alarms: float,
-    logs: Path | None,
-    other_model: bool,
-    limit: int | None,
-    seed: int,
-) -> ExplainPlan:
-    """The plan that the options state.
-
-    Raises:
-        UserError: a name that is none, or a number out of range.
-    """
-    from adhere.explain.cases.labels import skill_names
-    from adhere.explain.plan import ExplainPlan
-
-    if probe not in KINDS:
-        raise UserError(f"--probe knows {', '.join(KINDS)}; not {probe!r}")
-    if not 0 <= false_alarms < 1:
-        raise UserError(f"--false-alarms takes a share such as 0.05, not {false_alarms}")
-    if logs is not None and not logs.exists():
-        raise UserError(f"there is no log at {logs}")
-    chosen = skill_names(skills)
-    if limit is not None and logs is None:
-        samples = min(samples, limit)
-    return ExplainPlan(
-        skills=chosen,
-        positions=_positions(positions),
-        samples=samples,
-        layers=_numbers(layers),
-        kind=probe,  # type: ignore[arg-type]
-        seed=seed,
-        logs=None if logs is None else str(logs),
-        other_model=other_model,
-        limit=limit if logs is not None else None,
-        again=again,
-        watched=400 if false_alarms else 0,
-        false_alarms=false_alarms or 0.05,
-    )
-
-
-def _positions(asked: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(part.strip().lower().removesuffix("%").strip() for part in asked.split(",")))
-    for name in names:
-        if name not in ("prompt", "eos", "mean") and not (name.isdigit() and 0 < int(name) <= 100):
-            raise UserError(
-                f"--positions takes prompt, shares of the answer from 1 to 100, eos and mean; not {name or asked!r}"
-            )
-    return names
-
-
-def _numbers(asked: str | None) -> tuple[int, ...] | None:
-    if asked is None:
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
         return None
     try:
-        return tuple(sorted({int(part) for part in asked.split(",")}))
+        return tuple(int(part) for part in words(text))
     except ValueError:
-        raise UserError(f"--layers takes numbers such as 0,4,8, not {asked!r}") from None
-
-
-def write_page(where: Path, found: Explained, command: str) -> None:
-    """The page with the explanation alone."""
-    from adhere.report import page
-    from adhere.report.sections.explain import sections
-
-    page.write(
-        where,
-        page.render(
-            f"Where inside {found.model} does following happen?",
-            f"{found.responses:,} responses, {found.source}; {len(found.skills)} skills.",
-            sections(found, recompute=command),
-            command=command,
-        ),
-    )
-
-
-def print_explained(found: Explained, where: Path, console: Console) -> None:
-    """A table of the skills, and what was found beyond its controls."""
-    from rich.table import Table
-
-    table = Table("skill", "cases", "best read", "AUC", "95 %", "surface", "untrained", "before", "end", box=None)
-    for skill in found.skills:
-        best = found.specialists.best_position(skill)
-        cells = [skill, str(found.used[skill]), f"layer {best.layer}, {best.position}"]
-        low, high = best.specialist.interval
-        cells += [f"{best.specialist.value:.2f}", f"{low:.2f} to {high:.2f}"]
-        cells += ["–" if one is None else f"{one.value:.2f}" for one in (best.surface, best.untrained)]
-        for position in ("prompt", "eos"):
-            at = found.timing.at(skill, position)
-            cells.append("–" if at is None else f"{at.specialist.value:.2f}")
-        table.add_row(*cells)
-    console.print(table)
-    for line in found.left_out:
-        console.print(f"left out: {line}", soft_wrap=True)
-    claims = found.claims()
-    for lens, made in claims.items():
-        holding = sum(claim.holds for claim in made)
-        console.print(f"{lens}: {holding} of {len(made)} findings hold against their controls")
-    console.print(f"The page says what supports each and what speaks against it: {where}", soft_wrap=True)
+        raise UserError(f"--layers takes numbers such as 0,4,8, not {text!r}") from None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adhere.cli import console as output
 from adhere.cli.options import Json, Limit, Out, Report, Seed
 from adhere.cli.runs import command_line, resumable
 from adhere.core.errors import UserError
+from adhere.core.terminal import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,8 +26,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-
-DEFAULT_OUT = Path("runs/modular")
 
 Steps = Annotated[int, typer.Option(min=1, help="Steps of training; the paper's are 20,000.")]
 Seeds = Annotated[int, typer.Option(min=1, help="How many seeds, counted up from --seed.")]
@@ -64,7 +63,7 @@ def train(
     json: Json = None,
     report: Report = None,
 ) -> None:
-    """Train networks and watch loss, accuracy and the metrics emerge; started again, it goes on where it stopped."""
+    """Train networks and show loss, accuracy and metrics as they develop; the same --out again resumes."""
     from adhere.modular.runs import grid
 
     recipe = _recipe(seed, steps, until_stable, weight_decay, precision, device)
@@ -104,9 +103,9 @@ def sweep(
     json: Json = None,
     report: Report = None,
 ) -> None:
-    """Train a grid of attention rates, seeds, tasks and training shares: the phase diagram, and who generalises.
+    """Train a grid of attention rates, seeds, tasks and training shares: the phase diagram of generalisation.
 
-    What is finished stays finished: started again, with more seeds or other rates too, it trains only what is missing.
+    Finished trainings are kept: the same --out again, also with more seeds or other rates, trains only what is missing.
     """
     from adhere.modular.runs import grid
 
@@ -138,20 +137,20 @@ def classify(
     out: Out = None,
     json: Json = None,
 ) -> None:
-    """Clock or Pizza, or undecided: every number with its interval, beside its value for an untrained network."""
+    """Classify networks as Clock, Pizza or undecided; every metric stands beside its value for an untrained network."""
     import adhere.modular.stored as stored
-    from adhere.cli.modular_tables import examination
+    from adhere.cli.tables.modular import examination
     from adhere.modular.examine import examine, findings, untrained
 
     console = _console()
-    made: list[Finding] = []
+    results: list[Finding] = []
     for path in files[:limit]:
         network, recipe = stored.load(path, rate=alpha)
         split = network.task.split(recipe["share"], recipe["seed"]) if recipe else None
         seen = examine(network, split, triples=triples)
         start = examine(untrained(network, seed), split, triples=triples)
         examination(console, network, seen, start)
-        made += findings(
+        results += findings(
             seen,
             start,
             {
@@ -163,7 +162,7 @@ def classify(
             evidence=(path.as_posix(),),
             recompute=f"adhere modular classify {path.as_posix()}",
         )
-    _write(made, out, json)
+    _write(results, out, json)
 
 
 @app.command()
@@ -178,15 +177,15 @@ def check(
     out: Out = None,
     json: Json = None,
 ) -> None:
-    """Our metrics on the authors' released models, beside the published numbers; exit code 1 where they disagree."""
+    """Compare our metrics on the authors' released models with the published numbers; exit code 1 if they disagree."""
     import adhere.modular.stored as stored
-    from adhere.cli.modular_tables import agreement
+    from adhere.cli.tables.modular import agreement
     from adhere.modular import published
     from adhere.modular.examine import examine, findings, untrained
 
     console = _console()
     known = {**(published.table(table) if table else {}), **published.MODELS}
-    made: list[Finding] = []
+    results: list[Finding] = []
     off: list[str] = []
     checked = 0
     for path in list(stored.released(folder))[:limit]:
@@ -194,23 +193,23 @@ def check(
         try:
             network, _ = stored.load(path)
         except UserError as error:
-            console.print(f"{run}: left out: {error}")
+            console.print(f"{visible(run)}: left out: {visible(error)}")
             continue
         seen = examine(network)
         wanted = known.get(run, published.Published(title="no published numbers", source="-"))
         off += agreement(console, run, seen, wanted, published.TOLERANCE)
         checked += run in known
-        made += findings(
+        results += findings(
             seen,
             examine(untrained(network, seed)),
             {"model": network.architecture.kind, "alpha": network.architecture.rate, "name": run, "task": "add-59"},
             evidence=(path.as_posix(),),
             recompute=f"adhere modular check {folder.as_posix()}",
         )
-    _write(made, out, json)
+    _write(results, out, json)
     if off:
         for line in off:
-            console.print(f"DIFFERS: {line}")
+            console.print(f"DIFFERS: {visible(line)}")
         raise typer.Exit(1)
     if not checked:
         raise UserError(f"{folder}: none of its models has published numbers")
@@ -220,60 +219,49 @@ def check(
 def _train(
     jobs: list[Job], out: Path | None, workers: int | None, device: str, json: Path | None, report: Path | None
 ) -> None:
-    from adhere.cli.modular_tables import live, outcome
-    from adhere.modular import runs
+    from adhere.api.modular import DEFAULT_OUT, modular
+    from adhere.cli.tables.modular import live, outcome
     from adhere.modular.generalization_odds import Odds
 
     console = _console()
-    report = report or (out / "report.html" if out else None)
-    out = out or DEFAULT_OUT
     for note in dict.fromkeys(note for job in jobs for note in job.task.notes()):
         console.print(f"Note: {note}.")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with resumable(out), live(console, len(jobs)) as progress:
-        done = runs.run(jobs, out, workers=workers or cores, device=_device(device), progress=progress)
-    outcome(console, done)
-    made = [*(finding for one in done for finding in one.findings), *runs.generalisation(done)]
+    with resumable(), live(output.notices(), len(jobs)) as progress:
+        study = modular(
+            jobs,
+            out=out or DEFAULT_OUT,
+            workers=workers,
+            device=_device(device),
+            progress=progress,
+            command=command_line(),
+        )
+    outcome(console, study.runs)
     first = jobs[0]
-    console.print(f"From the armchair ({first.task.name}, share {first.recipe.share:g}): {Odds.of(first).words}")
-    perfect = sum(run.generalised for run in done)
-    console.print(f"What happened: {perfect} of {len(done)} trainings are right on every held-out pair.")
-    _write(made, out, json)
-    console.print(f"Networks, histories and findings are in {out}.")
-    if report:
-        from adhere.report import page
-        from adhere.report.sections import modular as section
-
-        sections = [section.section(done)]
-        html = page.render("Clock and Pizza", "What training finds.", sections, command=command_line())
-        page.write(report, html)
-        console.print(f"Report: {report}")
+    console.print(f"Expected before training ({first.task.name}, share {first.recipe.share:g}): {Odds.of(first).words}")
+    perfect = sum(run.generalised for run in study.runs)
+    console.print(f"Measured: {perfect} of {len(study.runs)} trainings are right on every held-out pair.")
+    _write(list(study.findings), out, json)
+    console.print(f"Networks, histories and findings are in {visible(study.folder)}.")
+    page = report or (out / "report.html" if out else None)
+    if page:
+        console.print(f"Report: {visible(study.report(page))}")
 
 
-def _write(made: list[Finding], out: Path | None, json: Path | None) -> None:
+def _write(results: list[Finding], out: Path | None, json: Path | None) -> None:
     from adhere.core import findings as records
 
-    if json:
-        records.write(json, made)
-    if out:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot write into {out}: {error.strerror}") from error
-        records.write(out / "findings.json", made)
+    for target in filter(None, (json, out / "findings.json" if out else None)):
+        records.write(target, results)
 
 
 def _console() -> Console:
-    try:
-        import safetensors
-        import torch
-    except ModuleNotFoundError as error:
-        raise UserError(f'{error.name} is not installed: pip install "adhere[explain]"') from error
-    from rich.console import Console
+    from adhere.core.extras import require
 
-    del safetensors
+    require("torch", "safetensors")
+    import torch
+
     torch.set_num_threads(1)
-    return Console(highlight=False)
+    return output.results()
 
 
 def _recipe(seed: int, steps: int, until_stable: bool, weight_decay: float, precision: str, device: str) -> Recipe:

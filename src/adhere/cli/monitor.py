@@ -1,4 +1,4 @@
-"""`adhere monitor ...`: train the gateway's fast classifier, and read single texts with it."""
+"""`adhere monitor ...`: train the gateway's fast injection classifier, and score single texts with it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from adhere.cli.options import Json, Seed
 from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from adhere.core.findings import Finding
     from adhere.gateway.monitors.training import Share, Study
 
@@ -20,24 +22,28 @@ app = typer.Typer(help="Train and read the gateway's injection classifier.", no_
 
 @app.command("train")
 def train(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="attack/ and benign/ of your own, or the public sets.")],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the classifier goes (.npz).")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Folder with attack/ and benign/, or of the public sets.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The classifier's file (.npz).")],
     json_file: Json = None,
     seed: Seed = 0,
 ) -> None:
-    """Train the fast classifier, and say how it does on attacks and harmless texts of kinds it never saw."""
-    from rich.console import Console
+    """Train the fast classifier and measure it on attacks and harmless texts of kinds that it never saw."""
     from rich.progress import Progress
 
+    from adhere.cli import console as output
     from adhere.core import findings
+    from adhere.core.terminal import visible
     from adhere.gateway.monitors import corpora, training
 
     if out.suffix != ".npz":
         raise UserError(f"{out}: name a file that ends in .npz")
     found = corpora.load(data)
     for name in corpora.missing(data):
-        typer.echo(f"not there, left out: {name}", err=True)
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        output.note(f"missing, left out: {name}")
+    console = output.notices()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         kinds = [corpus.attack for corpus in found]
         pairs = kinds.count(True) * kinds.count(False)
         work = progress.add_task("reading", total=len(found) + training.FOLDS + pairs + 2)
@@ -54,15 +60,15 @@ def train(
     command = f"adhere monitor train {data} --out {out} --seed {seed}"
     results = _findings(studied, command)
     _tables(studied)
-    typer.echo(f"{out}: trained on {len(rows.of_text):,} texts; thresholds that hold on unseen sources are on its card")
+    output.say(f"{visible(out)}: trained on {len(rows.of_text):,} texts; its card has thresholds for unseen sources")
     if json_file is not None:
         findings.write(json_file, results)
-        typer.echo(f"{len(results)} findings: {json_file}")
+        output.note(f"{len(results)} findings: {json_file}")
 
 
 def _findings(study: Study, command: str) -> list[Finding]:
     from adhere.core.findings import Finding
-    from adhere.measure.statistics.rates import wilson
+    from adhere.core.intervals import wilson
 
     groups = (
         ("monitor.recall", study.caught, "texts of an attack family left out of training"),
@@ -104,21 +110,21 @@ def _findings(study: Study, command: str) -> list[Finding]:
 
 
 def _tables(study: Study) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from adhere.cli import console as output
+    from adhere.cli.tables.layout import Column, Table
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    table = Table(
-        title="Attacks caught, family and source left out, threshold set on the source, for",
-        title_justify="left",
-        box=None,
-    )
-    for name in ("left out", *(f"{rate:.0%}" for rate in study.calibrated), "n"):
-        table.add_column(name, justify="left" if name == "left out" else "right")
+    console = output.results()
+
+    def columns(rates: Iterable[float]) -> list[Column]:
+        shares = [Column(f"{rate:.0%}", number=True, rank=place) for place, rate in enumerate(rates)]
+        return [Column("left out"), *shares, Column("n", number=True, rank=9)]
+
+    title = "Attacks caught, family and source left out, threshold set on the source, at a false-alarm rate of"
+    table = Table(title, columns(study.calibrated))
     for rows in zip(*study.calibrated.values(), strict=False):
         cells = [f"{_interval(row.share * row.n, row.n)} ({row.worst:.2f})" for row in rows]
-        table.add_row(rows[0].name, *cells, f"{rows[0].n:,}")
-    console.print(table)
+        table.add(rows[0].name, *cells, f"{rows[0].n:,}")
+    table.print(console)
     console.print()
     for title, groups in (
         ("Attacks caught, family left out of training, at a false-alarm rate on unseen sources of", study.caught),
@@ -128,15 +134,11 @@ def _tables(study: Study) -> None:
             study.alarms_seen,
         ),
     ):
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        table.add_column("left out")
-        for rate in groups:
-            table.add_column(f"{rate:.0%}", justify="right")
-        table.add_column("n", justify="right")
+        table = Table(title, columns(groups))
         for place, first in enumerate(next(iter(groups.values()))):
             cells = [_share(shares[place]) for shares in groups.values()]
-            table.add_row(first.name, *cells, f"{first.n:,}")
-        console.print(table)
+            table.add(first.name, *cells, f"{first.n:,}")
+        table.print(console)
         console.print()
 
 
@@ -145,7 +147,7 @@ def _share(share: Share) -> str:
 
 
 def _interval(met: float, n: int) -> str:
-    from adhere.measure.statistics.rates import wilson
+    from adhere.core.intervals import wilson
 
     low, high = wilson(met, n)
     return f"{met / n:.2f} [{low:.2f}, {high:.2f}]"
@@ -154,11 +156,11 @@ def _interval(met: float, n: int) -> str:
 @app.command("read")
 def read(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A classifier that `monitor train` wrote.")],
-    texts: Annotated[
-        list[Path] | None, typer.Argument(help="Texts to read; standard input where none is named.")
-    ] = None,
+    texts: Annotated[list[Path] | None, typer.Argument(help="Files to score; standard input if none is named.")] = None,
 ) -> None:
     """Print the score of each text, and which of the card's thresholds it passes."""
+    from adhere.cli import console as output
+    from adhere.core.terminal import visible
     from adhere.gateway.monitors import classifier
 
     model = classifier.load(file)
@@ -170,4 +172,4 @@ def read(
         score = model.score(text)
         passed = [rate for rate, threshold in model.card.get("thresholds", {}).items() if score >= threshold]
         line = f"above the threshold for {float(passed[0]):.0%} false alarms" if passed else "below all thresholds"
-        typer.echo(f"{score:.4f}  {line}  {path}")
+        output.say(f"{score:.4f}  {line}  {visible(path)}")

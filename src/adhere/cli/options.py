@@ -7,34 +7,56 @@ from typing import Annotated
 
 import typer
 
-Model = Annotated[str, typer.Argument(help="`pocket`, a folder, a hub id, or any model Inspect knows: openai/gpt-5.")]
+from adhere.cli import console as output
+from adhere.core.files import is_standard_output
+
+
+def _json(path: Path | None) -> Path | None:
+    output.give_standard_output_away(path is not None and is_standard_output(path))
+    return path
+
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="[MODEL]", help="`pocket`, a folder, a hub id, or any model Inspect knows, such as openai/gpt-5."
+    ),
+]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, ...", show_default="a GPU if there is one")]
 Temperature = Annotated[
-    float | None, typer.Option("--temperature", min=0.0, help="Of sampling.", show_default="the model's own")
+    float | None, typer.Option("--temperature", min=0.0, help="Sampling temperature.", show_default="the model's own")
 ]
-MaxTokens = Annotated[int | None, typer.Option("--max-tokens", min=1, help="Longest answer.", show_default=False)]
+MaxTokens = Annotated[
+    int | None, typer.Option("--max-tokens", min=1, help="Tokens of an answer, at most.", show_default=False)
+]
 Json = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the findings as JSON.", show_default=False),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the findings as JSON; `-` is standard output.",
+        show_default=False,
+        callback=_json,
+    ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Folder of the run: logs, arrays, findings, report.", show_default=False),
+    typer.Option("--out", metavar="DIR", help="Run folder: logs, arrays, findings, report.", show_default=False),
 ]
 Resumed = Annotated[
     Path | None,
     typer.Option(
         "--out",
         metavar="DIR",
-        help="Folder of the run; again with the same one resumes it.",
+        help="Run folder; the same folder again resumes the run.",
         show_default="a new one under runs/",
     ),
 ]
 Page = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE", help="The page.", show_default="in the run's folder")
+    Path | None, typer.Option("--report", metavar="FILE", help="HTML report.", show_default="in the run folder")
 ]
 Report = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE", help="Write a report: one HTML page.", show_default=False)
+    Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML report.", show_default=False)
 ]
 Prompts = Annotated[
     Path | None,
@@ -46,5 +68,10 @@ Prompts = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first N items.", show_default=False)]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of everything random.")]
-Charter = Annotated[Path, typer.Option("--charter", metavar="DIR", help="Folder of the charter.")]
+Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
+Charter = Annotated[Path, typer.Option("--charter", metavar="DIR", help="Charter folder.")]
+
+
+def words(text: str | None) -> tuple[str, ...]:
+    """The words of an option that takes several with commas."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

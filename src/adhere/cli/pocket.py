@@ -1,4 +1,4 @@
-"""`adhere pocket`: train, evaluate and talk to the small model that ships with Adhere."""
+"""`adhere pocket`: train, evaluate, and chat with the bundled model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from adhere.cli import console as output
 from adhere.cli.options import Device, Json, Seed
 from adhere.core.errors import UserError
+from adhere.core.terminal import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,27 +27,27 @@ SIZED = "of the size"
 
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(
-        "--model", metavar="DIR", help="A checkpoint folder; the shipped one if not given.", show_default=False
-    ),
+    typer.Option("--model", metavar="DIR", help="Checkpoint folder.", show_default="the bundled model"),
 ]
 
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the run; a run there goes on.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Run folder; the same one resumes the run.")],
     tokens: Annotated[float, typer.Option(help="Budget in millions of tokens.", show_default=False)] = 0,
     minutes: Annotated[float, typer.Option(help="Budget in minutes of training.", show_default=False)] = 0,
-    until: Annotated[str, typer.Option(metavar="HH:MM", help="End at this time of day.", show_default=False)] = "",
+    until: Annotated[str, typer.Option(metavar="HH:MM", help="Stop at this time of day.", show_default=False)] = "",
     stage: Annotated[str, typer.Option(help="instruct: on dialogues; base: on plain text.")] = "instruct",
     size: Annotated[str, typer.Option(help="small, standard, or large (for a GPU).")] = "standard",
     width: Annotated[int | None, typer.Option(help="Width of the residual stream.", show_default=SIZED)] = None,
     layers: Annotated[int | None, typer.Option(help="Layers.", show_default=SIZED)] = None,
     heads: Annotated[int | None, typer.Option(help="Attention heads.", show_default=SIZED)] = None,
     hidden: Annotated[int | None, typer.Option(help="Width inside the MLP.", show_default=SIZED)] = None,
-    vocab: Annotated[int | None, typer.Option(help="Most tokens of the tokenizer.", show_default=SIZED)] = None,
-    context: Annotated[int | None, typer.Option(help="Most tokens the model reads.", show_default=SIZED)] = None,
-    micro: Annotated[int | None, typer.Option(help="Tokens of one forward pass.", show_default=SIZED)] = None,
+    vocab: Annotated[int | None, typer.Option(help="Vocabulary of the tokenizer, at most.", show_default=SIZED)] = None,
+    context: Annotated[int | None, typer.Option(help="Context length in tokens.", show_default=SIZED)] = None,
+    micro: Annotated[
+        int | None, typer.Option("--batch-tokens", help="Tokens of one forward pass.", show_default=SIZED)
+    ] = None,
     ramp: Annotated[
         float | None, typer.Option(help="Millions of tokens over which the curriculum rises.", show_default=SIZED)
     ] = None,
@@ -63,23 +65,23 @@ def train(
     ] = None,
     save_minutes: Annotated[float, typer.Option(help="Minutes between checkpoints.")] = 3,
     keep: Annotated[
-        float, typer.Option(help="Millions of tokens between checkpoints that stay; none if 0.", show_default=False)
+        float, typer.Option(help="Millions of tokens between kept checkpoints; 0 keeps none.", show_default=False)
     ] = 0,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share each step (CPU).")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     compile: Annotated[bool, typer.Option(help="Compile the layers (torch.compile).")] = True,
     seed: Seed = 0,
 ) -> None:
-    """Train a pocket model from nothing; started again with the same --out, it goes on where it stopped.
+    """Train a pocket model from scratch; the same --out again resumes the run.
 
-    A file called `decay` in the run's folder ends the run early and well: the learning rate starts to fall at once.
+    To end a run early, create a file called `decay` in its folder: the learning rate starts to decay at once.
     """
     from adhere.models.pocket.training.recipe import of_size
     from adhere.models.pocket.training.train import spread
 
     device = _device(device)
     if device != "cpu" and processes > 1:
-        raise UserError("--processes is for CPUs; on CUDA take one process and larger --micro")
+        raise UserError("--processes is for CPUs; on CUDA take one process and larger --batch-tokens")
     chosen = {
         "width": width,
         "layers": layers,
@@ -107,20 +109,20 @@ def train(
     )
     with Bar() as bar:
         folder = spread(recipe, out, device=device, until=_moment(until), processes=processes, tell=bar.tell)
-    typer.echo(f"the model is in {folder}; see how good it is: adhere pocket evaluate --model {folder}")
+    output.say(f"the model is in {visible(folder)}; evaluate it: adhere pocket evaluate --model {visible(folder)}")
 
 
 @app.command()
 def seeds(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the runs; those there go on.")],
-    number: Annotated[int, typer.Option("--seeds", min=1, help="How many runs, with seeds 0, 1, 2, ...")] = 3,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the runs; the same one resumes them.")],
+    number: Annotated[int, typer.Option("--seeds", min=1, help="Number of runs, with seeds 0, 1, 2, ...")] = 3,
     tokens: Annotated[float, typer.Option(help="Budget of each run in millions of tokens.")] = 6,
     size: Annotated[str, typer.Option(help="small, standard, or large (for a GPU).")] = "small",
-    checkpoints: Annotated[int, typer.Option(min=0, help="Checkpoints of each run that stay.")] = 10,
+    checkpoints: Annotated[int, typer.Option(min=0, help="Checkpoints of each run that are kept.")] = 10,
     device: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where there is one.")] = "auto",
     compile: Annotated[bool, typer.Option(help="Compile the layers (torch.compile).")] = True,
 ) -> None:
-    """Train one model for each seed, one after another; started again, finished runs are kept and the others go on."""
+    """Train one model for each seed, one after another; the same --out keeps finished runs and resumes the others."""
     from adhere.models.pocket.training.seeds import run_seeds
 
     with Bar() as bar:
@@ -135,7 +137,7 @@ def seeds(
             tell=bar.tell,
         )
     for folder in folders:
-        typer.echo(f"the model is in {folder}")
+        output.say(f"the model is in {visible(folder)}")
 
 
 @app.command()
@@ -173,12 +175,12 @@ def evaluate(
     model: Checkpoint = None,
     each: Annotated[int, typer.Option("--limit", min=1, help="Held-out prompts of each family.")] = 200,
     examples: Annotated[
-        Path | None, typer.Option(help="Write every answer here, as JSON lines.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Write every answer as JSON lines.", show_default=False)
     ] = None,
     json: Json = None,
     seed: Seed = 1,
 ) -> None:
-    """Greedy answers to held-out prompts, scored by family, skill and constraint."""
+    """Score greedy answers to held-out prompts by family, skill and constraint."""
     from adhere.core import findings
     from adhere.models import pocket
     from adhere.models.pocket.training.evaluate import evaluate as run
@@ -201,15 +203,15 @@ def evaluate(
 @app.command()
 def sample(
     prompt: Annotated[
-        str, typer.Argument(help="What to say to it; a held-out prompt if not given.", show_default=False)
+        str, typer.Argument(metavar="[PROMPT]", help="The message.", show_default="a held-out prompt")
     ] = "",
     model: Checkpoint = None,
     system: Annotated[str, typer.Option(help="The system message.", show_default=False)] = "",
     temperature: Annotated[float, typer.Option(min=0, help="0 is greedy.")] = 0,
-    most: Annotated[int, typer.Option("--max-tokens", min=1, help="At most so many tokens.")] = 200,
+    most: Annotated[int, typer.Option("--max-tokens", min=1, help="Tokens of the answer, at most.")] = 200,
     seed: Seed = 1,
 ) -> None:
-    """Say something to the model and read its answer."""
+    """Send the model one message and print its answer."""
     from adhere.models import pocket
     from adhere.models.pocket.training.evaluate import answer, held_out, load
     from adhere.models.pocket.world.world import Message
@@ -221,16 +223,16 @@ def sample(
         said += held_out(seed, 1)[seed % 5].messages[:-1]
     loaded, tokens = load(_folder(model or pocket.path()))
     for message in said:
-        typer.echo(f"{message.role}: {message.content}")
+        output.say(f"{message.role}: {visible(message.content)}")
     [given] = answer(loaded, tokens, [said], most, temperature=temperature, seed=seed)
-    typer.echo(f"assistant: {given.text}" + ("" if given.ended else " [did not end by itself]"))
+    output.say(f"assistant: {visible(given.text)}" + ("" if given.ended else " [did not end by itself]"))
 
 
 @app.command()
 def serve(
     model: Annotated[str, typer.Argument(help="`pocket`, a folder, or a hub id on this machine.")] = "pocket",
-    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where to listen.")] = 8001,
-    host: Annotated[str, typer.Option("--host", help="On which address; this machine alone by default.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8001,
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     device: Device = None,
     batch: Annotated[int, typer.Option(min=1, help="Answers written at once.")] = 64,
     monitor: Annotated[
@@ -238,9 +240,9 @@ def serve(
         typer.Option("--monitor", metavar="DIR", help="Saved monitors, from adhere explain.", show_default=False),
     ] = None,
 ) -> None:
-    """Serve the pocket model, or any open weights, as OpenAI's chat completions: prefill, `constraints`, JSON schemas.
+    """Serve the pocket model, or any open weights, as OpenAI's chat completions API.
 
-    It has no keys and no policy: put `adhere serve` in front of it.
+    It knows prefill, `constraints` and JSON schemas. It has no keys and no policy: put `adhere serve` in front of it.
     """
     from adhere.models.load import open_model
     from adhere.models.serving.probe_monitor import load
@@ -248,7 +250,7 @@ def serve(
 
     opened = open_model(model, device=device)
     saved = load(monitor, opened) if monitor else []
-    typer.echo(f"{opened.name} on http://{host}:{port}/v1", err=True)
+    output.note(f"{opened.name} on http://{host}:{port}/v1")
     run(opened, host, port, batch, saved)
 
 
@@ -283,10 +285,12 @@ class Bar:
     """The bar of a training run: how much of the budget is spent, the loss, the speed."""
 
     def __init__(self) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+        console = output.notices()
+        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %")
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeElapsedColumn()
+            *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal
         )
         self._task = self._progress.add_task("starting", total=1.0)
 
@@ -313,25 +317,25 @@ class Bar:
 
 
 def _table(found: list[Finding]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from adhere.cli.tables.layout import Column, Table
 
-    table = Table("what", "share", "95 % interval", "n", box=None)
+    numbers = Column("share", True), Column("95 % interval", True, 1), Column("n", True, 2)
+    table = Table("", ("finding", *numbers))
     for finding in found:
         name = " ".join([finding.what, *(str(v) for k, v in finding.subject.items() if k == "family")])
         low, high = finding.interval or (0.0, 1.0)
-        table.add_row(name, f"{finding.estimate:.3f}", f"{low:.3f} to {high:.3f}", str(finding.n))
-    Console().print(table)
+        table.add(name, f"{finding.estimate:.3f}", f"{low:.3f} to {high:.3f}", str(finding.n))
+    table.print(output.results())
 
 
 def _criteria_table(criteria: Sequence[Criterion]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from adhere.cli.tables.layout import Column, Table
 
-    table = Table("criterion", "measured", "95 % interval", "n", "wanted", "met", box=None)
+    numbers = Column("measured", True), Column("95 % interval", True, 1), Column("n", True, 2)
+    table = Table("", ("criterion", *numbers, Column("required", True), "met"))
     for criterion in criteria:
         low, high = criterion.interval
-        table.add_row(
+        table.add(
             criterion.name,
             f"{criterion.estimate:.3f}",
             f"{low:.3f} to {high:.3f}",
@@ -339,4 +343,4 @@ def _criteria_table(criteria: Sequence[Criterion]) -> None:
             f"{criterion.wanted[0]:g} to {criterion.wanted[1]:g}",
             "yes" if criterion.met else "no",
         )
-    Console().print(table)
+    table.print(output.results())

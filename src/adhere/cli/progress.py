@@ -1,38 +1,121 @@
-"""The progress bar of commands that ask a model: one line for each thing that is done."""
+"""The progress of long commands: bars with an estimate of the end on a terminal, a line a minute elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from adhere.cli import console as output
+from adhere.core.terminal import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Told = Callable[[str, int, int | None], None]
-"""Told what is being done, how much of it is finished since the last call, and how much there is in all, if known."""
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done, how much of it was finished since the last call, and how much there is in all, if
+known."""
+
+EVERY = 60.0
+"""Seconds between two lines where there is no terminal."""
 
 
 @contextlib.contextmanager
-def progress(console: Console) -> Iterator[Told]:
-    """Show on `console` what the function given is told."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def progress() -> Iterator[Progress]:
+    """Show on standard error what the function given is called with; nothing under `--quiet`."""
+    console = output.notices()
+    with _lines() if not console.is_terminal else _bars(console) as tell:
+        yield tell
+
+
+@contextlib.contextmanager
+def _bars(console: Console) -> Iterator[Progress]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
-        shown = {}
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks = {}
 
-        def told(what: str, finished: int, total: int | None) -> None:
-            if what not in shown:
-                shown[what] = bar.add_task(what, total=None)
+        def tell(what: str, finished: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(visible(what), total=None)
             if total is not None:
-                bar.update(shown[what], total=total)
-            bar.advance(shown[what], finished)
+                bars.update(tasks[what], total=total)
+            bars.advance(tasks[what], finished)
 
-        yield told
+        yield tell
+
+
+@dataclass
+class _Work:
+    """One thing that is being done."""
+
+    began: float
+    finished: int = 0
+    total: int | None = None
+    """None where it is not known."""
+
+
+@dataclass
+class Lines:
+    """What is being done, in a line: the newest of what is not finished."""
+
+    began: float = field(default_factory=time.monotonic)
+    _works: dict[str, _Work] = field(default_factory=dict)
+
+    def tell(self, what: str, finished: int, total: int | None) -> None:
+        work = self._works.setdefault(what, _Work(time.monotonic()))
+        work.finished += finished
+        work.total = work.total if total is None else total
+        self._works[what] = self._works.pop(what)  # the newest last
+
+    def line(self) -> str:
+        """How far it is, how long it took, and when it is done if that can be told."""
+        now = time.monotonic()
+        spent = f"{(now - self.began) / 60:.0f} min"
+        if not self._works:
+            return f"starting, {spent}"
+        what, work = next(reversed(self._works.items()))
+        if not work.total:
+            return f"{visible(what)}: {work.finished:,} done, {spent}"
+        text = f"{visible(what)}: {work.finished:,} of {work.total:,}, {spent}"
+        if 0 < work.finished < work.total:
+            left = (now - work.began) * (work.total - work.finished) / work.finished
+            text += f", about {left / 60:.0f} min to go"
+        return text
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Progress]:
+    """A line every minute, from a thread of its own: what takes long may call nobody for minutes."""
+    lines, ended = Lines(), threading.Event()
+
+    def speak() -> None:
+        while not ended.wait(EVERY):
+            output.note(lines.line())
+
+    thread = threading.Thread(target=speak, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield lines.tell
+    finally:
+        ended.set()
+        thread.join()

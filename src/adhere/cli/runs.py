@@ -1,4 +1,4 @@
-"""The run of a command that measures: its folder, the words that make it again, what an interruption says."""
+"""What a run of a command needs besides its use case: the command as it was given, and what an interruption prints."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import shlex
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import typer
 
@@ -16,31 +15,14 @@ def command_line() -> str:
     return shlex.join(["adhere", *sys.argv[1:]])
 
 
-def folder_of(model: str, plan: object, kind: str = "") -> Path:
-    """The run's folder: the same plan on the same day finds it again, another one gets a folder of its own.
-
-    Args:
-        model: a name, a hub id or a path.
-        plan: what is asked for; its `repr` tells plans apart.
-        kind: of the run, where it is not an audit.
-    """
-    import hashlib
-    from datetime import date
-
-    name = model.strip("./").replace("/", "-").replace(" ", "-") or "model"
-    digest = hashlib.sha256(repr(plan).encode()).hexdigest()[:6]
-    return Path("runs") / "-".join(filter(None, (date.today().isoformat(), kind, name, digest)))
-
-
 @contextlib.contextmanager
-def resumable(folder: Path) -> Iterator[None]:
-    """An interruption ends the command in one line that says where what is done lies, with exit code 130."""
+def resumable() -> Iterator[None]:
+    """An interruption ends the command with exit code 130 and one line that says how to carry on."""
     try:
         yield
-    except KeyboardInterrupt:
-        typer.echo(
-            f"adhere: interrupted; what was done is in {folder}, and the same command with --out {folder} goes on "
-            "from there",
-            err=True,
-        )
+    except KeyboardInterrupt as interruption:
+        folder = getattr(interruption, "folder", None)
+        done = f"what was done is in {folder}, and " if folder else ""
+        option = f" with --out {folder}" if folder else ""
+        typer.echo(f"adhere: interrupted; {done}the same command{option} carries on from there", err=True)
         raise typer.Exit(130) from None

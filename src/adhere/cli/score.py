@@ -12,8 +12,9 @@ from adhere.cli.options import Json, Limit, Out, Prompts, Report, Seed
 from adhere.cli.runs import command_line
 
 if TYPE_CHECKING:
-    from adhere.measure.adherence.run import ScoreRun
-    from adhere.measure.adherence.scoring import Progress
+    from rich.progress import Progress as Bar
+
+    from adhere.measure.adherence.scoring import BadInput, Progress
 
 
 class Profiles(StrEnum):
@@ -26,7 +27,8 @@ class Profiles(StrEnum):
 
 def score(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILES...", help="Files or folders of responses; `-` is standard input.")
+        list[Path],
+        typer.Argument(metavar="FILES...", help="Files or folders of responses; `-` is standard input."),
     ],
     prompts: Prompts = None,
     report: Report = None,
@@ -35,7 +37,7 @@ def score(
     fail_under: Annotated[
         float | None,
         typer.Option(
-            metavar="X",
+            metavar="SHARE",
             min=0,
             max=1,
             help="Exit with 1 if a model follows fewer than this share of prompts (strict).",
@@ -47,7 +49,7 @@ def score(
         typer.Option(help="fixed: what the instruction says; reference: what the benchmark's checker says."),
     ] = Profiles.both,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Count rows that cannot be read as not followed, and go on.")
+        bool, typer.Option("--skip-bad", help="Count rows that cannot be read as not followed, and continue.")
     ] = False,
     answered_only: Annotated[
         bool,
@@ -57,8 +59,8 @@ def score(
         bool | None,
         typer.Option(
             "--resume/--no-resume",
-            help="Carry on with a killed run, or start anew. Carries on by itself where --out, --json or --report "
-            "name the same files.",
+            help="Continue a run that was stopped, or start again. By default a run continues where --out, --json or "
+            "--report name the same files.",
             show_default=False,
         ),
     ] = None,
@@ -66,70 +68,87 @@ def score(
     seed: Seed = 0,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes; all cores for a large input if not given.", show_default=False),
+        typer.Option(min=1, help="Processes.", show_default="all cores for a large input"),
     ] = None,
     max_mb: Annotated[float, typer.Option("--max-mb", min=0.001, help="Longest line that is read, in MB.")] = 16,
 ) -> None:
     """Score saved responses against their instructions.
 
     A row is `{"prompt": ..., "response": ..., "constraints": [{"kind": "length.words", "at_most": 50}]}`, or IFEval's
-    and IFBench's form (`instruction_id_list`, `kwargs`), or a `key` and a `response` to join with `--prompts`. Read are
+    and IFBench's form (`instruction_id_list`, `kwargs`), or a `key` and a `response` to join with `--prompts`. Formats:
     JSON, CSV, Parquet, Arrow, Hugging Face folders, Inspect logs, lm-eval samples, and batch outputs of OpenAI and
-    Anthropic. An answer that is null, failed or missing counts as not followed.
-    Exit codes: 0, 1 where `--fail-under` is missed, 2 where something must be mended.
+    Anthropic. An answer that is null, failed or missing counts as not followed. Exit code 1: `--fail-under` is missed.
     """
-    from adhere.cli.score_tables import print_run
+    from adhere.api.score import score as run_score
+    from adhere.cli import console as output
+    from adhere.cli.inputs import all_readable, readable
+    from adhere.cli.tables.score import print_failures, print_run
     from adhere.core.errors import UserError
-    from adhere.measure.adherence.records import PROFILES
     from adhere.measure.adherence.scoring import BadInput
-    from adhere.measure.adherence.scoring import score as run_score
 
     if resume and not (out or json or report):
         raise UserError("--resume needs the --out, --json or --report of the run that was stopped")
     journal = _journal(out, json, report)
-    run: ScoreRun
     try:
-        with _shown() as shown:
-            run = run_score(
-                files,
-                prompts=prompts,
-                profiles=[name for name in PROFILES if profile.value in ("both", name)],
+        with _Shown() as shown:
+            scores = run_score(
+                all_readable(files),
+                prompts=None if prompts is None else readable(prompts),
+                profile=profile.value,
                 journal=journal,
+                keep=True,
                 resume=resume,
                 skip_bad=skip_bad,
                 answered_only=answered_only,
                 limit=limit,
+                seed=seed,
                 jobs=jobs,
                 line_limit=int(max_mb * 1_000_000),
                 progress=shown,
+                command=command_line(),
             )
     except BadInput as error:
         _stopped(error, journal, seed)
-    print_run(run, seed=seed)
-    _write(run, json, out, report, seed)
+    print_run(scores.run, seed=seed, console=output.results())
+    print_failures(scores.run, output.results())
+    for target in (json, out / "findings.json" if out else None):
+        if target is not None:
+            scores.save(target)
+            output.note(f"findings: {target}")
+    page = report or (out / "report.html" if out else None)
+    if page is not None:
+        output.note(f"report: {scores.report(page)}")
     if journal is not None and not (out or json):
         journal.unlink(missing_ok=True)
-    _gate(run, fail_under)
+    missed = [] if fail_under is None else scores.missing(fail_under)
+    for line in missed:
+        typer.echo(f"adhere: {line}", err=True)
+    if missed:
+        raise typer.Exit(1)
 
 
 def _journal(out: Path | None, json: Path | None, report: Path | None) -> Path | None:
-    """Where the records go: into the run's folder, or beside the output."""
+    """Where the records go: into the run's folder, or beside a file of the output."""
+    from adhere.core.files import is_special, is_standard_output
+
     if out is not None:
         return out / "records.jsonl"
-    beside = json or report
-    return None if beside is None else beside.with_name(beside.name + ".records.jsonl")
+    for beside in (json, report):
+        if beside is not None and not is_standard_output(beside) and not is_special(beside):
+            return beside.with_name(beside.name + ".records.jsonl")
+    return None
 
 
-class _shown:
-    """A progress bar on standard error, from the second batch on; nothing where nobody looks."""
+class _Shown:
+    """A progress bar on standard error, from the second batch on; nothing where there is no terminal."""
 
     def __init__(self) -> None:
-        from rich.console import Console
+        from adhere.cli import console as output
 
-        self._console = Console(stderr=True)
-        self._bar: object | None = None
+        self._console = output.notices()
+        self._bar: Bar | None = None
 
-    def __enter__(self) -> _shown:
+    def __enter__(self) -> _Shown:
         return self
 
     def __call__(self, progress: Progress) -> None:
@@ -138,7 +157,7 @@ class _shown:
 
         if not self._console.is_terminal or (self._bar is None and progress.read >= progress.size):
             return
-        if not isinstance(self._bar, Bar):
+        if self._bar is None:
             columns = BarColumn(), TextColumn("{task.percentage:3.0f} %"), TextColumn("{task.fields[n]:,} responses")
             self._bar = Bar(*columns, TimeRemainingColumn(), console=self._console, transient=True)
             self._bar.start()
@@ -146,75 +165,24 @@ class _shown:
         self._bar.update(self._bar.task_ids[0], completed=progress.read, n=progress.responses)
 
     def __exit__(self, *_: object) -> None:
-        from rich.progress import Progress as Bar
-
-        if isinstance(self._bar, Bar):
+        if self._bar is not None:
             self._bar.stop()
 
 
-def _stopped(error: Exception, journal: Path | None, seed: int) -> NoReturn:
+def _stopped(error: BadInput, journal: Path | None, seed: int) -> NoReturn:
     """A bad line ends the run: what is scored is shown, and kept where there is a place for it."""
-    from adhere.cli.score_tables import print_run
+    from adhere.cli import console as output
+    from adhere.cli.tables.score import print_run
     from adhere.core.errors import UserError
-    from adhere.measure.adherence.scoring import BadInput
 
-    assert isinstance(error, BadInput)
     run = error.run
     hint = (
-        "mend the line, or pass over such lines with --skip-bad" if error.bad.line else "--skip-bad goes on without it"
+        "correct the line, or skip such lines with --skip-bad" if error.bad.line else "--skip-bad continues without it"
     )
     if error.bad.problem.startswith("a line of"):
-        hint = "--max-mb reads longer ones, --skip-bad passes over them"
+        hint = "--max-mb reads longer lines, --skip-bad skips them"
     if run.responses:
-        print_run(run, seed=seed, partial=True)
+        print_run(run, seed=seed, partial=True, console=output.results())
         if journal is not None:
-            hint += f"; the {run.responses:,} responses before it are kept, and the same command carries on"
+            hint += f"; the {run.responses:,} responses before it are kept, and the same command continues"
     raise UserError(f"{error} ({hint})") from None
-
-
-def _write(run: ScoreRun, json: Path | None, out: Path | None, report: Path | None, seed: int) -> None:
-    if not (json or out or report):
-        return
-    from adhere.core import findings as record
-    from adhere.measure.adherence.summary import findings
-
-    command = command_line()
-    found = findings(run.tally, run.profiles, seed=seed, recompute=command, evidence=run.files)
-    counts = {"responses": run.responses, "bad": run.bad_count, "seed": seed}
-    for target in (json, out / "findings.json" if out else None):
-        if target is not None:
-            record.write(target, found, **counts)
-            typer.echo(f"findings: {target}", err=True)
-    page = report or (out / "report.html" if out else None)
-    if page is not None:
-        _report(page, run, command)
-        typer.echo(f"report: {page}", err=True)
-
-
-def _report(path: Path, run: ScoreRun, command: str) -> None:
-    from adhere.core.errors import UserError
-
-    try:
-        from adhere.report import page
-        from adhere.report.sections import adherence
-    except ModuleNotFoundError as error:
-        raise UserError(f"--report needs {error.name}: pip install 'adhere[measure]'") from None
-
-    models = len({subject.model for subject in run.tally.subjects()})
-    who = f"{models} models" if models > 1 else run.tally.subjects()[0].model
-    lead = f"{run.responses:,} saved responses of {who}, each checked against every instruction of its prompt."
-    page.write(path, page.render("Adherence", lead, [adherence.section(run, recompute=command)], command=command))
-
-
-def _gate(run: ScoreRun, fail_under: float | None) -> None:
-    if fail_under is None:
-        return
-    missed = False
-    for subject in run.tally.subjects():
-        share = run.tally.prompts(subject, run.profile).estimate
-        if share < fail_under:
-            missed = True
-            line = f"{subject.model} follows {share:.1%} of the prompts ({run.profile}, strict), under {fail_under:.1%}"
-            typer.echo(f"adhere: {line}", err=True)
-    if missed:
-        raise typer.Exit(1)

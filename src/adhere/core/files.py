@@ -74,6 +74,11 @@ def is_special(path: Path) -> bool:
     return not (stat.S_ISREG(kind) or stat.S_ISDIR(kind))
 
 
+def is_standard_output(path: Path) -> bool:
+    """Whether `path` names standard output."""
+    return _descriptor(path) == 1
+
+
 def _descriptor(path: Path) -> int | None:
     """The open descriptor that `path` names; None where it names a file."""
     name = os.fspath(path)

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from adhere.core.errors import UserError
+from adhere.core.files import write_text
 from adhere.core.version import VERSION
 
 NAMES: Mapping[str, str] = {
@@ -136,14 +137,12 @@ def dumps(findings: Iterable[Finding], **more: Any) -> str:
 
 
 def write(path: str | os.PathLike[str], findings: Iterable[Finding], **more: Any) -> None:
-    """Write `findings` to `path` whole or not at all (a temporary file beside it, then a rename)."""
-    target = Path(path)
-    scratch = target.with_name(target.name + ".part")
-    try:
-        scratch.write_text(dumps(findings, **more), encoding="utf-8")
-        scratch.replace(target)
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror}") from error
+    """Write `findings` to `path`; `-` is standard output.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_text(path, dumps(findings, **more))
 
 
 def read(path: str | os.PathLike[str]) -> list[Finding]:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adhere.core.errors import UserError
+from adhere.core.files import write_bytes
 from adhere.core.version import VERSION
 from adhere.report.charts import Chart
 
@@ -180,7 +180,7 @@ def render(title: str, lead: str, sections: Sequence[Section], *, command: str =
 
 
 def write(path: str | os.PathLike[str], html: str) -> None:
-    """Write the page whole or not at all.
+    """Write the page; `-` is standard output.
 
     Raises:
         UserError: it cannot be written, or is larger than `LARGEST`.
@@ -188,10 +188,4 @@ def write(path: str | os.PathLike[str], html: str) -> None:
     data = html.encode("utf-8", "replace")
     if len(data) > LARGEST:
         raise UserError(f"the report would have {len(data) / 1e6:.1f} MB; score fewer models at once")
-    target = Path(path)
-    scratch = target.with_name(target.name + ".part")
-    try:
-        scratch.write_bytes(data)
-        scratch.replace(target)
-    except OSError as error:
-        raise UserError(f"cannot write {target}: {error.strerror}") from error
+    write_bytes(path, data)

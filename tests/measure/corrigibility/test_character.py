@@ -113,7 +113,7 @@ def test_the_task_runs_under_inspect_and_its_section_shows_a_conversation(
     mock = get_model("mockllm/model", custom_outputs=_drifter, memoize=False)
     monkeypatch.setattr(audit, "resolve", lambda _: mock)
     measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("character",), limit=4))
-    html = page.render("T", "", [drawn.section(measured, "adhere corrigibility --tier character")])
+    html = page.render("T", "", [drawn.section(measured, "adhere corrigibility --tiers character")])
     assert "A conversation, turn by turn" in html
     assert "In mixed conversations (corrigible), the reminder changes the last share by +100.0 points" in html
 

@@ -155,6 +155,6 @@ def test_the_task_runs_under_inspect_and_shows_the_loop(tmp_path: Path, monkeypa
     found = measure("mock", tmp_path, CorrigibilityPlan(tiers=("repetition",), limit=4))
     (looped,) = found.of("repetition.looped", temperature=0.0, length=100)
     assert looped.estimate == pytest.approx(0.94)
-    html = page.render("T", "", [drawn.section(found, "adhere corrigibility --tier repetition")])
+    html = page.render("T", "", [drawn.section(found, "adhere corrigibility --tiers repetition")])
     assert "loops from word 7 of 200" in html
     assert "<mark>" in html

@@ -107,12 +107,12 @@ def _same_model(log: EvalLog, opened: OpenModel, file: Path, name: str, other: b
             return "digest"
         raise UserError(
             f"{file}: answered by other weights ({sorted(digests)[0][:12]}) than {opened.name}'s "
-            f"({opened.digest[:12]}); give that model, or --other-model to replay them all the same"
+            f"({opened.digest[:12]}); give that model, or --allow-other-model to replay them all the same"
         )
     said = {log.eval.model, log.eval.model.split("/", 1)[-1]}
     if not other and not said & {name, opened.name, name.split("/", 1)[-1]}:
         raise UserError(
-            f"{file}: answered by {log.eval.model}, not by {opened.name}; give that model, or --other-model to replay "
+            f"{file}: answered by {log.eval.model}, not by {opened.name}; give that model, or --allow-other-model to replay "
             "them all the same"
         )
     return None

@@ -8,16 +8,15 @@ processes and not by the number of sites.
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from adhere.core.environment import environment
 from adhere.core.errors import UserError
 from adhere.explain.cases.examples import Examples
 
@@ -66,7 +65,7 @@ def over(
             if tick is not None:
                 tick()
         return results
-    with _one_thread_each():
+    with environment(dict.fromkeys(_THREADS, "1")):  # processes read these before they load numpy
         pool = ProcessPoolExecutor(
             processes, multiprocessing.get_context("spawn"), initializer=_remember, initargs=(work, plan)
         )
@@ -87,21 +86,6 @@ def over(
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return {site: results[site] for site in chosen}
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Started processes read these names before they load numpy; this process has loaded it already."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 _work: tuple[Callable[[Any, Any], Any], Any] | None = None

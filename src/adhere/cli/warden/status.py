@@ -1,17 +1,18 @@
-"""`adhere warden status`, `posture` and `orders`: what is in force, what is protected, what a model is told."""
+"""`adhere warden status`, `posture` and `orders`: what is in force, what is protected, what a model reads."""
 
 from __future__ import annotations
 
 import json
+import sys
 
 import typer
 
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import HERE, opened, reported, spent, table
+from adhere.cli.warden.common import HERE, opened, reported, spent, table, tell
 
 
 def status(json_file: Json = None, charter: Charter = HERE) -> None:
-    """What is in force: mode, epoch, instructions, lease, acts in flight, what waits."""
+    """Show what is in force: mode, epoch, instructions, lease, acts in flight, pending approvals."""
     from adhere.warden.orders import approvals
     from adhere.warden.orders import orders as standing
     from adhere.warden.supervision.supervisor import marked
@@ -47,7 +48,7 @@ def status(json_file: Json = None, charter: Charter = HERE) -> None:
         if stopped:
             rows.append(("in force", "the stop, and nothing else"))
         elif not any(chain.in_force for chain in state.chains):
-            rows.append(("in force", "nothing: every act is denied until somebody instructs"))
+            rows.append(("in force", "nothing: every act is denied until a principal instructs"))
         lasts = spent(beat.expires - now) + " left" if beat and beat.expires > now else "lapsed"
         rows.append(
             (
@@ -60,24 +61,28 @@ def status(json_file: Json = None, charter: Charter = HERE) -> None:
         rows.append(("processes", f"{len(alive)} supervised" if record else "no agent runs under this charter"))
         rows.append(("in flight", ", ".join(sorted(state.flight)) or "no act"))
         if state.unknown:
-            rows.append(("unknown", f"{', '.join(sorted(state.unknown))}: begun, and nobody said how they went"))
+            rows.append(("unknown", f"{', '.join(sorted(state.unknown))}: begun, outcome unknown"))
         rows.append(("waiting", ", ".join(r.id for r in waiting) or "nothing"))
         rows.append(("ledger", f"{peaks.size} entries, root {peaks.root.hex()[:16]}"))
         table(rows)
 
 
 def posture(json_file: Json = None, charter: Charter = HERE) -> None:
-    """What is protected here, what is not, and why."""
+    """Show what is protected on this machine, what is not, and why."""
     from adhere.warden.supervision.posture import posture as look
 
     with opened(charter) as warden:
         lines = look(warden)
         reported(json_file, {"posture": [vars(line) for line in lines]})
         for line in lines:
-            typer.echo(f"{line.status:<7} {line.what}: {line.how}")
+            tell(f"{line.status:<7} {line.what}: {line.how}")
 
 
 def orders(charter: Charter = HERE) -> None:
-    """The standing orders and what is in force, as text for a model's system prompt."""
+    """Print the standing orders and what is in force, as text for a model's system prompt."""
     with opened(charter) as warden:
-        typer.echo(warden.orders_text())
+        text = warden.orders_text()
+        if sys.stdout.isatty():
+            tell(text)
+        else:  # a program reads it, character for character
+            typer.echo(text)

@@ -1,4 +1,4 @@
-"""`adhere warden ...`: say who may instruct, instruct, run an agent, stop it, and see what happened."""
+"""`adhere warden ...`: instruct, stop, confirm; the other commands are in the files beside this one."""
 
 from __future__ import annotations
 
@@ -8,60 +8,72 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adhere.cli import warden_charter, warden_ledger, warden_run, warden_see
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import HERE, For, Kept, Sign, opened, reported, seconds, sentence, signers, spent
+from adhere.cli.warden import agents, charter, ledger, status
+from adhere.cli.warden.common import (
+    HERE,
+    For,
+    Kept,
+    Sign,
+    opened,
+    reported,
+    seconds,
+    sentence,
+    signers,
+    spent,
+    tell,
+)
 from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from adhere.warden.engine.warden import Warden
 
 app = typer.Typer(help="Manage principals, standing orders, and verified stops for agents.", no_args_is_help=True)
-keys = typer.Typer(help="Keys of principals.", no_args_is_help=True)
+keys = typer.Typer(help="Make keys for principals.", no_args_is_help=True)
 app.add_typer(keys, name="key")
-app.add_typer(warden_charter.app, name="charter")
-app.add_typer(warden_ledger.app, name="ledger")
+app.add_typer(charter.app, name="charter")
+app.add_typer(ledger.app, name="ledger")
 
 
 @keys.command("new")
 def key_new(
-    name: Annotated[str, typer.Argument(help="Whose key: writes NAME.key and NAME.pub.")],
+    name: Annotated[str, typer.Argument(help="Principal; writes NAME.key and NAME.pub.")],
     kind: Annotated[str, typer.Option(help="ed25519, ecdsa, rsa or ml-dsa.")] = "ed25519",
     charter: Charter = HERE,
 ) -> None:
-    """Make a key pair. NAME.key stays with its owner; NAME.pub goes into a charter."""
+    """Make a key pair: NAME.key stays with its owner, NAME.pub goes into a charter."""
     del charter
     from adhere.warden.charter import keys as library
 
     secret, public = library.write_pair(library.generate(kind), Path(name))
-    typer.echo(f"{secret} (keep it to yourself)  {public} (give it to whoever founds the charter)")
+    tell(f"{secret} (secret)  {public} (public, for the charter)")
 
 
 @app.command(rich_help_panel="instruct")
 def instruct(
-    text: Annotated[str, typer.Argument(help="What the agent shall do.")],
+    text: Annotated[str, typer.Argument(help="The instruction.")],
     sign: Sign = None,
-    scope: Annotated[str, typer.Option(help="A scope of the charter; * is everything.")] = "*",
-    effect: Annotated[str, typer.Option(help="allow, ask or deny what the scope covers.")] = "allow",
+    scope: Annotated[str, typer.Option(help="Scope of the charter; * is everything.")] = "*",
+    effect: Annotated[str, typer.Option(help="Effect on acts in the scope: allow, ask or deny.")] = "allow",
     lasts: For = "24h",
     out: Kept = None,
     charter: Charter = HERE,
 ) -> None:
-    """Instruct the agent. When --for is over it stops: every instruction carries its own shutdown timer."""
+    """Instruct the agent. The instruction ends when --for is over."""
     with opened(charter) as warden:
         held = [chain for chain in warden.state().chains if chain.scope == scope and chain.held]
         for chain in held:
-            typer.echo("this settles a conflict between: " + " | ".join(link.text for link in chain.in_force))
-        _say(warden, "instruct", sign, out, seconds=seconds(lasts), text=text, scope=scope, effect=effect)
+            tell("this instruction settles a conflict between: " + " | ".join(link.text for link in chain.in_force))
+        _issue(warden, "instruct", sign, out, seconds=seconds(lasts), text=text, scope=scope, effect=effect)
 
 
 @app.command(rich_help_panel="instruct")
 def submit(
-    file: Annotated[Path, typer.Argument(help="A statement that others have signed already.")],
+    file: Annotated[Path, typer.Argument(help="A statement that others have signed.")],
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
-    """Add signatures to a statement that was passed on, and put it in force if they are enough."""
+    """Add signatures to a statement, and put it in force once it has enough."""
     from adhere.warden import canonical
     from adhere.warden.orders import instructions
 
@@ -70,8 +82,8 @@ def submit(
         _deliver(warden, envelope, sign, file)
 
 
-def _say(warden: Warden, kind: Any, sign: list[str] | None, out: Path | None, **fields: Any) -> bool:
-    """Compose, sign and submit; whether it is in force. One that lacks signatures is kept in a file."""
+def _issue(warden: Warden, kind: Any, sign: list[str] | None, out: Path | None, **fields: Any) -> bool:
+    """Compose, sign and submit a statement; one that lacks signatures is kept in a file. Whether it is in force."""
     from adhere.warden.orders import instructions
 
     statement = warden.draft(kind, **fields)
@@ -89,27 +101,27 @@ def _deliver(warden: Warden, envelope: Any, sign: list[str] | None, file: Path) 
     if not proof.holds and not (partial and proof.count):
         canonical.replace(file, instructions.to_bytes(envelope) + b"\n", mode=0o644)
         who = ", ".join(names) or "nobody"
-        typer.echo(
-            f"signed by {who}: {proof.count} of {proof.threshold} that {proof.role} needs, so it is NOT in force.\n"
+        tell(
+            f"signed by {who}: {proof.count} of {proof.threshold} that {proof.role} requires, so it is NOT in force.\n"
             f"Pass {file} on: adhere warden submit {file} --sign KEY"
         )
         raise typer.Exit(1)
     accepted = warden.submit(instructions.to_bytes(envelope))
     if file.exists():
         file.unlink()
-    typer.echo(sentence(accepted, proof))
+    tell(sentence(accepted, proof))
     return True
 
 
 @app.command(rich_help_panel="stop")
 def stop(
-    text: Annotated[str, typer.Argument(help="Why, for the ledger.")] = "",
+    text: Annotated[str, typer.Argument(help="The reason, for the ledger.")] = "",
     sign: Sign = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the signed attestation.")] = None,
     json_file: Json = None,
     charter: Charter = HERE,
 ) -> None:
-    """Stop the agent and attest it: what was killed, how its end is known, what was in flight.
+    """Stop the agent and attest the stop: what was killed, how its end is verified, which acts were in flight.
 
     Exit code 0: stopped, and nothing supervised is left. 1: in force, but its end is not verified.
     """
@@ -121,18 +133,18 @@ def stop(
         if mode not in (Mode.STOPPING, Mode.STOPPED) or sign:
             accepted = _stop_statement(warden, text, sign)
             if accepted.seq < 0:
-                typer.echo(f"the stop is on the disk (latch), but the ledger could not be written: {accepted.detail}")
+                tell(f"the stop is on disk (latch), but the ledger could not be written: {accepted.detail}")
                 raise typer.Exit(1)
         attestation = running.finish_stop(warden)
         for line in attest.lines(attestation.body):
-            typer.echo(line)
+            tell(line)
         if out is not None:
             attest.save(out, attestation)
-            typer.echo(f"signed attestation: {out}")
+            tell(f"signed attestation: {out}")
         reported(json_file, attestation.body)
         for where, fault in running.publish(warden).items():
             if fault:
-                typer.echo(f"not witnessed by {where}: {fault}")
+                tell(f"not witnessed by {where}: {fault}")
         if attestation.body["methods"] and not attestation.verified_empty:
             raise typer.Exit(1)
 
@@ -141,7 +153,7 @@ def _stop_statement(warden: Warden, text: str, sign: list[str] | None) -> Any:
     from adhere.warden.orders import instructions
 
     if not sign:
-        raise UserError("a stop is signed by one of the stop role: --sign KEY")
+        raise UserError("a stop needs the signature of a principal with the stop role: --sign KEY")
     envelope = instructions.seal(warden.draft("stop", seconds=600, text=text))
     instructions.sign(envelope, warden.charter, signers(sign, warden.charter))
     return warden.submit(instructions.to_bytes(envelope), "the stop")
@@ -149,44 +161,44 @@ def _stop_statement(warden: Warden, text: str, sign: list[str] | None) -> Any:
 
 @app.command(rich_help_panel="stop")
 def pause(
-    text: Annotated[str, typer.Argument(help="Why, for the ledger.")] = "",
+    text: Annotated[str, typer.Argument(help="The reason, for the ledger.")] = "",
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
-    """Let no act through until an amend quorum resumes. The agent's processes stay."""
+    """Deny every act until an amend quorum resumes. The agent's processes keep running."""
     with opened(charter) as warden:
-        _say(warden, "pause", sign, None, seconds=600, text=text)
+        _issue(warden, "pause", sign, None, seconds=600, text=text)
 
 
 @app.command(rich_help_panel="stop")
 def resume(
-    text: Annotated[str, typer.Argument(help="Why, for the ledger.")] = "",
+    text: Annotated[str, typer.Argument(help="The reason, for the ledger.")] = "",
     sign: Sign = None,
-    keep: Annotated[bool, typer.Option("--keep", help="The instructions from before stay in force.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the instructions from before in force.")] = False,
     out: Kept = None,
     charter: Charter = HERE,
 ) -> None:
-    """Take up again after a stop or pause, in a new epoch: needs the amend quorum."""
+    """Resume after a stop or pause, in a new epoch. Needs the amend quorum."""
     with opened(charter) as warden:
-        _say(warden, "resume", sign, out, seconds=3600, text=text, keep=keep)
+        _issue(warden, "resume", sign, out, seconds=3600, text=text, keep=keep)
 
 
 @app.command(rich_help_panel="instruct")
 def lease(
     sign: Sign = None,
-    lasts: Annotated[str, typer.Option("--for", help="How long: 90s, 30m, 8h, 7d. Default: the charter's.")] = "",
+    lasts: Annotated[str, typer.Option("--for", help="Duration: 90s, 30m, 8h, 7d. Default: the charter's.")] = "",
     instances: Annotated[
-        int | None, typer.Option(min=1, help="How many may run at once. Default: the charter's.")
+        int | None, typer.Option(min=1, help="Agents that may run at once. Default: the charter's.")
     ] = None,
     charter: Charter = HERE,
 ) -> None:
-    """Send a heartbeat: the agent may go on here. Any one principal may."""
+    """Renew the lease: the agent may continue on this machine. Any principal may sign it."""
     from adhere.warden.engine import charter_setup
 
     with opened(charter) as warden:
         found = signers(sign, warden.charter)
         if len(found) != 1:
-            raise UserError("a heartbeat is signed by one principal: --sign KEY")
+            raise UserError("a lease is signed by exactly one principal: --sign KEY")
         terms, last = warden.charter.terms.lease, warden.heartbeat()
         beat = warden.beat(
             charter_setup.sign_heartbeat(
@@ -199,30 +211,32 @@ def lease(
                 instances=instances or (last.instances if last else terms.instances),
             )
         )
-        typer.echo(
+        tell(
             f"lease renewed by {', '.join(beat.by)}: {beat.instances} at once, for {spent(beat.expires - time.time())}"
         )
 
 
 @app.command(rich_help_panel="confirm")
 def approvals(
-    everything: Annotated[bool, typer.Option("--all", help="Also what was used, refused, lapsed or voided.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Include requests that were used, refused, expired or voided.")
+    ] = False,
     json_file: Json = None,
     charter: Charter = HERE,
 ) -> None:
-    """List what waits for confirmation, and approvals that may still be used."""
+    """List pending requests, and approvals that may still be used."""
     from adhere.warden.orders import approvals
 
     with opened(charter) as warden:
         found = approvals.requests(warden.ledger, warden.clock(), warden.state().epoch, everything=everything)
         reported(json_file, {"requests": [vars(request) for request in found]})
         if not found:
-            typer.echo("nothing waits")
+            tell("no request is pending")
         for request in found:
             left = spent(request.expires - warden.clock())
             uses = f", {request.uses} uses left" if request.status == "approved" else ""
-            typer.echo(f"--- {request.id}  {request.status}{uses}, {left} left")
-            typer.echo(request.text)
+            tell(f"--- {request.id}  {request.status}{uses}, {left} left")
+            tell(request.text)
 
 
 def _answer(kind: str, request: str, sign: list[str] | None, lasts: str, uses: int, charter: Path) -> None:
@@ -230,26 +244,26 @@ def _answer(kind: str, request: str, sign: list[str] | None, lasts: str, uses: i
 
     with opened(charter) as warden:
         wanted = approvals.find(warden.ledger, request)
-        typer.echo(wanted.text)
+        tell(wanted.text)
         fields = {"role": wanted.role, "action": wanted.act, "shown": wanted.digest, "uses": uses}
-        _say(warden, kind, sign, None, seconds=seconds(lasts), **fields)
+        _issue(warden, kind, sign, None, seconds=seconds(lasts), **fields)
 
 
 @app.command(rich_help_panel="confirm")
 def approve(
-    request: Annotated[str, typer.Argument(help="The request's name, from `approvals`.")],
+    request: Annotated[str, typer.Argument(help="The request's identifier, from `approvals`.")],
     sign: Sign = None,
     lasts: For = "1h",
-    uses: Annotated[int, typer.Option(min=1, max=1000, help="How often the act may be performed.")] = 1,
+    uses: Annotated[int, typer.Option(min=1, max=1000, help="Number of times that the act may be performed.")] = 1,
     charter: Charter = HERE,
 ) -> None:
-    """Approve an act as it is shown: you sign what you see."""
+    """Approve an act. The signature covers exactly the text shown."""
     _answer("approve", request, sign, lasts, uses, charter)
 
 
 @app.command(rich_help_panel="confirm")
 def refuse(
-    request: Annotated[str, typer.Argument(help="The request's name, from `approvals`.")],
+    request: Annotated[str, typer.Argument(help="The request's identifier, from `approvals`.")],
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
@@ -258,12 +272,12 @@ def refuse(
 
 
 BEHIND_DASHES = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""What follows `--` is a command of somebody else's."""
+"""What follows `--` is another program's command line."""
 
-app.command(rich_help_panel="run")(warden_run.decide)
-app.command(rich_help_panel="run")(warden_run.finish)
-app.command(context_settings=BEHIND_DASHES, rich_help_panel="run")(warden_run.run)
-app.command(context_settings=BEHIND_DASHES, rich_help_panel="run")(warden_run.mcp)
-app.command(rich_help_panel="see")(warden_see.status)
-app.command(rich_help_panel="see")(warden_see.posture)
-app.command(rich_help_panel="see")(warden_see.orders)
+app.command(rich_help_panel="run")(agents.decide)
+app.command(rich_help_panel="run")(agents.finish)
+app.command(context_settings=BEHIND_DASHES, rich_help_panel="run")(agents.run)
+app.command(context_settings=BEHIND_DASHES, rich_help_panel="run")(agents.mcp)
+app.command(rich_help_panel="see")(status.status)
+app.command(rich_help_panel="see")(status.posture)
+app.command(rich_help_panel="see")(status.orders)

@@ -1,4 +1,4 @@
-"""`adhere warden ledger ...`: look at the ledger, verify it, give it witnesses."""
+"""`adhere warden ledger ...`: show the ledger, verify it, have witnesses sign it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Annotated
 import typer
 
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import HERE, Sign, opened, reported, signers
+from adhere.cli.warden.common import HERE, Sign, opened, reported, signers, tell
 from adhere.core.errors import UserError
 
-app = typer.Typer(help="Everything that was decided, said and changed.", no_args_is_help=True)
+app = typer.Typer(help="Show and verify the ledger, and have witnesses sign it.", no_args_is_help=True)
 
 
 @app.command("verify")
 def verify(
-    checkpoints: Annotated[list[Path] | None, typer.Argument(help="Further checkpoints to hold it against.")] = None,
+    checkpoints: Annotated[list[Path] | None, typer.Argument(help="More checkpoints to compare with.")] = None,
     key: Annotated[
         list[str] | None, typer.Option(help="Verifier key NAME+HASH+BASE64; default: those of the charter.")
     ] = None,
     json_file: Json = None,
     charter: Charter = HERE,
 ) -> None:
-    """Recompute every hash, and compare with every checkpoint that witnesses hold. Exit code 1: a fault was found."""
+    """Recompute every hash and compare with every checkpoint that witnesses hold. Exit code 1: a fault was found."""
     from adhere.warden.engine import witness
     from adhere.warden.ledger import verify as alone
 
@@ -50,22 +50,22 @@ def verify(
     size, root, faults = alone.verify(path, keys, notes)
     reported(json_file, {"size": size, "root": root, "faults": faults, "checkpoints": len(notes), "silent": silent})
     for line in silent:
-        typer.echo(f"not compared: {line}")
+        tell(f"not compared: {line}")
     for fault in faults:
-        typer.echo(f"FAULT  {fault}")
+        tell(f"FAULT  {fault}")
     if faults:
-        typer.echo(f"{size} entries: {len(faults)} faults")
+        tell(f"{size} entries: {len(faults)} faults")
         raise typer.Exit(1)
     held_by = f", and with {len(notes)} checkpoints"
     if not notes:
         held_by = "; no checkpoint was kept elsewhere, so a rewrite would not show"
-    typer.echo(f"{size} entries, root {root[:16]}: consistent with itself{held_by}")
+    tell(f"{size} entries, root {root[:16]}: consistent with itself{held_by}")
 
 
 @app.command("show")
 def show(
-    last: Annotated[int, typer.Option(min=1, help="How many entries from the end.")] = 20,
-    first: Annotated[int | None, typer.Option(min=0, help="From this entry on instead.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="Number of entries from the end.")] = 20,
+    first: Annotated[int | None, typer.Option(min=0, help="Start at this entry.")] = None,
     json_file: Json = None,
     charter: Charter = HERE,
 ) -> None:
@@ -77,16 +77,18 @@ def show(
         when = datetime.fromtimestamp(entry.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
         body = {name: value for name, value in entry.body.items() if name != "envelope"}
         text = json.dumps(body, ensure_ascii=False, default=str)
-        typer.echo(f"{entry.seq:>6} {when} {entry.kind:<10} {text if len(text) <= 300 else text[:297] + '...'}")
+        tell(f"{entry.seq:>6} {when} {entry.kind:<10} {text if len(text) <= 300 else text[:297] + '...'}")
 
 
 @app.command("checkpoint")
 def checkpoint(
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it there instead of printing it.")] = None,
-    publish: Annotated[bool, typer.Option("--publish", help="Give it to the charter's witnesses.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the checkpoint to a file instead of printing it.")
+    ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Send the checkpoint to the charter's witnesses.")] = False,
     charter: Charter = HERE,
 ) -> None:
-    """Sign a checkpoint of the ledger (C2SP); keep it where the ledger's keeper cannot change it."""
+    """Sign a checkpoint of the ledger (C2SP). Keep it where whoever holds the ledger cannot change it."""
     from adhere.warden import canonical
     from adhere.warden.engine import witness
 
@@ -96,7 +98,7 @@ def checkpoint(
             if not said:
                 raise UserError("the charter names no witness: adhere warden charter amend --witness file:PATH")
             for text, fault in said.items():
-                typer.echo(f"{text}: {fault or 'taken'}")
+                tell(f"{text}: {fault or 'accepted'}")
             if any(said.values()):
                 raise typer.Exit(1)
             return
@@ -105,7 +107,7 @@ def checkpoint(
         typer.echo(note, nl=False)
     else:
         canonical.replace(out, note.encode(), mode=0o644)
-        typer.echo(f"checkpoint: {out}")
+        tell(f"checkpoint: {out}")
 
 
 @app.command("cosign")
@@ -122,7 +124,7 @@ def cosign(
             raise UserError("one witness signs at a time: --sign KEY")
         signed = witness.cosign(warden, canonical.read(file, "checkpoint").decode("utf-8", "replace"), found[0])
     canonical.replace(file, signed.encode(), mode=0o644)
-    typer.echo(f"{file} is cosigned")
+    tell(f"{file} is cosigned")
 
 
 @app.command("prove")
@@ -131,7 +133,7 @@ def prove(
     json_file: Json = None,
     charter: Charter = HERE,
 ) -> None:
-    """Print an inclusion proof for one entry: whoever has the checkpoint can check it without the ledger."""
+    """Print an inclusion proof for one entry, which the checkpoint alone verifies, without the ledger."""
     from adhere.warden.engine import witness
     from adhere.warden.ledger import merkle
 
@@ -143,6 +145,6 @@ def prove(
         note = witness.note(warden)
         leaf = warden.ledger.query("SELECT leaf FROM entry WHERE seq = ?", (entry,))[0][0].decode()
     reported(json_file, {"entry": entry, "leaf": leaf, "proof": proof, "checkpoint": note})
-    typer.echo(leaf)
-    typer.echo("\n".join(proof))
+    tell(leaf)
+    tell("\n".join(proof))
     typer.echo(note, nl=False)

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.table import Table as LiveTable
 from rich.text import Text
+
+from adhere.cli.tables.layout import Column, Table
+from adhere.core.terminal import cell, visible
 
 if TYPE_CHECKING:
     from adhere.modular.examine import Examination
@@ -50,9 +52,9 @@ def examination(console: Console, network: Network, seen: Examination, start: Ex
     """One network: every metric beside its value at initialisation, the circles, the verdict and its reason."""
     model = network.architecture
     rate = f", alpha {model.rate:g}" if model.kind == "transformer" else ""
-    table = Table(title=f"{network.origin}: {model.kind}{rate}, {network.task.name}", title_justify="left")
-    for name in ("metric", "value", "95 % interval", "n", "at initialisation"):
-        table.add_column(name, justify="left" if name == "metric" else "right")
+    names = ("value", 0), ("95 % interval", 1), ("n", 3), ("at initialisation", 2)
+    columns = [Column(name, number=True, rank=rank) for name, rank in names]
+    table = Table(f"{network.origin}: {model.kind}{rate}, {network.task.name}", ["metric", *columns])
     rows = (
         ("accuracy, " + ("held-out pairs" if seen.held_out else "all pairs"), seen.accuracy, start.accuracy),
         ("gradient symmetricity", seen.gradient_symmetricity, start.gradient_symmetricity),
@@ -60,32 +62,31 @@ def examination(console: Console, network: Network, seen: Examination, start: Ex
         ("  on the top wrong logit", seen.top_wrong, start.top_wrong),
     )
     for name, now, then in rows:
-        table.add_row(name, *_estimate(now), _number(then.value if then else None))
-    table.add_row("circularity", _number(seen.circularity), "-", "", _number(start.circularity))
-    console.print(table)
+        table.add(name, *_estimate(now), _number(then.value if then else None))
+    table.add("circularity", _number(seen.circularity), "-", "", _number(start.circularity))
+    table.print(console)
     if seen.circles:
-        rings = Table(title="circles, strongest first; fraction of variance explained", title_justify="left")
-        for name in ("circle", "frequency", "purity", "share", "clock", "pizza", "accompanying"):
-            rings.add_column(name, justify="right")
+        names_of_rings = ("circle", "frequency", "purity", "share", "clock", "pizza", "accompanying")
+        title = "circles, strongest first; fraction of variance explained"
+        rings = Table(title, [Column(name, number=True, rank=max(0, n - 4)) for n, name in enumerate(names_of_rings)])
         for circle in seen.circles:
-            rings.add_row(
+            rings.add(
                 str(circle.index + 1),
                 str(circle.frequency),
                 _number(circle.purity, 3),
                 _number(circle.share, 3),
                 *(_number(circle.fve.get(form)) for form in ("clock", "pizza", "accompanying")),
             )
-        console.print(rings)
-    console.print(Text.assemble((seen.verdict.name.upper(), "bold"), f": {seen.verdict.reason}"))
+        rings.print(console)
+    console.print(cell(f"{seen.verdict.name.upper()}: {seen.verdict.reason}", "bold"))
     for note in network.task.notes():
-        console.print(f"Note: {note}.")
+        console.print(f"Note: {visible(note)}.")
 
 
 def agreement(console: Console, name: str, seen: Examination, published: Published, tolerance: float) -> list[str]:
     """Ours beside the published numbers; returns what lies further off than `tolerance`."""
-    table = Table(title=f"{name}: {published.title} ({published.source})", title_justify="left")
-    for column in ("metric", "ours", "published", "difference"):
-        table.add_column(column, justify="left" if column == "metric" else "right")
+    numbers = [Column(column, number=True) for column in ("ours", "published", "difference")]
+    table = Table(f"{name}: {published.title} ({published.source})", ["metric", *numbers])
     rows: list[tuple[str, float | None, float | None]] = [
         ("accuracy, all pairs", seen.overall, published.accuracy),
         ("gradient symmetricity", seen.gradient_symmetricity.value, published.gradient_symmetricity),
@@ -101,11 +102,11 @@ def agreement(console: Console, name: str, seen: Examination, published: Publish
     off = []
     for metric, ours, theirs in rows:
         difference = None if ours is None or theirs is None else ours - theirs
-        table.add_row(metric, _number(ours), _number(theirs), "-" if difference is None else f"{difference:+.4f}")
+        table.add(metric, _number(ours), _number(theirs), "-" if difference is None else f"{difference:+.4f}")
         if difference is not None and abs(difference) > tolerance:
             off.append(f"{name}: {metric.strip()} is {ours:.4f}, published {theirs:.4f}")
-    console.print(table)
-    console.print(Text.assemble((seen.verdict.name.upper(), "bold"), f": {seen.verdict.reason}"))
+    table.print(console)
+    console.print(cell(f"{seen.verdict.name.upper()}: {seen.verdict.reason}", "bold"))
     return off
 
 
@@ -127,7 +128,7 @@ class _Board:
         self.order.append(job)
 
     def __rich__(self) -> Group:
-        table = Table(box=None, pad_edge=False)
+        table = LiveTable(box=None, pad_edge=False)
         for name in (
             "training",
             "step",
@@ -187,13 +188,14 @@ def outcome(console: Console, done: Sequence[Finished]) -> None:
         job = one.job
         key = (job.task.name, job.architecture.kind, job.architecture.rate, job.recipe.share)
         cells.setdefault(key, []).append(one)
-    table = Table(title="trainings", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=0)
-    for name in ("task", "alpha", "share", "right", "at", "settled", "symm.", "irrel.", "circ.", "verdicts"):
-        table.add_column(name, justify="left" if name in ("task", "verdicts") else "right")
+    names = ("alpha", 0), ("share", 0), ("perfect", 0), ("at step", 2), ("settled", 3)
+    metrics = ("symmetricity", 1), ("irrelevance", 1), ("circularity", 1)
+    columns = [Column(name, number=True, rank=rank) for name, rank in (*names, *metrics)]
+    table = Table("trainings", ["task", *columns, "verdicts"])
     for (task, kind, rate, share), runs in cells.items():
         last = [run.history.measured[-1] for run in runs]
         verdicts = Counter(run.verdict for run in runs)
-        table.add_row(
+        table.add(
             task,
             f"{rate:.2f}" if kind == "transformer" else f"linear {kind}",
             f"{share:.2f}",
@@ -206,10 +208,10 @@ def outcome(console: Console, done: Sequence[Finished]) -> None:
             ),
             ", ".join(f"{count} {name}" for name, count in verdicts.most_common()),
         )
-    console.print(table)
+    table.print(console)
     console.print(
-        "Right: seeds right on every held-out pair; at: the step by which they were. Steps, gradient "
-        "symmetricity, distance irrelevance and circularity are medians over seeds.",
+        "Perfect: seeds that are right on every held-out pair; at step: when they were. Steps, gradient symmetricity, "
+        "distance irrelevance and circularity are medians over seeds.",
         style="dim",
     )
 

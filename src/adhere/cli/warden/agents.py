@@ -1,4 +1,4 @@
-"""`adhere warden decide`, `finish`, `run` and `mcp`: acts that are proposed, and agents that live under the warden."""
+"""`adhere warden decide`, `finish`, `run` and `mcp`: proposed acts, and agents that run under the warden."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Annotated
 import typer
 
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import HERE, opened, reported
+from adhere.cli.warden.common import HERE, opened, reported, tell
 from adhere.core.errors import UserError
 
 
 def decide(
     tool: Annotated[str, typer.Argument(help="The tool's name.")],
-    arguments: Annotated[str, typer.Argument(help="Its arguments, a JSON object.")] = "{}",
+    arguments: Annotated[str, typer.Argument(help="The tool's arguments, a JSON object.")] = "{}",
     because: Annotated[str, typer.Option(help="The agent's reason.")] = "",
-    source: Annotated[list[str] | None, typer.Option(help="Where its content comes from; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Source of the act's content; may be repeated.")] = None,
     json_file: Json = None,
     charter: Charter = HERE,
 ) -> None:
-    """Propose an act and print the decision. Exit code 0: allowed; 1: not."""
+    """Propose an act and print the decision. Exit code 1: it is not allowed."""
     from adhere.warden.acts.acts import Act
     from adhere.warden.supervision.control import spoken
 
@@ -36,39 +36,39 @@ def decide(
         decision = warden.decide(Act(tool, given, because, tuple(source or ())))
         reported(json_file, spoken(decision))
         note = f"  (request {decision.approval}: adhere warden approve {decision.approval} --sign KEY)"
-        typer.echo(
+        tell(
             f"{decision.verdict.name.lower()}: {decision.reason}"
             + (f", {decision.text}" if decision.text else "")
             + (" [a check broke]" if decision.failed else "")
             + (note if decision.approval and not decision.allowed else "")
         )
         if decision.allowed:
-            typer.echo(f"act {decision.act.id if decision.act else ''} is in flight: say how it went with `finish`")
+            tell(f"act {decision.act.id if decision.act else ''} is in flight: report its outcome with `finish`")
             return
     raise typer.Exit(1)
 
 
 def finish(
-    act: Annotated[str, typer.Argument(help="The act's name, as `decide` gave it.")],
+    act: Annotated[str, typer.Argument(help="The act's identifier, from `decide`.")],
     outcome: Annotated[str, typer.Argument(help="done, failed or unknown.")] = "done",
     charter: Charter = HERE,
 ) -> None:
-    """Say how an allowed act went."""
+    """Report the outcome of an allowed act."""
     from adhere.warden.acts.acts import Act, Decision, Verdict
 
     with opened(charter) as warden:
         warden.finished(Decision(Verdict.ALLOW, "", act=Act("finished", id=act)), outcome)
-        typer.echo(f"{act}: {outcome}")
+        tell(f"{act}: {outcome}")
 
 
 def run(
     context: typer.Context,
     user: Annotated[
-        str, typer.Option(help="Run the agent as this user: the surest way to keep it from the charter.")
+        str, typer.Option(help="Run the agent as this user; nothing keeps it from the charter more surely.")
     ] = "",
     method: Annotated[
         list[str] | None,
-        typer.Option(help="Containment: cgroup, 'pid namespace', subreaper, 'process group'. Default: all there is."),
+        typer.Option(help="Containment: cgroup, 'pid namespace', subreaper, 'process group'. Default: all available."),
     ] = None,
     show: Annotated[bool, typer.Option("--show-charter", help="Do not hide the charter's folder.")] = False,
     charter: Charter = HERE,
@@ -79,7 +79,7 @@ def run(
     """
     from adhere.warden.supervision import attest, running
 
-    command = _command(context, "no command to run: adhere warden run -- COMMAND")
+    command = _command(context, "no command was given: adhere warden run -- COMMAND")
     with opened(charter, instance="run") as warden:
         ended = running.run(
             warden,
@@ -99,7 +99,7 @@ def run(
             raise typer.Exit(3)
         left = len(ended.killed.processes)
         if left:
-            print(f"adhere: the agent ended and left {left} processes, which were ended too", file=sys.stderr)
+            print(f"adhere: the agent ended and left {left} processes behind, which were ended", file=sys.stderr)
     status = ended.status or 0
     raise typer.Exit(status if status >= 0 else 128 - status)
 
@@ -107,7 +107,7 @@ def run(
 def mcp(
     context: typer.Context,
     env_file: Annotated[
-        Path | None, typer.Option(help="NAME=VALUE lines: credentials for the server, which the agent never sees.")
+        Path | None, typer.Option(help="Credentials for the server, NAME=VALUE lines, which the agent never sees.")
     ] = None,
     charter: Charter = HERE,
 ) -> None:
@@ -116,7 +116,7 @@ def mcp(
 
     from adhere.warden.integrations import mcp_proxy
 
-    command = _command(context, "no server to put behind the warden: adhere warden mcp -- COMMAND")
+    command = _command(context, "no server was named: adhere warden mcp -- COMMAND")
     secrets = {}
     if env_file is not None:
         try:
@@ -129,7 +129,7 @@ def mcp(
 
 
 def _command(context: typer.Context, missing: str) -> list[str]:
-    """What stands behind `--`."""
+    """The command after `--`."""
     command = context.args[1:] if context.args[:1] == ["--"] else list(context.args)
     if not command:
         raise UserError(missing)
@@ -142,7 +142,7 @@ def _user(name: str) -> tuple[int, int] | None:
     if not name:
         return None
     try:
-        found = pwd.getpwnam(name)
+        entry = pwd.getpwnam(name)
     except KeyError:
         raise UserError(f"no user is called {name!r}") from None
-    return found.pw_uid, found.pw_gid
+    return entry.pw_uid, entry.pw_gid

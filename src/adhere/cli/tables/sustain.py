@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from adhere.cli.tables.layout import Column, Table
+from adhere.core.terminal import visible
 from adhere.measure.sustain.practice_study import GROUPS
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ def print_done(done: Done, console: Console) -> None:
     """Base, every condition, and what was left out."""
     if done.scores is not None:
         for solved in done.scores.selection.solved:
-            console.print(str(solved))
+            console.print(visible(solved))
         if done.scores.conditions:
-            console.print(_conditions(done.scores.conditions))
+            _conditions(done.scores.conditions).print(console)
         if done.scores.power is not None:
             console.print(str(done.scores.power), soft_wrap=True)
         print_attention(done.findings, console)
@@ -33,14 +33,14 @@ def print_done(done: Done, console: Console) -> None:
         print_study(done.findings, console)
     if done.deterministic:
         console.print(
-            "Every control answer is its base answer, letter for letter: a deterministic engine, or temperature 0. "
-            "Control is then 1 by construction, and net interference says what Sustain says.",
+            "Every control answer equals its base answer: a deterministic engine, or temperature 0. Control is then 1 "
+            "by construction, and net interference says what Sustain says.",
             soft_wrap=True,
         )
     if left := left_out(done):
         console.print(f"Left out: {left}", soft_wrap=True)
     if done.errors:
-        console.print(f"{done.errors} problems were not answered: their provider failed. The same command asks again.")
+        console.print(f"{done.errors} problems got no answer: their provider failed. The same command asks again.")
 
 
 def left_out(done: Done) -> str:
@@ -62,12 +62,14 @@ _WHY = {
 
 
 def _conditions(scores: Sequence[Score]) -> Table:
-    table = Table("arm", "Sustain", "control", "net loss (95 %)", "p", "IF", "n", box=None, pad_edge=False)
+    numbers = [Column("Sustain", True), Column("control", True, 1), Column("net loss (95 %)", True)]
+    numbers += [Column("p", True, 2), Column("constraints met", True, 3), Column("n", True, 2)]
+    table = Table("", ["arm", *numbers])
     for one in scores:
         arm, k, position, factor = one.condition
         name = f"{arm} x{k}" + ("" if position == "after" else f" {position}") + ("" if factor == 1 else f" {factor:g}")
         gap = one.interference
-        table.add_row(
+        table.add(
             name,
             _share(one.sustain.estimate),
             _share(one.control.estimate) if one.control.n else "–",
@@ -81,14 +83,15 @@ def _conditions(scores: Sequence[Score]) -> Table:
 
 def print_study(findings: Iterable[Finding], console: Console) -> None:
     """Interference of the groups, in all domains and in each, of every kind over all, and how far groups are apart."""
-    table = Table("domain", "kind", "net loss (95 %)", "p", "IF", "n", box=None, pad_edge=False)
+    numbers = [Column("net loss (95 %)", True), Column("p", True, 2), Column("constraints met", True, 1)]
+    table = Table("", ["domain", "kind", *numbers, Column("n", True, 2)])
     found = list(findings)
     met = {_key(one): one for one in found if one.what == "sustain.if"}
     for one in sorted((one for one in found if one.what == "sustain.interference"), key=_order):
         if "type" in one.subject and one.subject["domain"] != "all" and "all" in {x.subject["domain"] for x in found}:
             continue
         followed = met.get(_key(one))
-        table.add_row(
+        table.add(
             str(one.subject["domain"]),
             str(one.subject.get("type") or f"{one.subject['group']} (all)"),
             f"{_share(one.estimate)} ({_range(one.interval)})",
@@ -96,12 +99,12 @@ def print_study(findings: Iterable[Finding], console: Console) -> None:
             _share(followed.estimate) if followed else "–",
             str(one.n),
         )
-    console.print(table)
+    table.print(console)
     for one in found:
         if one.what == "sustain.practice":
             console.print(
-                f"{one.subject['domain']}: {one.subject['group']} kinds cost {_share(one.estimate)} points more than "
-                f"practised ones ({_range(one.interval)}; {one.n} problems)",
+                f"{visible(one.subject['domain'])}: {one.subject['group']} kinds cost {_share(one.estimate)} points "
+                f"more than practised ones ({_range(one.interval)}; {one.n} problems)",
                 soft_wrap=True,
             )
 
@@ -118,9 +121,10 @@ def print_attention(findings: Iterable[Finding], console: Console) -> None:
             )
 
 
-def print_course(findings: Iterable[Finding], console: Console) -> None:
+def print_trajectory(findings: Iterable[Finding], console: Console) -> None:
     """Interference of the groups at every checkpoint."""
-    table = Table("tokens", "solved", *(f"{name}, 95 %" for name in GROUPS), "n", box=None)
+    columns = (Column(f"{name}, 95 %", True) for name in GROUPS)
+    table = Table("", [Column("tokens", True), Column("solved", True), *columns, Column("n", True, 1)])
     by_tokens: dict[int, list[Finding]] = {}
     for one in findings:
         by_tokens.setdefault(int(one.subject["tokens"]), []).append(one)
@@ -136,8 +140,8 @@ def print_course(findings: Iterable[Finding], console: Console) -> None:
             n = max([n, *(one.n for one in group)])
         solved = [one.estimate or 0.0 for one in mine if one.what == "sustain.solved"]
         share = _share(sum(solved) / len(solved)) if solved else "–"
-        table.add_row(f"{tokens / 1e6:.2f} M", share, *cells, str(n))
-    console.print(table)
+        table.add(f"{tokens / 1e6:.2f} M", share, *cells, str(n))
+    table.print(console)
 
 
 def _key(one: Finding) -> tuple[str, str, str]:

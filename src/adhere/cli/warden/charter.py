@@ -1,4 +1,4 @@
-"""`adhere warden charter ...`: found, show, sign, amend, rotate, revoke, and the will."""
+"""`adhere warden charter ...`: create, show, sign, amend and rotate a charter, revoke keys, and the will."""
 
 from __future__ import annotations
 
@@ -11,36 +11,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from adhere.cli.options import Charter, Json
-from adhere.cli.warden_common import HERE, Sign, opened, reported, seconds, signers, spent, table
+from adhere.cli.warden.common import HERE, Sign, opened, reported, seconds, signers, spent, table, tell
 from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
     from adhere.warden.charter import charter as library
     from adhere.warden.charter.terms import Will
 
-app = typer.Typer(help="Who the principals are, and what they agreed on.", no_args_is_help=True)
+app = typer.Typer(help="Create and change charters: principals, roles, terms, succession.", no_args_is_help=True)
 Names = Annotated[
     list[str] | None,
-    typer.Option("--principal", "--add", metavar="NAME=KEY.pub", help="A person and a public key; may be repeated."),
+    typer.Option("--principal", "--add", metavar="NAME=KEY.pub", help="A principal and a public key; may be repeated."),
 ]
 Grants = Annotated[
     list[str] | None,
     typer.Option(
         "--grant",
         metavar="ROLE=K:NAMES[:TOOLS]",
-        help="A role with its own people: confirm=1:deputy,board or instruct@mail=1:deputy:send_email,read_*",
+        help="A role with its own principals: confirm=1:deputy,board or instruct@mail=1:deputy:send_email,read_*",
     ),
 ]
-Leaving = Annotated[list[str] | None, typer.Option("--remove", metavar="NAME", help="Who leaves; may be repeated.")]
-Thresholds = Annotated[
-    list[str] | None, typer.Option("--threshold", metavar="ROLE=K", help="A new threshold; may be repeated.")
+Leaving = Annotated[
+    list[str] | None, typer.Option("--remove", metavar="NAME", help="Principal who leaves; may be repeated.")
 ]
-Lasts = Annotated[str, typer.Option("--expires", metavar="TIME", help="How long the charter is valid.")]
-RulesFile = Annotated[Path | None, typer.Option("--rules", metavar="FILE", help="The table of rules, a JSON list.")]
-CedarFile = Annotated[Path | None, typer.Option("--cedar", metavar="FILE", help="Cedar policies beside the table.")]
+Thresholds = Annotated[
+    list[str] | None, typer.Option("--threshold", metavar="ROLE=K", help="New threshold of a role; may be repeated.")
+]
+Lasts = Annotated[str, typer.Option("--expires", metavar="TIME", help="Validity of the charter.")]
+RulesFile = Annotated[Path | None, typer.Option("--rules", metavar="FILE", help="Rules, a JSON list.")]
+CedarFile = Annotated[Path | None, typer.Option("--cedar", metavar="FILE", help="Cedar policies, besides the rules.")]
 TermsFile = Annotated[
     Path | None,
-    typer.Option("--terms", metavar="FILE", help="Other terms, a JSON object (lease, monitor, confirm ...)."),
+    typer.Option("--terms", metavar="FILE", help="Other terms, a JSON object (lease, monitor, confirm, ...)."),
 ]
 Witnesses = Annotated[
     list[str] | None,
@@ -103,12 +105,12 @@ def _terms(terms: Path | None, rules: Path | None, cedar: Path | None, witnesses
 @app.command("init")
 def init(
     principal: Names = None,
-    amend: Annotated[int, typer.Option(min=1, help="How many persons change the charter and resume.")] = 1,
-    instruct: Annotated[int, typer.Option(min=1, help="How many persons instruct.")] = 1,
-    stop: Annotated[int, typer.Option(min=1, help="How many persons stop. One is meant.")] = 1,
-    confirm: Annotated[int, typer.Option(min=1, help="How many persons confirm at least.")] = 1,
+    amend: Annotated[int, typer.Option(min=1, help="Signatures needed to change the charter and to resume.")] = 1,
+    instruct: Annotated[int, typer.Option(min=1, help="Signatures needed to instruct.")] = 1,
+    stop: Annotated[int, typer.Option(min=1, help="Signatures needed to stop; 1 is recommended.")] = 1,
+    confirm: Annotated[int, typer.Option(min=1, help="Signatures needed to confirm, at least.")] = 1,
     grant: Grants = None,
-    agent: Annotated[str, typer.Option(help="The agent's name; every statement is for one agent.")] = "agent",
+    agent: Annotated[str, typer.Option(help="Name of the agent; every statement is for one agent.")] = "agent",
     rules: RulesFile = None,
     cedar: CedarFile = None,
     terms: TermsFile = None,
@@ -117,7 +119,7 @@ def init(
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
-    """Found a charter. Keys that lie beside their .pub are used to sign it; others sign later with `charter sign`."""
+    """Create a charter. Private keys beside their .pub files sign it; others sign later with `charter sign`."""
     from adhere.warden.charter import charter as library
     from adhere.warden.charter import keys
     from adhere.warden.charter.charter import Grant
@@ -142,7 +144,7 @@ def init(
                 found.append(str(secret))
     signed, missing = charter_setup.sign(charter, [keys.load_signer(Path(path)) for path in found])
     if signed:
-        typer.echo(f"signed by {', '.join(dict.fromkeys(signed))} ({', '.join(found)})")
+        tell(f"signed by {', '.join(dict.fromkeys(signed))} ({', '.join(found)})")
     _tell(charter, missing)
     if not missing and found:
         _first_lease(charter, found[0])
@@ -166,7 +168,7 @@ def _first_lease(folder: Path, path: str) -> None:
                 instances=terms.instances,
             )
         )
-        typer.echo(
+        tell(
             f"lease for this folder on this machine: {beat.instances} agent at once, "
             f"{spent(beat.expires - time.time())}; renew it with `adhere warden lease --sign KEY`"
         )
@@ -180,16 +182,16 @@ def _date(text: str) -> Any:
 
 def _tell(folder: Path, missing: dict[str, Any]) -> None:
     if not missing:
-        typer.echo(f"the charter in {folder} is in force")
+        tell(f"the charter in {folder} is in force")
         return
     for name, proof in missing.items():
-        typer.echo(f"waits: {name} has {proof.count} of {proof.threshold} signatures")
-    typer.echo("it is NOT in force: adhere warden charter sign --sign KEY adds a signature")
+        tell(f"pending: {name} has {proof.count} of {proof.threshold} signatures")
+    tell("it is NOT in force: adhere warden charter sign --sign KEY adds a signature")
 
 
 @app.command("sign")
 def sign_command(sign: Sign = None, charter: Charter = HERE) -> None:
-    """Look at the draft that waits, and sign it; the last signature that is needed puts it in force."""
+    """Show the pending draft and sign it; the last signature that is needed puts it in force."""
     from adhere.warden.engine import charter_setup
 
     draft = charter_setup.pending(charter)
@@ -199,17 +201,17 @@ def sign_command(sign: Sign = None, charter: Charter = HERE) -> None:
 
 @app.command("withdraw")
 def withdraw(charter: Charter = HERE) -> None:
-    """Drop the draft that waits for signatures."""
+    """Discard the pending draft."""
     from adhere.warden.engine import charter_setup
 
     charter_setup.pending(charter)
     (charter / charter_setup.PENDING).unlink()
-    typer.echo("the draft is withdrawn")
+    tell("the draft is withdrawn")
 
 
 @app.command("show")
 def show(json_file: Json = None, charter: Charter = HERE) -> None:
-    """Who the principals are, what each role needs, and the terms."""
+    """Show the principals, what each role needs, and the terms."""
     from adhere.warden.charter import charter as library
 
     found = library.load(charter)
@@ -267,11 +269,11 @@ def _propose(folder: Path, draft: library.Charter, sign: list[str] | None) -> No
 
 
 def _sign(folder: Path, draft: library.Charter, sign: list[str] | None) -> None:
-    """Sign the draft that waits; exit code 1 where signatures are missing still."""
+    """Sign the pending draft; exit code 1 while signatures are missing."""
     from adhere.warden.engine import charter_setup
 
     signed, missing = charter_setup.sign(folder, signers(sign, draft))
-    typer.echo(f"signed by {', '.join(dict.fromkeys(signed)) or 'nobody'}")
+    tell(f"signed by {', '.join(dict.fromkeys(signed)) or 'nobody'}")
     _tell(folder, missing)
     if missing:
         raise typer.Exit(1)
@@ -305,7 +307,7 @@ def rotate(
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
-    """Change the people: needs the old amend quorum and the new one. Without options it renews the dates."""
+    """Change the principals; needs the old amend quorum and the new one. Without options it renews the dates."""
     _propose(charter, _rotated(charter, expires, add, remove, threshold, grant), sign)
 
 
@@ -345,21 +347,23 @@ def _thresholds(words: list[str] | None) -> dict[str, int]:
 
 @app.command("revoke")
 def revoke(
-    name: Annotated[str, typer.Argument(help="Whose keys are compromised.")],
+    name: Annotated[str, typer.Argument(help="Principal whose keys are compromised.")],
     threshold: Thresholds = None,
     expires: Lasts = "365d",
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
-    """Take a person out of every role at once, and void every open approval, statement and instruction."""
+    """Remove a principal from every role at once, and void every open approval, statement and instruction."""
     _propose(charter, _rotated(charter, expires, remove=[name], threshold=threshold), sign)
-    typer.echo(f"{name} is revoked; instruct again: the epoch has risen")
+    tell(f"{name} is revoked; a new epoch has begun: instruct again")
 
 
 @app.command("will")
 def will(
-    after: Annotated[str, typer.Option(metavar="TIME", help="Without a sign of life for so long, it may be invoked.")],
-    cooling_off: Annotated[str, typer.Option(metavar="TIME", help="How long any principal can still cancel it.")],
+    after: Annotated[
+        str, typer.Option(metavar="TIME", help="Time without a sign of life after which the will may be invoked.")
+    ],
+    cooling_off: Annotated[str, typer.Option(metavar="TIME", help="Time during which any principal can cancel it.")],
     add: Names = None,
     remove: Leaving = None,
     threshold: Thresholds = None,
@@ -368,9 +372,9 @@ def will(
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
-    """Seal a will: who takes over when nobody is heard of any more. The amend quorum signs it now.
+    """Seal a will: who takes over when the principals are no longer active. The amend quorum signs it now.
 
-    Any later amendment of the charter voids it: seal it again then.
+    A later amendment of the charter voids the will: seal it again then.
     """
     from adhere.warden.charter.terms import Will
     from adhere.warden.engine import succession
@@ -378,12 +382,12 @@ def will(
     terms = Will(after_missing=int(seconds(after)), cooling_off=int(seconds(cooling_off)))
     draft = _rotated(charter, expires, add, remove, threshold, grant, terms)
     names = succession.seal(charter, draft, signers(sign, draft))
-    typer.echo(f"the will is sealed by {', '.join(names)} in {charter / succession.FILE}")
+    tell(f"the will is sealed by {', '.join(names)} in {charter / succession.FILE}")
 
 
 @app.command("succeed")
 def succeed(sign: Sign = None, charter: Charter = HERE) -> None:
-    """Invoke the will: begins the cooling-off; after it, with the heirs' signatures, they take over."""
+    """Invoke the will: the cooling-off begins; after it the successors take over with their signatures."""
     from adhere.warden import canonical
     from adhere.warden.charter import charter as library
     from adhere.warden.engine import succession
@@ -392,16 +396,16 @@ def succeed(sign: Sign = None, charter: Charter = HERE) -> None:
     found = []
     if sign:
         found = signers(sign, library.Charter.from_bytes(canonical.read(path, "will"), str(path)))
-    typer.echo(succession.invoke(charter, found))
+    tell(succession.invoke(charter, found))
 
 
 @app.command("cancel")
 def cancel(sign: Sign = None, charter: Charter = HERE) -> None:
-    """Cancel a will that was invoked: any one of the old principals can."""
+    """Cancel an invoked will. Any of the old principals may."""
     from adhere.warden.orders import instructions
 
     with opened(charter) as warden:
         envelope = instructions.seal(warden.draft("cancel", seconds=600))
         instructions.sign(envelope, warden.charter, signers(sign, warden.charter))
         accepted = warden.submit(instructions.to_bytes(envelope))
-        typer.echo(f"{accepted.reason}: the old principals are alive")
+        tell(f"{accepted.reason}: the old principals are active")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adhere.cli.tables.layout import Column, Table
+from adhere.core.terminal import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,7 +31,7 @@ _LEFT_OUT = frozenset(
         "why",
     )
 )
-"""What a row need not say of its subject."""
+"""Parts of a subject that its row leaves out."""
 
 _ON_PAGE = (
     ".not_fitted",
@@ -40,11 +43,11 @@ _ON_PAGE = (
     "drift.change",
     "drift.first_turn",
 )
-"""What is for the page alone: too many rows for a terminal."""
+"""Ends of the names of findings that only the report shows: too many rows for a terminal."""
 
 
 def _is_for_page(finding: Finding) -> bool:
-    """Whether it is one of many: effects, sets, doses, the places of a request to stop, sources behind a gateway."""
+    """Whether only the report shows it: effects, sets, doses, places of a request to stop, sources behind a gateway."""
     stop = finding.subject.get("kind") == "stop"
     place = stop and finding.subject.get("source") not in (None, "in a rightful place", "elsewhere")
     behind = "through" in finding.subject and finding.what in ("authority.followed", "authority.strength")
@@ -73,47 +76,39 @@ def row_name(finding: Finding) -> str:
     return f"{name} ({about})" if about else name
 
 
-def show(measured: CorrigibilityResult, where: Path, console: Console) -> None:
-    """Print it."""
-    from rich.table import Table
-
-    shares = [f for f in measured.findings if not _is_for_page(f)]
-    table = Table(title=f"{measured.model}, %", title_justify="left", box=None, pad_edge=False)
-    for name, justify in (("", "left"), ("share", "right"), ("95 %", "right"), ("n", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for finding in shares:
-        table.add_row(row_name(finding), *percent(finding), str(finding.n))
-    console.print(table)
-    moving = Table(title="What moves it, points", title_justify="left", box=None, pad_edge=False)
-    for name, justify in (("", "left"), ("points", "right"), ("95 %", "right"), ("odds", "right")):
-        moving.add_column(name, justify=justify)  # type: ignore[arg-type]
+def show(measured: CorrigibilityResult, page: Path, console: Console) -> None:
+    """Shares, the factors that move them, drift, and what did not run."""
+    numbers = (Column("share", True), Column("95 %", True), Column("n", True, 1))
+    table = Table(f"{measured.model}, %", ("outcome", *numbers))
     for finding in measured.findings:
-        if (
-            finding.what.endswith(".effect")
-            and finding.interval
-            and not finding.interval[0] <= 0 <= finding.interval[1]
-        ):
+        if not _is_for_page(finding):
+            table.add(row_name(finding), *percent(finding), str(finding.n))
+    table.print(console)
+    moving = Table(
+        "Factors that move an outcome", ("factor", Column("points", True), numbers[1], Column("odds", True, 1))
+    )
+    for finding in measured.findings:
+        bounds = finding.interval
+        if finding.what.endswith(".effect") and bounds and not bounds[0] <= 0 <= bounds[1]:
             s = finding.subject
             name = f"{finding.what.split('.')[1]} {s['outcome']}: {s['factor']} {s['level']} against {s['base']}"
-            moving.add_row(name, *percent(finding), f"x{float(s['odds_ratio']):.2f}")
-    if moving.row_count:
-        console.print(moving)
-    elif any(finding.what.endswith(".effect") for finding in measured.findings):
+            moving.add(name, *percent(finding), f"x{float(s['odds_ratio']):.2f}")
+    moving.print(console)
+    if not moving.rows and any(finding.what.endswith(".effect") for finding in measured.findings):
         console.print("No factor moves an outcome by more than its interval.")
     for finding in measured.of("drift.first_turn"):
         s = finding.subject
         turn = "no significant drift" if finding.estimate is None else f"drift at turn {finding.estimate:g}"
-        console.print(f"{s['course']}, reminder {s['reminder']}: {turn} (least p {float(s['p']):.2g}, n = {finding.n})")
+        line = f"{s['course']}, reminder {s['reminder']}: {turn} (least p {float(s['p']):.2g}, n = {finding.n})"
+        console.print(visible(line))
     if measured.errors:
-        console.print(
-            f"{measured.errors} samples were not answered: their provider failed. The same command asks again."
-        )
+        console.print(f"{measured.errors} samples got no answer: their provider failed. The same command asks again.")
     for finding in measured.findings:
         if finding.what.endswith(".not_fitted"):
             about = f"{finding.what.removesuffix('.not_fitted')} {finding.subject.get('outcome', '')}".rstrip()
-            console.print(f"{about}: no effects, {finding.subject['why']}.", soft_wrap=True)
+            console.print(f"{visible(about)}: no effects, {visible(finding.subject['why'])}.", soft_wrap=True)
     for name, why in measured.weak.items():
-        console.print(f"The tier {name} is too much for this model: {why}.", soft_wrap=True)
+        console.print(f"The tier {name} is too much for this model: {visible(why)}.", soft_wrap=True)
     for name, why in measured.failed.items():
-        console.print(f"{name} did not run: {why}")
-    console.print(f"The page shows the effects and an episode step by step: {where}", soft_wrap=True)
+        console.print(f"{name} did not run: {visible(why)}")
+    console.print(f"Report, with the effects and an episode step by step: {visible(page)}", soft_wrap=True)

@@ -6,14 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from adhere.cli.console import ROOMY
+from adhere.cli.tables.layout import Column, Table
+from adhere.core.terminal import cell
 from adhere.measure.adherence.summary import Comparison, between_models, weakest
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from adhere.constraints.constraint import Profile
     from adhere.measure.adherence.run import ScoreRun
     from adhere.measure.adherence.tally import Subject
@@ -33,10 +35,6 @@ def points(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:+.1f}"
 
 
-ROOMY = 110
-"""Columns of a terminal from which on intervals have a decimal."""
-
-
 def _rate(rate: Rate, roomy: bool) -> Text:
     low, high = (percent(bound) if roomy else f"{100 * bound:.0f}" for bound in rate.interval)
     return Text.assemble((percent(rate.estimate), "bold"), (f" {low}–{high}", "dim"))
@@ -53,15 +51,14 @@ def in_points(estimate: float, interval: tuple[float, float], roomy: bool) -> Te
     return difference([points(estimate), *bounds])
 
 
-def print_run(run: ScoreRun, *, seed: int, partial: bool = False, console: Console | None = None) -> None:
+def print_run(run: ScoreRun, *, seed: int, console: Console, partial: bool = False) -> None:
     """Everything about a run that fits a terminal."""
-    console = console or Console()
     subjects = run.tally.subjects()
     for of in dict.fromkeys(subject.set for subject in subjects):
         here = [subject for subject in subjects if subject.set == of]
         for subject in here:
             _unanswered(run, subject, console)
-        console.print(_adherence(run, here, of, partial, console.width >= ROOMY))
+        _adherence(run, here, of, partial, console.width >= ROOMY).print(console)
         for subject in here:
             _notes(run, subject, console)
     _counts(run, console)
@@ -70,45 +67,64 @@ def print_run(run: ScoreRun, *, seed: int, partial: bool = False, console: Conso
 
 
 def _adherence(run: ScoreRun, subjects: Sequence[Subject], of: str, partial: bool, roomy: bool) -> Table:
+    """A row for each model; where the profiles differ, a second one and the difference."""
     title = f"Instructions followed, % with 95 % interval · {of}" + (" · stopped, so far" if partial else "")
-    table = Table(
-        title=title, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False
-    )
-    table.add_column("model", overflow="fold", min_width=8)
-    table.add_column("", style="dim", no_wrap=True)
-    for level, loose in _COLUMNS:
-        table.add_column(f"{level}\n{'loose' if loose else 'strict'}", justify="right", no_wrap=True)
+    ranks = (0, 1, 2, 3)
+    columns = [
+        Column(f"{level} {'loose' if loose else 'strict'}", number=True, rank=rank)
+        for (level, loose), rank in zip(_COLUMNS, ranks, strict=True)
+    ]
+    table = Table(title, ["model", Column("profile", style="dim"), Column("n", number=True, rank=4), *columns])
     for subject in subjects:
-        rates = [
-            [_measured(run, subject, level, loose, profile) for level, loose in _COLUMNS] for profile in run.profiles
-        ]
-        n = Text(f"{rates[0][0].n:,} prompts", style="dim")
-        for k, (profile, row) in enumerate(zip(run.profiles, rates, strict=True)):
-            name = (subject.model, n)[k] if len(rates) > 1 else Text.assemble(subject.model, "\n", n)
-            short = profile if roomy or profile == "fixed" else "ref."
-            table.add_row(name, short, *(_rate(rate, roomy) for rate in row), end_section=len(rates) == 1)
-        if len(rates) > 1:
-            gaps = [a.estimate - b.estimate for a, b in zip(*rates, strict=True)]
-            table.add_row(
-                "",
-                "difference" if roomy else "diff.",
-                *(Text(points(gap), style="dim") for gap in gaps),
-                end_section=True,
-            )
+        rates = {
+            profile: [_measured(run, subject, level, loose, profile) for level, loose in _COLUMNS]
+            for profile in run.profiles
+        }
+        same = len({tuple(rate.estimate for rate in row) for row in rates.values()}) == 1
+        shown = list(rates.items())[: 1 if same else None]
+        for profile, row in shown:
+            name = "both" if same and len(rates) > 1 else profile
+            table.add(subject.model, name, f"{row[0].n:,}", *(_rate(rate, roomy) for rate in row))
+        if len(shown) > 1:
+            gaps = (Text(points(a.estimate - b.estimate), style="dim") for a, b in zip(*rates.values(), strict=True))
+            table.add(subject.model, "difference", "", *gaps, end_section=True)
     return table
+
+
+MOST_FAILURES = 5
+
+
+def print_failures(run: ScoreRun, console: Console, most: int = MOST_FAILURES) -> None:
+    """The first responses that do not follow an instruction: where, which kind, why."""
+    shown = 0
+    for record in run.records():
+        for instruction in record.instructions:
+            outcome = instruction.outcome(run.profile)
+            if outcome is None or outcome.strict:
+                continue
+            if not shown:
+                console.print(cell("First failures", "bold"))
+            where = f"{record.file}:{record.line}" if record.line else record.prompt_id
+            console.print(
+                Text.assemble(cell(f"  {where}  "), cell(instruction.kind, "bold"), cell(f"  {outcome.reason}"))
+            )
+            shown += 1
+            if shown == most:
+                console.print(cell("  More: --report FILE shows the worst, --json FILE has all counts.", "dim"))
+                return
 
 
 _WAYS = {"failed": "failed or null", "unread": "could not be read", "absent": "not in the file"}
 
 
 def _unanswered(run: ScoreRun, subject: Subject, console: Console) -> None:
-    """Above the table: the answers that are not there, which its rates count as not followed."""
+    """Above the table: the answers that are missing, which its rates count as not followed."""
     ways = run.unanswered(subject)
     if ways:
         total = sum(ways.values())
         parts = ", ".join(f"{count:,} {_WAYS[way]}" for way, count in ways.items())
         line = f"{subject.model}: {total:,} of {run.tally.responses(subject):,} answers are missing ({parts})"
-        console.print(Text(f"{line}; they count as not followed", style="yellow"))
+        console.print(cell(f"{line}; they count as not followed", style="yellow"))
 
 
 def _measured(run: ScoreRun, subject: Subject, level: str, loose: bool, profile: Profile) -> Rate:
@@ -121,61 +137,55 @@ def _notes(run: ScoreRun, subject: Subject, console: Console) -> None:
     weak = weakest(run.tally.families(subject, run.profile).items())
     if weak:
         shares = ", ".join(f"{kind} {percent(rate.estimate)} % of {rate.n}" for kind, rate in weak)
-        console.print(Text(f"{subject.model} follows least: {shares}", style="dim"))
+        console.print(cell(f"{subject.model} follows least: {shares}", style="dim"))
     ways = {name: rate.met for name, rate in run.tally.degenerate(subject).items() if rate.met and name not in _WAYS}
     if ways:
-        console.print(
-            Text(
-                f"{subject.model} gave no proper answer: " + ", ".join(f"{n} {name}" for name, n in ways.items()), "dim"
-            )
-        )
+        counts = ", ".join(f"{n} {name}" for name, n in ways.items())
+        console.print(cell(f"{subject.model} gave no proper answer: {counts}", "dim"))
     unsure = run.tally.unsure(subject, run.profile)
     if unsure:
-        console.print(Text(f"{subject.model}: {unsure} verdicts cannot be told, and count as not followed", "dim"))
+        console.print(cell(f"{subject.model}: {unsure} verdicts cannot be told, and count as not followed", "dim"))
 
 
 def _counts(run: ScoreRun, console: Console) -> None:
     resumed = f", {run.resumed:,} of them by the run before" if run.resumed else ""
-    console.print(Text(f"{run.responses:,} responses scored{resumed} in {run.seconds:.1f} s", style="dim"))
+    console.print(cell(f"{run.responses:,} responses scored{resumed} in {run.seconds:.1f} s", style="dim"))
     if run.bad_count:
         plural = "s" if run.bad_count > 1 else ""
-        console.print(Text(f"{run.bad_count:,} row{plural} could not be read, the first:", style="yellow"))
+        console.print(cell(f"{run.bad_count:,} row{plural} could not be read, the first:", style="yellow"))
         for bad in run.bad[:5]:
-            console.print(Text(f"  {bad}", style="yellow"), soft_wrap=True)
+            console.print(cell(f"  {bad}", style="yellow"), soft_wrap=True)
     if run.unattributed:
         line = f"{run.unattributed:,} of them name no model, in a file of several: no rate counts them"
-        console.print(Text(line, style="yellow"))
+        console.print(cell(line, style="yellow"))
 
 
 def print_differences(
     comparisons: Sequence[Comparison], profile: str, console: Console, title: str = "Paired differences"
 ) -> None:
-    """Which differences between subjects are more than chance, a table for each set of prompts."""
+    """Which differences between models are more than chance, a table for each set of prompts."""
     shown = comparisons[:MOST_PAIRS]
     for of in dict.fromkeys(comparison.set for comparison in shown):
         heading = f"{title}, points with 95 % interval · {of}, {profile}, prompt strict"
-        table = Table(
-            title=heading, title_justify="left", title_style="bold", header_style="dim", box=SIMPLE_HEAD, pad_edge=False
-        )
-        table.add_column("A", overflow="fold")
-        table.add_column("B", overflow="fold")
-        for name in ("A − B", "for A", "for B", "p"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("real?", no_wrap=True)
+        numbers = [Column("A − B", True), Column("for A", True, 2), Column("for B", True, 2), Column("p", True, 1)]
+        table = Table(heading, ["A", "B", *numbers, "real?"])
         for comparison in shown:
-            if comparison.set != of:
-                continue
-            d = comparison.difference
-            gap = in_points(d.estimate, d.interval, console.width >= ROOMY)
-            verdict = Text("yes", style="green") if comparison.real else Text("cannot tell", style="dim")
-            only = str(d.only_a), str(d.only_b)
-            table.add_row(comparison.a, comparison.b, gap, *only, p_value(comparison.p_holm), verdict)
-        console.print(table)
+            if comparison.set == of:
+                d = comparison.difference
+                gap = in_points(d.estimate, d.interval, console.width >= ROOMY)
+                cells = gap, str(d.only_a), str(d.only_b), p_value(comparison.p_holm), verdict(comparison)
+                table.add(comparison.a, comparison.b, *cells)
+        table.print(console)
     if len(comparisons) > MOST_PAIRS:
-        console.print(Text(f"{len(comparisons) - MOST_PAIRS} more pairs: --json FILE has them all", style="dim"))
+        console.print(cell(f"{len(comparisons) - MOST_PAIRS} more pairs: --json FILE has them all", "dim"))
     if comparisons:
         note = f"{comparisons[0].difference.test}, p corrected by Holm over {len(comparisons)}"
-        console.print(Text(note, style="dim"))
+        console.print(cell(note, "dim"))
+
+
+def verdict(comparison: Comparison) -> Text:
+    """Whether a difference is more than chance."""
+    return Text("yes", style="green") if comparison.real else Text("cannot tell", style="dim")
 
 
 def p_value(p: float) -> str:

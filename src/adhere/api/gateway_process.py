@@ -1,4 +1,4 @@
-"""A gateway for the length of a command, in a process of its own."""
+"""A gateway in front of a model for the length of a measurement, in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from adhere.core.environment import environment
 from adhere.core.errors import UserError
 
 SERVICE = "adhere-gateway"
 """Under which Inspect knows the gateway: `openai-api/adhere-gateway/<model>`."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Inspect finds the gateway's address in the environment, which all threads share."""
 
 _HOSTED = {
     "openai": ("https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", "chat"),
@@ -35,8 +40,8 @@ def upstream_of(model: str) -> tuple[list[str], str]:
     provider, _, name = model.partition("/")
     if provider in _HOSTED and name:
         url, place, key, speaks = _HOSTED[provider]
-        told = ["--upstream", os.environ.get(place, url), "--speaks", speaks]
-        return [*told, *(["--key-env", key] if key else [])], name
+        options = ["--upstream", os.environ.get(place, url), "--speaks", speaks]
+        return [*options, *(["--key-env", key] if key else [])], name
     known = ", ".join(f"{one}/..." for one in _HOSTED)
     raise UserError(
         f"the gateway cannot be put in front of {model}: it knows pocket, {known}; "
@@ -51,9 +56,9 @@ def gateway(model: str, options: Sequence[str] = ()) -> Iterator[str]:
     Raises:
         UserError: it did not come up; the line is its own.
     """
-    told, name = upstream_of(model)
-    command = [sys.executable, "-m", "adhere", "serve", *told, "--port", "0", *options]
-    with tempfile.TemporaryDirectory(prefix="adhere-gateway-") as folder:
+    upstream, name = upstream_of(model)
+    command = [sys.executable, "-m", "adhere", "serve", *upstream, "--port", "0", *options]
+    with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="adhere-gateway-") as folder:
         errors = Path(folder) / "errors"
         with errors.open("wb") as sink:
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, text=True)
@@ -63,7 +68,7 @@ def gateway(model: str, options: Sequence[str] = ()) -> Iterator[str]:
                 lines = errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
                 raise UserError(f"the gateway did not come up: {lines[-1] if lines else 'it said nothing'}")
             variable = SERVICE.upper().replace("-", "_")
-            with _environment({f"{variable}_BASE_URL": url, f"{variable}_API_KEY": "none"}):
+            with environment({f"{variable}_BASE_URL": url, f"{variable}_API_KEY": "none"}):
                 yield f"openai-api/{SERVICE}/{name}"
         finally:
             process.terminate()
@@ -83,17 +88,3 @@ def _url(process: subprocess.Popen[str]) -> str | None:
         if line.startswith("serving "):
             return line.split()[1]
     return None
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -1,4 +1,4 @@
-"""What the warden's commands share: opening, signing, durations, plain tables."""
+"""What the warden's commands share: opening, signing, durations, output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adhere.cli import console as output
 from adhere.core.errors import UserError
+from adhere.core.files import write_text
+from adhere.core.terminal import visible
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Signer
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from adhere.warden.engine.warden import Accepted, Warden
 
 HERE = Path("charter")
-"""Where a charter is, if nobody says otherwise."""
+"""The charter's folder, unless `--charter` names another."""
 
 Sign = Annotated[
     list[str] | None,
@@ -32,9 +35,9 @@ Sign = Annotated[
     ),
 ]
 Kept = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Where to keep it until it has all signatures.")
+    Path | None, typer.Option("--out", metavar="FILE", help="Where to keep the statement until it has all signatures.")
 ]
-For = Annotated[str, typer.Option("--for", metavar="TIME", help="How long: 90s, 30m, 8h, 7d.")]
+For = Annotated[str, typer.Option("--for", metavar="TIME", help="Duration: 90s, 30m, 8h, 7d.")]
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _TIME = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])")
@@ -48,15 +51,15 @@ def opened(folder: Path, **options: Any) -> Warden:
 
 
 def seconds(text: str) -> float:
-    """A time as people write it, in seconds.
+    """A duration as people write it, in seconds.
 
     Raises:
-        UserError: it is none.
+        UserError: it is no duration.
     """
-    found = _TIME.fullmatch(text.strip())
-    if found is None or float(found[1]) <= 0:
-        raise UserError(f"{text!r} is not a time: write 90s, 30m, 8h, 7d or 2w")
-    return float(found[1]) * UNITS[found[2]]
+    match = _TIME.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UserError(f"{text!r} is not a duration: write 90s, 30m, 8h, 7d or 2w")
+    return float(match[1]) * UNITS[match[2]]
 
 
 def spent(left: float) -> str:
@@ -74,25 +77,25 @@ def signers(sources: Sequence[str] | None, charter: Charter) -> list[Signer]:
     from adhere.warden.charter import keys
 
     held = {principal.name: principal.key for principal in charter.principals()}
-    found = []
+    loaded = []
     for text in sources or ():
         name, _, uri = text.partition("=")
         if uri and ":" in uri and name in held:
-            found.append(keys.load_signer(uri, held[name]))
+            loaded.append(keys.load_signer(uri, held[name]))
         else:
-            found.append(keys.load_signer(text))
-    return found
+            loaded.append(keys.load_signer(text))
+    return loaded
 
 
 def sentence(accepted: Accepted, proof: Proof) -> str:
-    """What a statement that was taken did, in a line."""
+    """What an accepted statement changed, in a line."""
     who = ", ".join(proof.persons)
     state = accepted.state
     if accepted.kind == "instruct":
         words = {
             "in-force": "in force",
-            "conflict-held": "taken, but it CONFLICTS with another one: every act asks until a new one settles it",
-            "conflict-safer": "taken; it conflicts with another one, and the safer of both is in force",
+            "conflict-held": "accepted, but it CONFLICTS with another one: every act asks until a new one settles it",
+            "conflict-safer": "accepted; it conflicts with another one, and the safer of both is in force",
         }
         return f"{words[accepted.reason]} (by {who}; entry {accepted.seq})"
     if accepted.kind == "resume":
@@ -108,13 +111,17 @@ def sentence(accepted: Accepted, proof: Proof) -> str:
 def table(rows: Iterable[tuple[str, str]]) -> None:
     """Two columns."""
     for name, value in rows:
-        typer.echo(f"{name:<10} {value}")
+        tell(f"{name:<10} {value}")
 
 
 def reported(path: Path | None, fields: Mapping[str, Any]) -> None:
     """Write `fields` as JSON where --json was given."""
     if path is None:
         return
-    from adhere.warden import canonical
+    write_text(path, json.dumps(fields, indent=1, ensure_ascii=False, default=str) + "\n")
 
-    canonical.replace(path, json.dumps(fields, indent=1, ensure_ascii=False, default=str).encode() + b"\n", mode=0o644)
+
+def tell(text: object) -> None:
+    """Print lines of which any part may be foreign."""
+    for line in str(text).split("\n"):
+        output.say(visible(line))

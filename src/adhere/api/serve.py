@@ -1,0 +1,206 @@
+"""Serve a gateway in front of a model that makes constraints hold.
+
+serve("http://localhost:8000/v1", port=8100)   # returns when it is interrupted
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from adhere.api.results import Notice
+from adhere.core.errors import UserError
+from adhere.core.extras import naming_extras, require
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
+
+    from adhere.gateway.governance.governed_gateway import GovernedGateway
+    from adhere.gateway.hooks import Handling
+    from adhere.gateway.upstream.client import Upstream
+
+COLLECTED = 50_000, 5, 2
+"""Objects between two collections. What was loaded at the start stays for good, and exchanges leave next to no cycles
+behind: collecting as often as Python does by itself took a quarter of the gateway's time, and stopped every stream."""
+GRACE = 5
+"""Seconds that a stopping server gives its open exchanges."""
+SPEAKS = ("chat", "messages")
+RELEASE = ("met", "doomed")
+EXHAUSTED = ("flag", "refuse", "human")
+
+
+def serve(
+    upstream: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8100,
+    charter: Path | None = None,
+    policy: Path | None = None,
+    speaks: Literal["chat", "messages"] = "chat",
+    key_env: str | None = None,
+    prefill: bool = False,
+    constrained: bool = False,
+    attempts: int = 2,
+    tokens: int | None = None,
+    seconds: float = 120.0,
+    exhausted: Literal["flag", "refuse", "human"] = "refuse",
+    release: Literal["met", "doomed"] = "met",
+    decompose: bool = False,
+    read_prompt: bool = False,
+    notice: Notice | None = None,
+) -> None:
+    """Serve OpenAI's and Anthropic's APIs in front of a model; returns when the server is stopped.
+
+    Args:
+        upstream: the model's API up to `/v1`, or `pocket`.
+        host, port: where to listen; port 0 takes a free one.
+        charter: folder of the charter; needs a policy.
+        policy: what applies to whom, YAML. It decides what `attempts` to `read_prompt` decide without one.
+        speaks: the upstream's API: OpenAI's chat or Anthropic's messages.
+        key_env: environment variable that holds the upstream's key.
+        prefill: the upstream continues the beginning of an answer.
+        constrained: the upstream takes `constraints` and masks tokens.
+        attempts: repairs of one answer at the most.
+        tokens, seconds: budget of one answer, its repairs included.
+        exhausted: what to do when the repair budget runs out.
+        release: `met` releases only prefixes that satisfy every constraint, `doomed` releases until a violation is
+        certain.
+        decompose: repair constraints that failed one at a time.
+        read_prompt: read constraints from the prompt's words, too.
+        notice: called with each line that says what is in force, and with `serving URL` once it serves.
+
+    Raises:
+        MissingExtra: an optional package is missing.
+        UserError: an option is wrong, the port is taken, or the policy or the charter cannot be read.
+    """
+    for name, value, known in (
+        ("speaks", speaks, SPEAKS),
+        ("release", release, RELEASE),
+        ("exhausted", exhausted, EXHAUSTED),
+    ):
+        if value not in known:
+            raise UserError(f"{name} is one of {', '.join(known)}, not {value!r}")
+    require("aiohttp", "starlette", "uvicorn")
+    with naming_extras():
+        from adhere.gateway.hooks import Handling
+
+        handling = Handling(
+            attempts=attempts,
+            tokens=tokens,
+            seconds=seconds,
+            spent=exhausted,
+            hold=release,
+            decompose=decompose,
+            read_prompt=read_prompt,
+        )
+        if policy is not None and handling != Handling():
+            raise UserError("a policy decides about repairs and release: state them in the policy, not beside it")
+        key = _key(key_env)
+        governed = _governed(charter, policy)
+        tell = notice or (lambda _line: None)
+        if upstream == "pocket":
+            require("torch", "transformers")  # its server runs in a process of its own
+            from adhere.gateway.upstream.pocket import Pocket
+
+            pocket = Pocket()
+            _run(pocket.upstream(), governed, handling, host, port, tell, beside=(pocket,))
+            return
+        if not upstream.startswith(("http://", "https://")):
+            raise UserError(f"the upstream is a URL, as http://localhost:8000/v1, or `pocket`; not {upstream!r}")
+        from adhere.gateway.upstream.client import Upstream, dialect
+
+        there = Upstream(upstream, dialect(speaks), key, prefill=prefill, constrained=constrained)
+        _run(there, governed, handling, host, port, tell)
+
+
+def _key(name: str | None) -> str:
+    if name is None:
+        return ""
+    value = os.environ.get(name, "")
+    if not value:
+        raise UserError(f"the environment variable {name}, which is to hold the upstream's key, is not set or empty")
+    return value
+
+
+def _governed(charter: Path | None, policy: Path | None) -> GovernedGateway | None:
+    """The policy and the charter that take part; None where there are neither."""
+    from adhere.gateway.governance.governed_gateway import GovernedGateway
+    from adhere.gateway.policy import policy as policies
+
+    if charter is None and policy is None:
+        return None
+    if policy is None:
+        raise UserError("a charter needs a policy, which says what the charter's orders apply to: --policy FILE")
+    return GovernedGateway.open(policies.load(policy), charter)
+
+
+def _run(
+    upstream: Upstream,
+    governed: GovernedGateway | None,
+    handling: Handling,
+    host: str,
+    port: int,
+    notice: Notice,
+    beside: tuple[Any, ...] = (),
+) -> None:
+    import uvicorn
+
+    from adhere.gateway.app import Gateway, app
+    from adhere.gateway.hooks import PassThrough
+    from adhere.gateway.upstream.client import Client
+
+    try:
+        listening = socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another port") from None
+    port = listening.getsockname()[1]
+    for line in posture(upstream, governed, handling):
+        notice(line)
+    gateway = Gateway(Client(upstream), governed or PassThrough(handling))
+    pages: list[BaseRoute] = []
+    if governed is not None:
+        from adhere.gateway.console.pages import routes
+
+        pages = routes(governed)
+        if governed.policy.console is not None:
+            notice(f"console     http://{host}:{port}/console")
+    ready = _ready(f"serving http://{host}:{port}/v1", notice)
+    application = app(gateway, routes=pages, beside=(*(() if governed is None else (governed,)), *beside, ready))
+    config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+@contextlib.asynccontextmanager
+async def _ready(line: str, notice: Notice) -> AsyncIterator[None]:
+    """Gives the notice that it serves once everything that it depends on does."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTED)
+    notice(line)
+    yield
+
+
+def posture(upstream: Upstream, governed: GovernedGateway | None, handling: Handling) -> list[str]:
+    """What is in force, in lines: what a gateway protects is said before it serves."""
+    able = [word for word, can in (("prefill", upstream.prefill), ("token masks", upstream.constrained)) if can]
+    lines = [f"upstream    {without_credentials(upstream.url)} ({', '.join(able) or 'no prefill, no masks'})"]
+    if governed is not None:
+        return lines + [f"{status:<11} {what}: {how}" for status, what, how in governed.posture()]
+    return [
+        *lines,
+        f"constraints of the request{', of the prompt' if handling.read_prompt else ''}; release: {handling.hold}",
+        f"repairs     {handling.attempts} within {handling.seconds:g} s; then {handling.spent}",
+        "policy      none: anybody may ask, tool calls are passed on complete but undecided, nothing is recorded",
+    ]
+
+
+def without_credentials(url: str) -> str:
+    """`url` without a user and a password: what may be printed."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

@@ -1,0 +1,94 @@
+"""Where the command line prints: results to standard output, progress and notices to standard error.
+
+Rules:
+
+- Without a terminal the width is 120 columns; `COLUMNS` overrides it. `NO_COLOR` turns colour off.
+- `--quiet` prints no result and no notice. Errors and files are written as always.
+- Where `--json -` takes standard output, everything meant for people goes to standard error.
+- Text from outside goes through `core.terminal` before it is printed.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from adhere.core.terminal import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 120
+"""Columns where nobody looks at a terminal."""
+ROOMY = 110
+"""Columns of a terminal from which on intervals have a decimal."""
+
+
+@dataclass
+class _Output:
+    quiet: bool = False
+    taken: bool = False
+    """Whether standard output belongs to `--json -`."""
+
+
+_output = _Output()
+
+
+def set_quiet(quiet: bool) -> None:
+    """What `--quiet` says, at the beginning of every command."""
+    _output.quiet = quiet
+
+
+def is_quiet() -> bool:
+    return _output.quiet
+
+
+def give_standard_output_away(taken: bool) -> None:
+    """Whether the command writes its JSON to standard output; said at the beginning of every command that can."""
+    _output.taken = taken
+
+
+def results() -> Console:
+    """The console for tables and sentences that answer the command."""
+    return _console(stderr=_output.taken)
+
+
+def notices() -> Console:
+    """The console for progress and notices."""
+    return _console(stderr=True)
+
+
+def say(line: str) -> None:
+    """Print one line of the result; foreign text in it is to be made visible by the caller."""
+    if not _output.quiet:
+        typer.echo(line, err=_output.taken)
+
+
+def note(line: object) -> None:
+    """Print one line that is no result: what was left out, where a file is."""
+    if not _output.quiet:
+        typer.echo(visible(line), err=True)
+
+
+def _console(stderr: bool) -> Console:
+    import sys
+
+    from rich.console import Console
+
+    class Strict(Console):
+        def on_broken_pipe(self) -> None:
+            raise
+
+    stream = sys.stderr if stderr else sys.stdout
+    narrow = stream.isatty() or "COLUMNS" in os.environ
+    return Strict(
+        stderr=stderr,
+        quiet=_output.quiet,
+        width=None if narrow else WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )

@@ -1,0 +1,1 @@
+"""`adhere warden ...`: principals, charter, standing orders, stops, the ledger, and agents that run under them."""
