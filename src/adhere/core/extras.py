@@ -25,6 +25,7 @@ EXTRAS: Mapping[str, str] = {
     "latex2sympy2_extended": "measure",
     "scipy": "measure",
     "sympy": "measure",
+    "vaderSentiment": "measure",
     "safetensors": "explain",
     "sklearn": "explain",
     "tokenizers": "explain",
