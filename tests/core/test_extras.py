@@ -39,7 +39,7 @@ def test_every_optional_package_has_its_line() -> None:
             continue
         for name in _names(lines) - core - {"adhere"}:
             if name in brought:
-                assert brought[name] & EXTRAS.keys(), f"{name} of the extra {extra} has no line in adhere.core.extras.EXTRAS"
+                assert brought[name] & EXTRAS.keys(), f"{name} of {extra} has no line in core.extras.EXTRAS"
 
 
 def test_the_error_of_a_missing_module_names_the_extra_and_the_command() -> None:
