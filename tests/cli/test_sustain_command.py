@@ -58,8 +58,8 @@ def test_answers_made_elsewhere_are_planned_and_analysed(tmp_path: Path) -> None
     solved.write_text("".join(json.dumps(row) + "\n" for row in said))
     plan = tmp_path / "prompts.jsonl"
     made = invoke(
-        "--from-responses", str(solved), "--data", str(data), "--write-prompts", str(plan), "--constraints", "1", "--arms",
-        "constraint",
+        "--from-responses", str(solved), "--data", str(data), "--write-prompts", str(plan),
+        "--constraints", "1", "--arms", "constraint",
     )  # fmt: skip
     assert made.exit_code == 0
     assert "4 of 4 problems solved; 8 prompts to be answered" in made.output

@@ -112,8 +112,8 @@ def _same_model(log: EvalLog, opened: OpenModel, file: Path, name: str, other: b
     said = {log.eval.model, log.eval.model.split("/", 1)[-1]}
     if not other and not said & {name, opened.name, name.split("/", 1)[-1]}:
         raise UserError(
-            f"{file}: answered by {log.eval.model}, not by {opened.name}; give that model, or --allow-other-model to replay "
-            "them all the same"
+            f"{file}: answered by {log.eval.model}, not by {opened.name}; give that model, or --allow-other-model to "
+            "replay them all the same"
         )
     return None
 
