@@ -19,7 +19,9 @@ def _json(path: Path | None) -> Path | None:
 Model = Annotated[
     str,
     typer.Argument(
-        metavar="[MODEL]", help="`pocket`, a folder, a hub id, or any model Inspect knows, such as openai/gpt-5."
+        metavar="[MODEL]",
+        help="`pocket`, `smollm2`, a GGUF file, a folder, a hub id, a server's URL, or a model of Inspect: "
+        "openai/gpt-5.",
     ),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, ...", show_default="a GPU if there is one")]
@@ -67,7 +69,7 @@ Prompts = Annotated[
         show_default=False,
     ),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first N items.", show_default=False)]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take N items, drawn with the seed.", show_default=False)]
 Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
 Charter = Annotated[Path, typer.Option("--charter", metavar="DIR", help="Charter folder.")]
 

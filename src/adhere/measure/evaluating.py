@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
+from adhere.measure.model_access import one_line
 
 if TYPE_CHECKING:
     from inspect_ai.log import EvalLog
@@ -36,7 +37,7 @@ def evaluate(
         model: who is asked.
         folder: of the logs of this task.
         task: an Inspect task.
-        limit: samples at the most.
+        limit: samples at the most, drawn with `seed`: the first of a file are seldom like the rest.
         temperature, max_tokens, seed: of the answers; the provider's own if None.
         samples: how many are under way at once; twice the model's connections if None.
 
@@ -55,6 +56,7 @@ def evaluate(
             log_dir=str(folder),
             model=model,
             limit=limit,
+            sample_shuffle=None if limit is None else seed or 0,
             temperature=temperature,
             max_tokens=max_tokens,
             seed=seed,
@@ -67,6 +69,7 @@ def evaluate(
             retry_wait=1,
             display="none",
             log_realtime=False,
+            log_buffer=_buffer(model, task),
             score_display=False,  # nothing shows it, and it sums up all samples again and again
             log_level="error",
         )
@@ -86,17 +89,24 @@ def _connections(model: Model) -> int | None:
     return model.api.max_connections() if isinstance(model.api, AdhereAPI) else None
 
 
+FLUSHES = 500
+"""How often a log may be written out in the course of a run. Inspect copies all of it each time."""
+
+
+def _buffer(model: Model, task: Any) -> int | None:
+    """Answers that may be lost when the process is killed. Those of a real model take seconds each: nearly every one is
+    written out at once. The pocket models answer faster than a log can be copied: Inspect's own choice stands."""
+    from adhere.models.engines.sources import POCKET
+    from adhere.models.serving.provider import AdhereAPI
+
+    if not isinstance(model.api, AdhereAPI) or model.api.model_name in POCKET:
+        return None
+    return 1 + len(task.dataset) * (task.epochs or 1) // FLUSHES
+
+
 def first_error(log: EvalLog) -> str:
     """Why nothing was answered, in one line."""
     for sample in log.samples or []:
         if sample.error is not None:
             return one_line(Exception(sample.error.message))
     return one_line(Exception(log.error.message)) if log.error else "no sample was run"
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message without markup, in one line."""
-    import re
-
-    text = re.sub(r"\[/?[a-z ]+\]", "", str(getattr(error, "message", error)))
-    return " ".join(text.split())[:300] or type(error).__name__

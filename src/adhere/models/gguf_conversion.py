@@ -3,7 +3,8 @@
 Rules:
 
 - The folder lies in the cache under the sha256 of the file, and appears there only when it is complete.
-- Weights are kept as float16: they were 16 bits or less, and bfloat16 would round the scales of quantised blocks.
+- Weights of 32 bits and bfloat16 stay what they are; quantised ones become float16, since bfloat16 would round the
+  scales of their blocks.
 - How a byte-level tokenizer splits text before merging is only named in the file (`tokenizer.ggml.pre`). transformers
   takes GPT-2's way for all; ways that are known here are put in their place. Where llama.cpp is installed, both
   tokenizers then read the same sentences, and a difference is an error: tokens the model never saw would change every
@@ -21,11 +22,14 @@ import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
 from adhere.models.engines.gguf_header import Header, read_header
 from adhere.models.registry import BLOCK, cache
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT = 1
 """Part of the folder's name: a change of what this module writes makes a new one."""
@@ -102,7 +106,6 @@ def _digest(path: Path) -> str:
 
 
 def _convert(path: Path, header: Header, folder: Path) -> None:
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -112,7 +115,7 @@ def _convert(path: Path, header: Header, folder: Path) -> None:
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # progress bars that cannot be turned off
             tokenizer = AutoTokenizer.from_pretrained(**where)
-            model = AutoModelForCausalLM.from_pretrained(**where, dtype=torch.float16)
+            model = AutoModelForCausalLM.from_pretrained(**where, dtype=_dtype(header))
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise UserError(f"{path.name} ({header.architecture}) cannot be converted for torch: {text}") from error
@@ -122,6 +125,15 @@ def _convert(path: Path, header: Header, folder: Path) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _set_split(folder, header)
+
+
+def _dtype(header: Header) -> torch.dtype:
+    """What to keep the weights as; the numbers are llama.cpp's file types."""
+    import torch
+
+    kept = {0: torch.float32, 32: torch.bfloat16}
+    kind = header.values.get("general.file_type")
+    return kept.get(kind, torch.float16) if isinstance(kind, int) else torch.float16
 
 
 def _set_split(folder: Path, header: Header) -> None:

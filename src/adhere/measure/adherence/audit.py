@@ -26,7 +26,8 @@ from adhere.core.findings import Finding, Scalar
 from adhere.measure.adherence.run import ScoreRun
 from adhere.measure.adherence.summary import findings as findings_of
 from adhere.measure.adherence.tally import Tally
-from adhere.measure.evaluating import evaluate, first_error, one_line
+from adhere.measure.evaluating import evaluate, first_error
+from adhere.measure.model_access import release, resolve
 from adhere.measure.statistics.certify import Certificate, ConfidenceSequence, Settled, answers_needed
 
 if TYPE_CHECKING:
@@ -72,44 +73,6 @@ class AuditResult:
     logs: tuple[str, ...]
     errors: int
     """Samples that their provider failed to answer."""
-
-
-def resolve(name: str) -> Model:
-    """The Inspect model called `name`; a bare name, a GGUF file, a folder or a hub id means `adhere/...`.
-
-    Raises:
-        UserError: there is no such model, or its provider lacks a key or a package.
-    """
-    from inspect_ai._util.error import PrerequisiteError
-    from inspect_ai.model import get_model
-
-    from adhere.models.engines.sources import is_local
-    from adhere.models.serving.provider import AdhereAPI  # so that a checkout that was never installed knows it, too
-
-    try:
-        if is_local(name):
-            model = get_model(f"adhere/{name}", memoize=False)
-        else:
-            try:
-                model = get_model(name)
-            except ValueError as error:
-                if "not recognized" not in str(error):
-                    raise
-                model = get_model(f"adhere/{name}", memoize=False)
-        if isinstance(model.api, AdhereAPI):  # it opens late: a wrong name is to be told now
-            model.api.prepare()
-    except UserError:
-        raise
-    except (PrerequisiteError, ValueError, ImportError) as error:
-        raise UserError(f"cannot use the model {name}: {one_line(error)}") from error
-    return model
-
-
-def release(model: Model) -> None:
-    """Let go of what the model holds: ours a thread, which must not be at work when the interpreter ends; the hosted
-    ones connections of an event loop that has ended, which end with the process."""
-    with contextlib.suppress(RuntimeError):  # Inspect's own, where a provider can only be closed from its event loop
-        model.api.close()
 
 
 POCKET_MODELS = ("pocket", "pocket-base")

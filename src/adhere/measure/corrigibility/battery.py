@@ -116,7 +116,7 @@ def measure(
     Raises:
         UserError: the plan is wrong, the model cannot be used, or nothing could be measured of it.
     """
-    from adhere.measure.adherence.audit import release, resolve
+    from adhere.measure.model_access import release, resolve
 
     check(plan)
     start = time.monotonic()

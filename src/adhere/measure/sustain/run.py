@@ -86,7 +86,7 @@ def measure(
     Raises:
         UserError: the model, the data or an arm is not to be had, or nothing was answered.
     """
-    from adhere.measure.adherence.audit import release, resolve
+    from adhere.measure.model_access import release, resolve
 
     model = resolve(name)
     try:
