@@ -89,8 +89,9 @@ def _served(name: str) -> Model:
         names = [str(one["id"]) for one in listed.raise_for_status().json()["data"]]
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         if not wanted:
+            reason = one_line(error).partition(" For more")[0]
             raise UserError(
-                f"{url} lists no models ({one_line(error).partition(' For more')[0]}); give the API's URL up to /v1, and {url}#MODEL"
+                f"{url} lists no models ({reason}); give the API's URL up to /v1, and {url}#MODEL"
             ) from None
         names = [wanted]
     if (wanted and wanted not in names) or (not wanted and len(names) != 1):
