@@ -69,7 +69,9 @@ Prompts = Annotated[
         show_default=False,
     ),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Take N items, drawn with the seed.", show_default=False)]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Take N items, drawn with the seed.", show_default=False)
+]
 Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
 Charter = Annotated[Path, typer.Option("--charter", metavar="DIR", help="Charter folder.")]
 
