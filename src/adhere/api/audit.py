@@ -202,6 +202,7 @@ def _enforced(
             limit=min(SUSTAINED, plan.limit or SUSTAINED),
             seed=plan.seed,
             temperature=1.0,
+            data="pocket",
             max_tokens=128,
             attention=False,
             enforce=enforce,

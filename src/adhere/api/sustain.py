@@ -104,6 +104,7 @@ def sustain(
     temperature: float | None = None,
     max_tokens: int | None = None,
     limit: int | None = None,
+    samples: int | None = None,
     seed: int = 0,
     enforce: bool = False,
     out: Path | None = None,
@@ -116,7 +117,8 @@ def sustain(
     Args:
         model: `pocket`, a folder, a hub id, or any model Inspect knows.
         domain: math, multihop, code, several with commas; None for all of the data's.
-        data: problems, a file or a Hub name; None for the pocket world's.
+        data: problems: a file, a Hub name, `easy` (plain English, chosen by a pilot) or `pocket`; None for that of
+            the last two which fits the model.
         arms: `all`, or some of control, placebo, long, constraint, position, attend, with commas.
         constraints: how many are inserted, rising.
         responses: answers made elsewhere, in place of asking a model.
@@ -125,7 +127,8 @@ def sustain(
         judge: a model that says why an answer was lost where no rule can tell.
         attention: look at the attention to the constraint, where the weights are on this machine.
         temperature, max_tokens: of the answers.
-        limit: problems of each domain at the most.
+        limit: problems of each domain, or easy kind, at the most.
+        samples: how often each problem is asked; 3 of easy ones and 1 of others if None.
         seed: which problems and constraints, and what is sampled.
         enforce: send the constraints beside each prompt, for a gateway to enforce.
         out: folder of the run; the same one resumes it.
@@ -149,6 +152,7 @@ def sustain(
         rewriter=rewriter,
         kinds="practice" if practice else None,
         enforce=enforce,
+        samples=samples,
     )
     subject = model if responses is None else Path(responses).stem
     folder = out or folder_of(subject, plan, "sustain")

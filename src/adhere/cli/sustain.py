@@ -23,7 +23,10 @@ def sustain(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", metavar="FILE|NAME", help="Problems: a file or a Hub name.", show_default="pocket world"
+            "--data",
+            metavar="FILE|NAME",
+            help="Problems: a file, a Hub name, easy, or pocket.",
+            show_default="easy; pocket for the pocket model",
         ),
     ] = None,
     arms: Annotated[
@@ -97,6 +100,10 @@ def sustain(
             show_default="1 for open weights, else the provider's",
         ),
     ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", min=1, help="Samples of each problem.", show_default="3 of easy ones, else 1"),
+    ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -113,7 +120,8 @@ def sustain(
 
     Problems that the model solves are asked again: unchanged (control), with an idle sentence (placebo), in more words
     (long), and with 1 to 16 constraints that its own solution already meets. Without arguments it measures the bundled
-    model, offline; --limit is problems of each domain (200).
+    model, offline. Any other model is asked easy problems in plain English, of the kinds that a pilot of 20 finds it
+    can solve. --limit is problems of each domain (200), or of each easy kind (60).
     """
     from adhere.api import sustain as api
     from adhere.cli import console as output
@@ -153,6 +161,7 @@ def sustain(
                 temperature=temperature,
                 max_tokens=max_tokens,
                 limit=limit,
+                samples=samples,
                 out=out,
                 progress=tell,
                 notice=output.note,

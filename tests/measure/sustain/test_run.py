@@ -24,7 +24,7 @@ from adhere.measure.sustain.run import Done
 from adhere.problems import load
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
-SMALL = SustainPlan(problems=2, arms="placebo,long,constraint,position", constraints=(1, 2))
+SMALL = SustainPlan(data="pocket", problems=2, arms="placebo,long,constraint,position", constraints=(1, 2))
 
 
 def measured(
@@ -220,7 +220,9 @@ def test_a_model_that_rewords_is_believed_only_if_nothing_changed(
         return problem.prompt + (" It is a pity." if problem.domain == "math" else " And 12345 more.")
 
     monkeypatch.setattr(task, "rewritten", careless)
-    plan = SustainPlan(problems=2, arms="long", constraints=(1,), rewriter="any/model", domain="math,code")
+    plan = SustainPlan(
+        data="pocket", problems=2, arms="long", constraints=(1,), rewriter="any/model", domain="math,code"
+    )
     done, _ = measured(monkeypatch, tmp_path, lambda one: right(one.problem), plan)
     assert {one.domain for one in done.outcomes if one.arm == "long"} == {"math"}
     assert {(one.domain, one.why) for one in done.exclusions if one.arm == "long"} == {("code", "paraphrase")}
@@ -236,7 +238,9 @@ def test_what_a_model_extracts_is_used_only_if_its_check_confirms_it(
         return [Include(terms=("zebra",)), Words(at_most=777)]
 
     monkeypatch.setattr(task, "extracted", eager)
-    plan = SustainPlan(problems=2, arms="constraint", constraints=(16,), extractor="any/model", domain="math")
+    plan = SustainPlan(
+        data="pocket", problems=2, arms="constraint", constraints=(16,), extractor="any/model", domain="math"
+    )
     done, _ = measured(monkeypatch, tmp_path, lambda one: right(one.problem), plan)
     used = {constraint for one in done.outcomes for constraint in one.constraints}
     assert Words(at_most=777) in used

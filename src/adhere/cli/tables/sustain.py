@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def print_done(done: Done, console: Console) -> None:
-    """Base, every condition, and what was left out."""
+    """The pilot, base, every condition, and what was left out."""
+    if told := piloted(done.findings):
+        console.print(told, soft_wrap=True)
     if done.scores is not None:
         for solved in done.scores.selection.solved:
             console.print(visible(solved))
@@ -41,6 +43,18 @@ def print_done(done: Done, console: Console) -> None:
         console.print(f"Left out: {left}", soft_wrap=True)
     if done.errors:
         console.print(f"{done.errors} problems got no answer: their provider failed. The same command asks again.")
+
+
+def piloted(findings: Iterable[Finding]) -> str:
+    """What the pilot solved and which kinds were kept, in one line; empty where there was none."""
+    tried = [finding for finding in findings if finding.what == "sustain.pilot"]
+    if not tried:
+        return ""
+    kinds = ", ".join(
+        f"{one.subject['kind']} {one.estimate or 0.0:.0%}{'' if one.subject['kept'] else ' (left out)'}"
+        for one in tried
+    )
+    return f"Pilot of {max(one.n for one in tried)} problems of each kind, solved: {kinds}."
 
 
 def left_out(done: Done) -> str:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from adhere.measure.sustain.arms import LADDER
 
+EASY_SAMPLES = 3
+"""Samples of each easy problem: a small model solves one by luck as often as not, so one sample selects luck."""
+
 
 @dataclass(frozen=True)
 class SustainPlan:
@@ -13,7 +16,7 @@ class SustainPlan:
 
     Attributes:
         domain: math, multihop, code, several with commas; None for all of the pocket world's, or that of the data.
-        data: a path or a Hub name; None for the pocket world.
+        data: a path, a Hub name, `easy` or `pocket`; None for that of the two which fits the model.
         arms: names out of `arms.NAMES` with commas, or all.
         constraints: how many, rising.
         problems: how many of each domain at the most.
@@ -21,6 +24,7 @@ class SustainPlan:
         temperature, max_tokens: of the answers; None for the provider's own.
         extractor, rewriter: Inspect models that propose constraints and write longer wordings; None for rules alone.
         kinds: in place of the arms, one constraint of each of these kinds; `practice` for those of the pocket study.
+        samples: how often each problem is asked; None for once, and `EASY_SAMPLES` times of easy problems.
         enforce: whether the constraints are sent beside the prompt, for a gateway to make them hold.
     """
 
@@ -35,4 +39,5 @@ class SustainPlan:
     extractor: str | None = None
     rewriter: str | None = None
     kinds: str | None = None
+    samples: int | None = None
     enforce: bool = False

@@ -9,6 +9,8 @@ Rules:
   is missing.
 - A model that runs on this machine is sampled at temperature 1, its own distribution, if no temperature is given: its
   engine is deterministic, and at temperature 0 the control would say nothing. Other providers keep their own default.
+- A model that is not of the pocket world is asked easy problems in plain English if no data are given: a pilot chooses
+  the kinds that it can do, and its shares are findings (`sustain.pilot`).
 - Nothing is thrown away in silence: exclusions and errors are counted, and are findings (`sustain.excluded`).
 """
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,9 @@ from adhere.measure.sustain import arms as laid
 from adhere.measure.sustain import patterns, practice_study, score_findings, scores
 from adhere.measure.sustain.outcome import ArmOutcome, Exclusion, exclusions, outcomes
 from adhere.measure.sustain.patterns import Lost
-from adhere.measure.sustain.plan import SustainPlan
+from adhere.measure.sustain.pilot import PilotKind, pilot
+from adhere.measure.sustain.plan import EASY_SAMPLES, SustainPlan
+from adhere.measure.sustain.problem_sets import EASY, POCKET, easy_kinds, gather
 from adhere.measure.sustain.scores import Scores
 
 if TYPE_CHECKING:
@@ -44,6 +48,8 @@ are finished one after another. An interruption costs the problems under way, ne
 FEWEST_AT_ONCE = 8
 """Problems under way at once, at the least."""
 OWN_TEMPERATURE = 1.0
+EASY_TEMPERATURE = 0.7
+"""Of answers to easy problems: at temperature 1 a small model keeps little of what it solved, whatever stands there."""
 OWN_MAX_TOKENS = 128
 """Longest answer of the pocket model: three times its longest solution. What is not finished then goes in circles."""
 
@@ -86,8 +92,11 @@ def measure(
     Raises:
         UserError: the model, the data or an arm is not to be had, or nothing was answered.
     """
+    from adhere.measure.adherence.audit import default_set
     from adhere.measure.model_access import release, resolve
 
+    if plan.data is None and plan.kinds is None and default_set(name) != "pocket":
+        plan = replace(plan, data=EASY)
     model = resolve(name)
     try:
         return _measure(model, folder, plan, progress, recompute)
@@ -103,12 +112,22 @@ def _measure(model: Model, folder: Path, plan: SustainPlan, progress: Progress |
 
     api: ModelAPI = model.api
     local = hasattr(api, "opened")
-    temperature = OWN_TEMPERATURE if plan.temperature is None and local else plan.temperature
-    max_tokens = OWN_MAX_TOKENS if plan.max_tokens is None and plan.data is None and local else plan.max_tokens
+    own = EASY_TEMPERATURE if easy_kinds(plan.data) is not None else OWN_TEMPERATURE if local else None
+    temperature = own if plan.temperature is None else plan.temperature
+    short = easy_kinds(plan.data) is not None or (plan.data in (None, POCKET) and local)
+    max_tokens = OWN_MAX_TOKENS if plan.max_tokens is None and short else plan.max_tokens
+    tried: tuple[PilotKind, ...] = ()
+    arms = laid.parse_arms(plan.arms, bool(getattr(api, "attends", False)))
+    if easy_kinds(plan.data) is not None:
+        materials = gather(plan.domain, plan.data, 1, plan.seed)
+        kinds = tuple(kind for material in materials for kind in easy_kinds(material.source) or ())
+        _tell(progress, "pilot")
+        tried = pilot(model, folder / "pilot", kinds, seed=plan.seed, temperature=temperature, max_tokens=max_tokens)
+        plan = replace(plan, data=f"{EASY}:{','.join(one.kind for one in tried if one.kept)}")
     task = sustain(
         domain=plan.domain,
         data=plan.data,
-        arms=",".join(laid.parse_arms(plan.arms, bool(getattr(api, "attends", False)))),
+        arms=",".join(arms),
         constraints=",".join(map(str, plan.constraints)),
         problems=plan.problems,
         seed=plan.seed,
@@ -116,6 +135,7 @@ def _measure(model: Model, folder: Path, plan: SustainPlan, progress: Progress |
         rewriter=plan.rewriter,
         kinds=plan.kinds,
         enforce=plan.enforce,
+        samples=plan.samples or (EASY_SAMPLES if tried else 1),
     )
     asked_at_once = BACKLOG * api.max_connections() // len((task.metadata or {})["conditions"])
     with _telling(progress, len(task.dataset)):
@@ -131,7 +151,8 @@ def _measure(model: Model, folder: Path, plan: SustainPlan, progress: Progress |
     errors = sum(sample.error is not None for sample in log.samples or [])
     if errors == len(log.samples or []):
         raise UserError(f"{model} answered nothing: {first_error(log)}")
-    return of_log(log, temperature=temperature, seed=plan.seed, recompute=recompute, errors=errors)
+    done = of_log(log, temperature=temperature, seed=plan.seed, recompute=recompute, errors=errors)
+    return replace(done, findings=(*(one.finding(done.model, recompute) for one in tried), *done.findings))
 
 
 def of_log(
@@ -218,6 +239,11 @@ def _counted(
         )
         for (domain, arm, why, k, position), count in sorted(counts.items())
     ]
+
+
+def _tell(progress: Progress | None, what: str) -> None:
+    if progress is not None:
+        progress(what, 0, None)
 
 
 @contextlib.contextmanager

@@ -61,12 +61,13 @@ def sustain(
     rewriter: str | None = None,
     kinds: str | None = None,
     enforce: bool = False,
+    samples: int = 1,
 ) -> Task:
     """What does a constraint cost that the model's own answer already met?
 
     Args:
         domain: math, multihop or code; all three of the pocket world, or that of the data, if not given.
-        data: a path or a Hub name; the pocket world's problems if not given.
+        data: a path or a Hub name; `easy` or some of its kinds; the pocket world's problems if not given.
         arms: all, or some of: control, placebo, long, constraint, position, attend.
         constraints: how many, with commas.
         problems: how many of each domain at the most; 200 of the pocket world.
@@ -75,6 +76,7 @@ def sustain(
         rewriter: an Inspect model that writes the longer wordings; by rule if not given.
         kinds: ask one constraint of each of these kinds instead (commas), or `practice`: those of the pocket study.
         enforce: send the constraints beside the prompt, to a gateway that makes them hold.
+        samples: how often each problem is asked.
     """
     ks = constraints if isinstance(constraints, (tuple, list)) else (constraints,)
     chosen = ",".join(arms) if isinstance(arms, (tuple, list)) else arms  # Inspect makes a list of what has commas
@@ -97,6 +99,7 @@ def sustain(
     results: dict[str, Finished] = {}
     return Task(
         name="sustain",
+        epochs=samples,
         dataset=MemoryDataset([_sample(problem) for problem in by_id.values()], name=found[0].source),
         solver=asks_all_arms(by_id, conditions, plan.seed, results, plan.extractor, plan.rewriter, plan.enforce),
         scorer=sustain_scorer(conditions, results),
