@@ -69,8 +69,8 @@ def test_a_model_that_answers_the_last_sentence_fails_them_where_the_sentence_is
     ask = Planted(lambda text: text.endswith(IDLE))
     asked = acceptance.plain(ask, 20, 3)
     criteria = acceptance.placebos(ask, asked, idle, choose, 3)
-    assert {" after" in criterion.name for criterion in criteria if not criterion.met} == {True}
-    assert all(criterion.met for criterion in criteria if " after" not in criterion.name)
+    assert {", after" in criterion.name for criterion in criteria if not criterion.met} == {True}
+    assert all(criterion.met for criterion in criteria if ", after" not in criterion.name)
     assert met(acceptance.single_sentences(ask, asked, [IDLE], 3)) == {False}
 
 

@@ -344,3 +344,4 @@ def _criteria_table(criteria: Sequence[Criterion]) -> None:
             "yes" if criterion.met else "no",
         )
     table.print(output.results())
+    output.say(f"{sum(criterion.met for criterion in criteria)} of {len(criteria)} criteria are met")

@@ -138,6 +138,7 @@ def test_training_keeps_a_checkpoint_every_so_many_tokens(trained: Path) -> None
 def test_a_checkpoint_is_asked_and_its_findings_say_how_far_it_had_come(trained: Path, tmp_path: Path) -> None:
     last = checkpoints_in(trained)[-1]
     done = run.measure(str(last.folder), tmp_path, SustainPlan(problems=1, kinds="practice", max_tokens=8))
+    assert practice_study.split_of_model(done.outcomes[0].model) == DRAWN
     found = course(last, done)
     assert {finding.subject["tokens"] for finding in found} == {last.tokens}
     assert {finding.subject["domain"] for finding in found if finding.what == "sustain.solved"} == {

@@ -148,7 +148,7 @@ def placebos(ask: Ask, asked: Sequence[_Asked], idle: IdleOfLength, choose: Choo
                 estimate, interval = paired_difference(pairs)
                 criteria.append(
                     Criterion(
-                        f"placebo x{k} {place}, {domain}: change of the share solved",
+                        f"change under placebo x{k}, {place}: {domain}",
                         estimate,
                         interval,
                         len(pairs),
@@ -172,7 +172,7 @@ def single_sentences(ask: Ask, asked: Sequence[_Asked], sentences: Sequence[str]
     shares = {sentence: Share() for sentence in sentences}
     for (sentence, _), right in zip(used, rights, strict=True):
         shares[sentence].add(right)
-    return [_of_share(f"idle sentence: {sentence}", share, (IDLE_FLOOR, 1.0)) for sentence, share in shares.items()]
+    return [_of_share(f"kept after: {sentence}", share, (IDLE_FLOOR, 1.0)) for sentence, share in shares.items()]
 
 
 def standards(ask: Ask, seed: int, each: int) -> list[Criterion]:
@@ -191,7 +191,7 @@ def standards(ask: Ask, seed: int, each: int) -> list[Criterion]:
             for key, share in sorted(shares.items())
             if key.startswith("skill.")
         ),
-        _of_share("dialogues that end by themselves", ended, (ENDED_FLOOR, 1.0)),
+        _of_share("ended by itself: dialogues", ended, (ENDED_FLOOR, 1.0)),
     ]
 
 
@@ -211,7 +211,7 @@ def interference(ask: Ask, asked: Sequence[_Asked], choose: Choose, seed: int) -
             share.add(not right)
         criteria.append(
             Criterion(
-                f"interference x{k}: share lost", share.estimate, share.interval, share.n, INTERFERENCE_BOUNDS, True
+                f"lost under constraints x{k}", share.estimate, share.interval, share.n, INTERFERENCE_BOUNDS, True
             )
         )
     return criteria
