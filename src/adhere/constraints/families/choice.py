@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
 from adhere.constraints.constraint import BROKEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
-from adhere.constraints.families.terms import quoted
-from adhere.constraints.reading.search import Terms
+from adhere.constraints.families.terms import quoted, shown
+from adhere.constraints.reading.search import Occurrence, Terms
 from adhere.constraints.registry import register
 
 
@@ -17,13 +19,26 @@ def _apart(values: tuple[str, ...]) -> tuple[str, ...]:
     options = tuple(dict.fromkeys(" ".join(value.split()) for value in values))
     if len(options) < 2:
         raise ValueError("a choice needs two options")
-    for option in options:
-        if not option:
-            raise ValueError("an option must have a character that is not white space")
-        inside = [other for other in options if other != option and option.lower() in other.lower()]
-        if inside:
-            raise ValueError(f"the option {option!r} stands inside the option {inside[0]!r}")
+    if not all(options):
+        raise ValueError("an option must have a character that is not white space")
+    if inside := _one_inside_another([option.lower() for option in options]):
+        one, other = (options[place] for place in inside)
+        raise ValueError(f"the option {one!r} stands inside the option {other!r}")
     return options
+
+
+def _one_inside_another(options: list[str]) -> tuple[int, int] | None:
+    """The places of an option and of one that it stands in. Found in the options joined, so that many short ones cost
+    no more than one long text; an option that occurs once stands in itself alone."""
+    joined = "\n".join(options)
+    ends = list(accumulate(len(option) + 1 for option in options))
+    for place, option in enumerate(options):
+        at = joined.find(option)
+        if bisect_right(ends, at) == place:
+            at = joined.find(option, at + len(option))
+        if at >= 0:
+            return place, bisect_right(ends, at)
+    return None
 
 
 _EITHER = re.compile(r"[\"“”]([^\"“”\n]{2,200})[\"“”](?=,| |\Z|\n)")
@@ -102,8 +117,8 @@ class _ChoiceMonitor(Monitor):
     def _read(self, chunk: str) -> None:
         self._take(self._search.read(chunk))
 
-    def _take(self, found: list[tuple[int, int, int, int]]) -> None:
-        for option, start, end, certain in found:
+    def _take(self, occurrences: list[Occurrence]) -> None:
+        for option, start, end, certain, _ in occurrences:
             if option not in self._first:
                 self._first[option] = Span(self.length + start, self.length + end)
                 if len(self._first) == 2:
@@ -111,7 +126,7 @@ class _ChoiceMonitor(Monitor):
 
     def _conclude(self) -> Check:
         self._take(self._search.read("", last=True))
-        wanted = f"one of {quoted(self._options, 'or')}"
+        wanted = f"one of {shown(self._options, 'or')}"
         chosen = tuple(self._options[option] for option in self._first)
         reason = f"{quoted(chosen)} found" if chosen else "none of them found"
         return Check(Verdict.of(len(chosen) == 1), reason, ", ".join(chosen), wanted, tuple(self._first.values()))

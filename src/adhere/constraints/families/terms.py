@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Self
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
@@ -23,14 +25,15 @@ from adhere.constraints.constraint import (
     Wanted,
 )
 from adhere.constraints.reading import plain_regex
-from adhere.constraints.reading.search import Terms
+from adhere.constraints.reading.search import Occurrence, Terms
+from adhere.constraints.reading.term_automaton import SEEN, Automaton, automaton
 from adhere.constraints.registry import register
 
 
 def _term(value: str) -> str:
     value = " ".join(value.split())
-    if not value:
-        raise ValueError("a term must have a character that is not white space")
+    if not SEEN.fold(value).strip():
+        raise ValueError("a term must have a visible character")
     return value
 
 
@@ -50,8 +53,46 @@ def quoted(terms: tuple[str, ...], joint: str = "and") -> str:
     return marked[0] if len(marked) == 1 else f"{', '.join(marked[:-1])} {joint} {marked[-1]}"
 
 
+MOST_SHOWN = 12
+"""Terms that a reason or a wish names; a policy's list may have thousands."""
+
+
+def shown(terms: tuple[str, ...], joint: str = "and") -> str:
+    """`quoted`, cut to the first `MOST_SHOWN` terms."""
+    if len(terms) <= MOST_SHOWN:
+        return quoted(terms, joint)
+    return f"{quoted(terms[:MOST_SHOWN], joint)} {joint} {len(terms) - MOST_SHOWN:,} more"
+
+
+class Searching(Constraint):
+    """A constraint that looks for terms with an automaton, built once for all texts.
+
+    The automaton is no part of its value: it is neither pickled nor copied.
+    """
+
+    @property
+    @abstractmethod
+    def _searched(self) -> Automaton:
+        """The terms made ready to be found."""
+
+    @cached_property
+    def automaton(self) -> Automaton:
+        """The terms made ready to be found."""
+        return self._searched
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        fields = {name: value for name, value in state["__dict__"].items() if name != "automaton"}
+        return {**state, "__dict__": fields}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("automaton", None)
+        return copied
+
+
 @register
-class Include(Constraint):
+class Include(Searching):
     """Every one of these terms stands in the answer.
 
     The reference reads a term as a regular expression and finds it inside words ("cat" in "concatenate").
@@ -63,6 +104,10 @@ class Include(Constraint):
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
 
     terms: TermList
+
+    @property
+    def _searched(self) -> Automaton:
+        return automaton(self.terms)
 
     def describe(self) -> str:
         return f"Include the {'word' if len(self.terms) == 1 else 'words'} {quoted(self.terms)}."
@@ -104,7 +149,7 @@ def telling_words(text: str) -> list[str]:
 class _TermMonitor(Monitor):
     """Reads terms; subclasses say what an occurrence means."""
 
-    def __init__(self, terms: tuple[str, ...]) -> None:
+    def __init__(self, terms: Automaton) -> None:
         super().__init__()
         self._search = Terms(terms)
         self._spans: tuple[Span, ...] = ()
@@ -117,60 +162,67 @@ class _TermMonitor(Monitor):
     def _read(self, chunk: str) -> None:
         self._note(self._search.read(chunk))
 
-    def _note(self, found: list[tuple[int, int, int, int]]) -> None:
-        for term, start, end, certain in found:
+    def _note(self, occurrences: list[Occurrence]) -> None:
+        for one in occurrences:
             if len(self._spans) < MOST_SPANS:
-                self._spans += (Span(self.length + start, self.length + end),)
-            self._occurred(term, certain)
+                self._spans += (Span(self.length + one.start, self.length + one.end),)
+            self._occurred(one)
 
-    def _absent(self) -> tuple[str, ...]:
-        """The terms that would be missing if the text ended here."""
-        ended = self._search.fork()
-        ended.read("", last=True)
-        return tuple(term for term, count in zip(ended.terms, ended.counts, strict=True) if not count)
+    def _would_be_missing(self) -> set[int]:
+        """The numbers of the terms that did not occur, were the text to end here."""
+        return set(range(len(self._search.terms))) - self._search.counts.keys() - set(self._search.occurring())
 
     def _finish(self) -> None:
         """What stands at the very end of the text is certain now."""
         self._note(self._search.read("", last=True))
 
-    def _occurred(self, term: int, offset: int) -> None:
-        """One more occurrence of a term is certain after `offset` characters of the chunk."""
+    def _occurred(self, occurrence: Occurrence) -> None:
+        """One more occurrence of a term is certain."""
+
+
+def _missing(search: Terms) -> tuple[str, ...]:
+    return tuple(term for number, term in enumerate(search.terms) if number not in search.counts)
 
 
 class _IncludeMonitor(_TermMonitor):
     def __init__(self, constraint: Include) -> None:
-        super().__init__(constraint.terms)
-        self._missing = frozenset(range(len(constraint.terms)))
+        super().__init__(constraint.automaton)
+        self._left = len(constraint.terms)
+        """Terms that did not occur yet."""
 
     def wanted(self) -> Wanted:
-        return Wanted(self._absent())
+        return Wanted(tuple(self._search.terms[number] for number in sorted(self._would_be_missing())))
 
     def awaited(self) -> int:
         return self._search.unsettled()
 
-    def _occurred(self, term: int, offset: int) -> None:
-        if term in self._missing:
-            self._missing -= {term}
-            if not self._missing:
-                self._decide(HOLDS, offset)
+    def standing(self) -> Verdict:
+        if self.verdict.decided:
+            return self.verdict
+        return Verdict.of(self._left == len(set(self._search.occurring()) - self._search.counts.keys()))
+
+    def _occurred(self, occurrence: Occurrence) -> None:
+        if occurrence.number == 1:
+            self._left -= 1
+            if not self._left:
+                self._decide(HOLDS, occurrence.certain)
 
     def _conclude(self) -> Check:
         self._finish()
-        missing = self._absent()
-        wanted = quoted(self._search.terms)
+        terms = self._search.terms
+        wanted = shown(terms)
+        missing = _missing(self._search)
         if missing:
-            return Check(
-                BROKEN,
-                f"{quoted(missing)} missing",
-                found=len(self._search.terms) - len(missing),
-                wanted=wanted,
-            )
-        return Check(HOLDS, f"{wanted} found", found=len(self._search.terms), wanted=wanted, spans=self._spans)
+            return Check(BROKEN, f"{shown(missing)} missing", found=len(terms) - len(missing), wanted=wanted)
+        return Check(HOLDS, f"{wanted} found", found=len(terms), wanted=wanted, spans=self._spans)
 
 
 @register
-class Exclude(Constraint):
-    """None of these terms stands in the answer. The reference reads a term as a regular expression."""
+class Exclude(Searching):
+    """None of these terms stands in the answer, nor anything that looks like one (`term_automaton.SEEN`).
+
+    The reference reads a term as a regular expression.
+    """
 
     kind: ClassVar[str] = "excludes.terms"
     skill: ClassVar[str | None] = "exclusion"
@@ -178,6 +230,10 @@ class Exclude(Constraint):
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
 
     terms: TermList
+
+    @property
+    def _searched(self) -> Automaton:
+        return automaton(self.terms, SEEN)
 
     def describe(self) -> str:
         return f"Do not use the {'word' if len(self.terms) == 1 else 'words'} {quoted(self.terms, 'or')}."
@@ -197,29 +253,27 @@ class Exclude(Constraint):
 
 class _ExcludeMonitor(_TermMonitor):
     def __init__(self, constraint: Exclude) -> None:
-        super().__init__(constraint.terms)
+        super().__init__(constraint.automaton)
 
     def unsettled(self) -> int:
         return self._search.unsettled()
 
-    def _occurred(self, term: int, offset: int) -> None:
-        del term
-        self._decide(BROKEN, offset)
+    def _occurred(self, occurrence: Occurrence) -> None:
+        self._decide(BROKEN, occurrence.certain)
 
     def standing(self) -> Verdict:
-        if self.verdict is OPEN and not self.unsettled():
-            return HOLDS
-        return super().standing()  # an occurrence at the very end is certain once the text ends
+        # an occurrence at the very end is certain once the text ends
+        return Verdict.of(not self._search.occurring()) if self.verdict is OPEN else self.verdict
 
     def _conclude(self) -> Check:
         self._finish()
-        there = tuple(t for t, n in zip(self._search.terms, self._search.counts, strict=True) if n)
-        wanted = f"no {quoted(self._search.terms, 'or')}"
+        there = tuple(self._search.terms[number] for number in sorted(self._search.counts))
+        wanted = f"no {shown(self._search.terms, 'or')}"
         if there:
             return Check(
                 BROKEN,
-                f"{quoted(there)} used",
-                found=sum(self._search.counts),
+                f"{shown(there)} used",
+                found=sum(self._search.counts.values()),
                 wanted=wanted,
                 spans=self._spans,
             )
@@ -227,7 +281,7 @@ class _ExcludeMonitor(_TermMonitor):
 
 
 @register
-class Frequency(Bounded):
+class Frequency(Bounded, Searching):
     """One term stands in the answer so many times.
 
     The reference reads it as a regular expression and finds it inside words.
@@ -239,6 +293,10 @@ class Frequency(Bounded):
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
 
     term: Term
+
+    @property
+    def _searched(self) -> Automaton:
+        return automaton((self.term,))
 
     def describe(self) -> str:
         return f'Use the word "{self.term}" {self.bounds("time")}.'
@@ -258,28 +316,27 @@ class Frequency(Bounded):
         for word in reversed(telling_words(text)):
             search = Terms((word,))
             search.read(text, last=True)
-            if search.counts[0] > 1:
-                yield cls(term=word, at_least=search.counts[0])
+            if (count := search.counts.get(0, 0)) > 1:
+                yield cls(term=word, at_least=count)
                 return
 
 
 class _FrequencyMonitor(_TermMonitor):
     def __init__(self, constraint: Frequency) -> None:
-        super().__init__((constraint.term,))
+        super().__init__(constraint.automaton)
         self._bounded = constraint
         self._times = 0
         if constraint.at_most is None and constraint.at_least == 0:
             self._decide(HOLDS, 0)
 
     def wanted(self) -> Wanted:
-        ended = self._search.fork()
-        ended.read("", last=True)
-        return Wanted((self._bounded.term,)) if ended.counts[0] < (self._bounded.at_least or 0) else Wanted()
+        count = self._times + len(self._search.occurring())
+        return Wanted((self._bounded.term,)) if count < (self._bounded.at_least or 0) else Wanted()
 
     def standing(self) -> Verdict:
-        if self.verdict is OPEN and not self._search.unsettled():
-            return Verdict.of(self._bounded.within(self._times))
-        return super().standing()
+        if self.verdict is OPEN:
+            return Verdict.of(self._bounded.within(self._times + len(self._search.occurring())))
+        return self.verdict
 
     def unsettled(self) -> int:
         high = self._bounded.at_most
@@ -288,19 +345,18 @@ class _FrequencyMonitor(_TermMonitor):
     def awaited(self) -> int:
         return self._search.unsettled()
 
-    def _occurred(self, term: int, offset: int) -> None:
-        del term
+    def _occurred(self, occurrence: Occurrence) -> None:
         self._times += 1
         low, high = self._bounded.at_least, self._bounded.at_most
         if high is not None:
             if self._times > high:
-                self._decide(BROKEN, offset)
+                self._decide(BROKEN, occurrence.certain)
         elif low is not None and self._times >= low:
-            self._decide(HOLDS, offset)
+            self._decide(HOLDS, occurrence.certain)
 
     def _conclude(self) -> Check:
         self._finish()
-        count = self._search.counts[0]
+        count = self._times
         wanted = f'"{self._bounded.term}" {self._bounded.bounds("time")}'
         return Check(
             Verdict.of(self._bounded.within(count)),
