@@ -258,6 +258,19 @@ def test_a_run_begun_before_a_field_existed_goes_on_and_half_a_log_line_does_not
     assert all(json.loads(line)["step"] for line in (folder / "log.jsonl").read_text().splitlines())
 
 
+def test_a_run_killed_before_its_first_save_begins_anew(run: tuple[Path, list[Line]], tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(run[0], tmp_path / "run")
+    (tmp_path / "run" / "state.pt").unlink()
+    with (tmp_path / "run" / "log.jsonl").open("a") as log:
+        log.write('{"step": 9')
+    folder = train(replace(TINY, tokens=8_000), tmp_path / "run")
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert steps == list(range(1, len(steps) + 1))
+    assert json.loads((folder / "training.json").read_text())["steps"] == len(steps)
+
+
 def test_sizes_have_the_parameters_they_claim(tokens: transformers.PreTrainedTokenizerFast) -> None:
     def millions(size: str) -> float:
         with torch.device("meta"):

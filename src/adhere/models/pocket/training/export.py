@@ -49,7 +49,14 @@ def write(
     save_file(rounded, part, metadata={"format": "pt"})
     part.replace(folder / "model.safetensors")
     record = {"revision": revision(), "versions": versions(), **about}
-    (folder / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / "training.json", json.dumps(record, indent=1) + "\n")
+
+
+def write_whole(place: Path, text: str) -> None:
+    """Write a file whole or not at all, whenever the process is killed."""
+    part = place.with_name(place.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(place)
 
 
 def versions() -> dict[str, str]:

@@ -99,8 +99,8 @@ class _Run:
         self.average: dict[str, Tensor] = {name: p.detach().clone() for name, p in self.model.named_parameters()}
         saved = checkpoint.load(out, self.model, self.optimisers, self.average, processes)
         self.progress = saved or Progress(positions=[(r, 0) for r in range(processes)])
-        if saved and rank == 0:
-            checkpoint.forget_after(out, saved.step)
+        if rank == 0:
+            checkpoint.forget_after(out, self.progress.step)
         if recipe.compile:
             for layer in self.model.model.layers:  # one by one: a layer compiles in seconds, the whole in minutes
                 layer.compile(dynamic=True)
