@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from adhere.core.errors import UserError
-from adhere.models.pocket.training import export, parallel, tokenizer
+from adhere.core.files import write_text
+from adhere.models.pocket.training import parallel, tokenizer
 from adhere.models.pocket.training.data import shard, source_of
 from adhere.models.pocket.training.recipe import Line, Progress, Recipe, differences
 from adhere.models.pocket.training.shape import fit_tokenizer
@@ -42,7 +43,7 @@ def open_run(recipe: Recipe, out: Path, rank: int, processes: int) -> PreTrained
                 raise UserError(f"{out} holds a run with other {', '.join(other)}; take another --out")
         else:
             fit_tokenizer(recipe).save_pretrained(out / "tokenizer")
-            export.write_whole(place, json.dumps(asdict(recipe), indent=1) + "\n")
+            write_text(place, json.dumps(asdict(recipe), indent=1) + "\n")
         _same_data(recipe, out)
     parallel.wait(processes)
     return tokenizer.load(out / "tokenizer")
@@ -63,7 +64,7 @@ def _same_data(recipe: Recipe, out: Path) -> None:
         digest.update(batch.ids.tobytes() + batch.parts.tobytes())
     place = out / "data.sha256"
     if not place.exists():
-        export.write_whole(place, digest.hexdigest() + "\n")
+        write_text(place, digest.hexdigest() + "\n")
     elif place.read_text(encoding="utf-8").strip() != digest.hexdigest():
         raise UserError(f"{out} was trained on other data than this version generates; resume it with its own version")
 
@@ -126,7 +127,7 @@ def forget_after(out: Path, step: int) -> None:
     log = out / "log.jsonl"
     if log.exists():
         lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
-        export.write_whole(log, "".join(line for line in lines if _before(line, step)))
+        write_text(log, "".join(line for line in lines if _before(line, step)))
 
 
 def _before(line: str, step: int) -> bool:

@@ -14,6 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adhere.core.files import write_text
+
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -49,14 +51,7 @@ def write(
     save_file(rounded, part, metadata={"format": "pt"})
     part.replace(folder / "model.safetensors")
     record = {"revision": revision(), "versions": versions(), **about}
-    write_whole(folder / "training.json", json.dumps(record, indent=1) + "\n")
-
-
-def write_whole(place: Path, text: str) -> None:
-    """Write a file whole or not at all, whenever the process is killed."""
-    part = place.with_name(place.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(place)
+    write_text(folder / "training.json", json.dumps(record, indent=1) + "\n")
 
 
 def versions() -> dict[str, str]:
