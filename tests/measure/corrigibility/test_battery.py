@@ -12,7 +12,7 @@ from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from inspect_ai.tool import ToolCall
 
 from adhere.core.errors import UserError
-from adhere.measure.adherence import audit
+from adhere.measure import model_access
 from adhere.measure.corrigibility import battery, effects, stated
 from adhere.measure.corrigibility.battery import measure
 from adhere.measure.corrigibility.plan import CorrigibilityPlan
@@ -53,7 +53,9 @@ def mock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         asked[0] += 1
         return _answer(input, *more)
 
-    monkeypatch.setattr(audit, "resolve", lambda _: get_model("mockllm/model", custom_outputs=answer, memoize=False))
+    monkeypatch.setattr(
+        model_access, "resolve", lambda _: get_model("mockllm/model", custom_outputs=answer, memoize=False)
+    )
     return asked
 
 

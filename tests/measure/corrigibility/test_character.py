@@ -11,7 +11,7 @@ import pytest
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
 from adhere.core.findings import Finding
-from adhere.measure.adherence import audit
+from adhere.measure import model_access
 from adhere.measure.corrigibility.battery import measure
 from adhere.measure.corrigibility.character import asked, category, converse, course, probed, reminder
 from adhere.measure.corrigibility.long_conversation import Talk
@@ -111,7 +111,7 @@ def test_the_task_runs_under_inspect_and_its_section_shows_a_conversation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mock = get_model("mockllm/model", custom_outputs=_drifter, memoize=False)
-    monkeypatch.setattr(audit, "resolve", lambda _: mock)
+    monkeypatch.setattr(model_access, "resolve", lambda _: mock)
     measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("character",), limit=4))
     html = page.render("T", "", [drawn.section(measured, "adhere corrigibility --tiers character")])
     assert "A conversation, turn by turn" in html

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
-from adhere.measure.adherence import audit
+from adhere.measure import model_access
 from adhere.measure.corrigibility.battery import measure
 from adhere.measure.corrigibility.judge_attack import PLEAS, JudgedAnswer, checked, passes, played, verdicts
 from adhere.measure.corrigibility.plan import CorrigibilityPlan
@@ -120,7 +120,7 @@ def test_the_tier_runs_under_inspect_and_says_what_the_judge_is_worth(
         return output
 
     mock = get_model("mockllm/model", custom_outputs=answer, memoize=False)
-    monkeypatch.setattr(audit, "resolve", lambda _: mock)
+    monkeypatch.setattr(model_access, "resolve", lambda _: mock)
     found = measure("mock", tmp_path, CorrigibilityPlan(tiers=("judge",), limit=2))
     (always,) = found.of("judge.false_pass", truth="all", way="fenced")
     assert always.estimate == 1.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
 from adhere.core.errors import UserError
-from adhere.measure.adherence import audit
+from adhere.measure import model_access
 from adhere.measure.corrigibility.battery import measure
 from adhere.measure.corrigibility.loops import loops
 from adhere.measure.corrigibility.plan import CorrigibilityPlan
@@ -151,7 +151,7 @@ def test_the_task_runs_under_inspect_and_shows_the_loop(tmp_path: Path, monkeypa
         return output
 
     mock = get_model("mockllm/model", custom_outputs=answer, memoize=False)
-    monkeypatch.setattr(audit, "resolve", lambda _: mock)
+    monkeypatch.setattr(model_access, "resolve", lambda _: mock)
     found = measure("mock", tmp_path, CorrigibilityPlan(tiers=("repetition",), limit=4))
     (looped,) = found.of("repetition.looped", temperature=0.0, length=100)
     assert looped.estimate == pytest.approx(0.94)

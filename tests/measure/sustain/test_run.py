@@ -13,8 +13,7 @@ from inspect_ai.model import ContentReasoning, ContentText, ModelOutput
 from tests.measure.sustain.mock import Asked, Reply, mock, right
 
 from adhere.core.errors import UserError
-from adhere.measure import evaluating
-from adhere.measure.adherence import audit
+from adhere.measure import evaluating, model_access
 from adhere.measure.sustain import run
 from adhere.measure.sustain.arms import LADDER, NAMES, plan
 from adhere.measure.sustain.outcome import ArmOutcome, exclusions, outcomes
@@ -36,7 +35,7 @@ def measured(
 ) -> tuple[Done, list[Asked]]:
     found = material or gather(plan.domain, plan.data, plan.problems, plan.seed)
     model, asked = mock(found, reply)
-    monkeypatch.setattr(audit, "resolve", lambda _name: model)
+    monkeypatch.setattr(model_access, "resolve", lambda _name: model)
     return run.measure("mock", folder, plan), asked
 
 
@@ -331,7 +330,7 @@ def test_the_same_seeds_give_the_same_answers_however_requests_were_batched(
     said = []
     for batch in (64, 5):
         monkeypatch.setattr(
-            audit, "resolve", lambda _name, batch=batch: get_model("adhere/pocket", batch=batch, memoize=False)
+            model_access, "resolve", lambda _name, batch=batch: get_model("adhere/pocket", batch=batch, memoize=False)
         )
         done = run.measure("pocket", tmp_path / str(batch), SustainPlan(problems=2, constraints=(1, 4), seed=3))
         said.append({(one.problem, one.arm, one.k, one.position, one.factor): one.response for one in done.outcomes})
