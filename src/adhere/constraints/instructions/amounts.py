@@ -32,7 +32,7 @@ _UNITS_WITHIN = {
 
 _HEAD = "that? (head | part=part | colon | each=per | rel1=rel | rel1=exceed | artifact that)*"
 _TAIL = "(tail | part=part | comma? rel2=rel | each=per | prep)*"
-_ONE = "n=number (hyphen? rel2=rel)? hyphen? adjective* unit=unit"
+_ONE = "n=number (hyphen? rel2=rel)? hyphen? adjective* unit=unit hyphen?"
 _RANGE = "n=number (to | hyphen | dash | and | or) m=number hyphen? adjective* unit=unit"
 
 _SINGLE = shape(f"{_HEAD} {_ONE} {_TAIL}")

@@ -448,16 +448,11 @@ def _left_refusal(
         return ""
     first = own[0]
     if first.role == "prep":
-        word = first.text.lower().split()[0]
-        if word in ("in", "within", "into", "en", "auf", "à") and not _composes_twice(tokens[: segment.start]):
+        if first.value is not None and not _composes_twice(tokens[: segment.start]):
             if any(t.role in ("case", "language") for t in own) and not _plain_task(unread):
                 return "belongs to what stands before it"
             return "" if standing in ("task", "question", "fragment") else "belongs to what stands before it"
-        if (
-            word in ("with", "of", "at", "as", "by", "through")
-            and any(token.role == "artifact" for token in whole)
-            and not _composes_twice(whole)
-        ):
+        if first.value is None and any(token.role == "artifact" for token in whole) and not _composes_twice(whole):
             return "" if standing in ("task", "fragment") else "belongs to what stands before it"
         return "belongs to what stands before it"
     if first.role == "that":

@@ -49,6 +49,8 @@ class NumberWords:
 
     def longest(self, words: Sequence[str]) -> tuple[int, int] | None:
         """The number that the first of `words` spell, as (value, how many words), or None."""
+        if self.characters:
+            return self._by_characters(words)
         total = current = used = at = 0
         if len(words) > 1 and words[0] in self.articles and words[1] in self.multipliers:
             at = 1
@@ -73,6 +75,26 @@ class NumberWords:
             at += 1
             used = at
         return (total + current, used) if used and total + current <= LARGEST else None
+
+    def _by_characters(self, words: Sequence[str]) -> tuple[int, int] | None:
+        """Digits before multipliers, the largest last read closing a group: 二百五十, 两千, 一万二."""
+        total = section = digit = used = 0
+        for word in words:
+            if (value := self.values.get(word)) is not None:
+                if digit:
+                    break
+                digit = value
+            elif (value := self.multipliers.get(word)) is not None:
+                if value >= 10_000:
+                    total, section = total + (section + digit or 1) * value, 0
+                else:
+                    section += (digit or 1) * value
+                digit = 0
+            else:
+                break
+            used += 1
+        value = total + section + digit
+        return (value, used) if used and value <= LARGEST else None
 
 
 def _continues(current: int, value: int) -> bool:

@@ -123,13 +123,7 @@ def _language(clause: Clause) -> list[Statement] | None:
         or (clause.has("modal") and clause.has("be"))
     ):
         return []
-    if before == "prep" and clause.core[at - 1].text.lower().split()[-1] == "into":
-        return []
-    if (
-        clause.core[at - 1].text.lower().split()[-1:] != ["in"]
-        and before == "prep"
-        and not clause.has("use", "answer_verb")
-    ):
+    if before == "prep" and clause.core[at - 1].value != "in" and not clause.has("use"):
         return []
     scope = scope_of(match["part"], clause)
     if scope and not scope[1]:

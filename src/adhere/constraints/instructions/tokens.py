@@ -43,17 +43,21 @@ class Entry:
 class Lexicon:
     """What the grammar needs to know of a language.
 
-    `phrases` maps words (lower case, split at spaces) to roles; `numbers` are its number words; `unspaced` says that
-    words are not separated (Chinese, Japanese). `either` names relations that are prepositions unless a number follows.
+    `phrases` maps words (lower case, split at spaces) to roles; `numbers` are its number words; `written` is
+    `unspaced` where words are not separated (Chinese, Japanese), `elided` where an apostrophe ends a word (French).
     """
 
     code: str
     phrases: Mapping[tuple[str, ...], Entry]
     numbers: NumberWords
-    unspaced: bool = False
+    written: str = ""
     longest: int = field(default=0)
     commonest: frozenset[str] = frozenset()
     """Words by which the language is recognised."""
+
+    @property
+    def unspaced(self) -> bool:
+        return self.written == "unspaced"
 
 
 _QUOTES = (
@@ -64,6 +68,10 @@ _QUOTES = (
 _TOKEN = re.compile(
     rf"(?P<quote>{_QUOTES})|(?P<number>{DIGITS})|(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)|(?P<sign><=|>=|\S)"
 )
+_ELIDED_TOKEN = re.compile(
+    rf"(?P<quote>{_QUOTES})|(?P<number>{DIGITS})|(?P<word>[^\W\d_]+['’]?(?!\w*['’]\w)|[^\W\d_]+['’]?)|(?P<sign><=|>=|\S)"
+)
+"""Where an article or negation is elided, it is a word of its own: "d'au plus", "n'utilise"."""
 _UNSPACED_TOKEN = re.compile(
     rf"(?P<quote>{_QUOTES})|(?P<number>\d{{1,3}}(?:,\d{{3}})+(?!\d)|\d{{1,9}})|(?P<word>[A-Za-z]+)|(?P<sign>\S)"
 )
@@ -91,7 +99,7 @@ class _Raw:
 
 def tokenize(text: str, lexicon: Lexicon, offset: int = 0) -> list[Token]:
     """The tokens of `text`; `offset` is added to their places."""
-    pattern = _UNSPACED_TOKEN if lexicon.unspaced else _TOKEN
+    pattern = {"unspaced": _UNSPACED_TOKEN, "elided": _ELIDED_TOKEN}.get(lexicon.written, _TOKEN)
     raw = [
         _Raw(str(match.lastgroup), match[0], match.start() + offset, match.end() + offset)
         for match in pattern.finditer(text)
@@ -172,7 +180,9 @@ def _resolved(tokens: list[Token]) -> list[Token]:
     for at, token in enumerate(tokens):
         before = resolved[-1] if resolved else None
         after = tokens[at + 1] if at + 1 < len(tokens) else None
-        if token.role == "dash" and before and after and before.end == token.start and token.end == after.start:
+        if token.text in ("~", "～", "〜", "-") and before and after and before.role == after.role == "number":
+            token = replace(token, role="to", value=None)
+        elif token.role == "dash" and before and after and before.end == token.start and token.end == after.start:
             token = replace(token, role="hyphen")
         elif token.role == "either":
             relation, otherwise = token.value

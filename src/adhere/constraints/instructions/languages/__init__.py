@@ -9,7 +9,7 @@ with the same phrase the later one wins. Roles are those of `shapes.ROLES`, and 
     either relation,role                                    a relation before a number, something else elsewhere
     verb_or_noun role                                       a verb, or behind an article something to be written
     commonest                                               words by which the language is recognised
-    written                                                 `unspaced` for languages without spaces between words
+    written                                                 `unspaced` without spaces, `elided` where an apostrophe ends words
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 _WORD = re.compile(r"[^\W\d_]+")
 _LETTER = re.compile(r"[^\W\d_]")
 _LINE = re.compile(r"(?P<role>\w+)(?: (?P<value>[^:]*))?: ?(?P<phrases>.*)")
-_PHRASE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+|\S")
+_PHRASE = {
+    "": re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d+|\S"),
+    "elided": re.compile(r"[^\W\d_]+['’]?|\d+|\S"),
+    "unspaced": re.compile(r"[a-z]+|\d+|\S"),
+}
+"""A word of a phrase, as `tokens.py` cuts texts."""
 
 
 @cache
@@ -66,12 +71,13 @@ def _lexicon(code: str, entries: list[tuple[str, Any, list[str]]]) -> Lexicon:
     single: dict[str, list[tuple[Any, str]]] = defaultdict(list)
     for role, value, phrases in entries:
         single[role] += [(value, phrase) for phrase in phrases]
-    unspaced = bool(single["written"])
+    written = single["written"][0][1] if single["written"] else ""
+    unspaced = written == "unspaced"
     gap = "" if unspaced else " "
     table: dict[tuple[str, ...], Entry] = {}
 
     def add(phrase: str, entry: Entry) -> None:
-        table[tuple(phrase) if unspaced else tuple(_PHRASE.findall(phrase))] = entry
+        table[tuple(_PHRASE[written].findall(phrase))] = entry
 
     for _, quantifier in single["quantifier"]:
         for part, noun in single["part_noun"]:
@@ -100,7 +106,7 @@ def _lexicon(code: str, entries: list[tuple[str, Any, list[str]]]) -> Lexicon:
         characters=unspaced,
     )
     commonest = frozenset(word for _, word in single["commonest"])
-    return Lexicon(code, table, numbers, unspaced, max(map(len, table)), commonest)
+    return Lexicon(code, table, numbers, written, max(map(len, table)), commonest)
 
 
 _TABLES = frozenset({
