@@ -31,7 +31,7 @@ _UNITS_WITHIN = {
 """What can be counted in which part."""
 
 _HEAD = "that? (head | part=part | colon | each=per | rel1=rel | rel1=exceed | artifact that)*"
-_TAIL = "(tail | part=part | comma? rel2=rel | each=per | prep)*"
+_TAIL = "(tail | part=part | comma? rel2=rel | rel2=exceed | each=per | prep | may)*"
 _ONE = "n=number (hyphen? rel2=rel)? hyphen? adjective* unit=unit hyphen?"
 _RANGE = "n=number (to | hyphen | dash | and | or) m=number hyphen? adjective* unit=unit"
 
@@ -72,11 +72,20 @@ def amounts(clause: Clause) -> list[Statement] | None:
     return None
 
 
+def _is_ingredient(core: Sequence[Token], unit: Token) -> bool:
+    """Whether what is counted is one thing among others in the answer: "include a 50-word summary"."""
+    before = {token.role for token in core if token.start < unit.start}
+    if not before & {"include", "put", "begin", "finish"} or before & {"subject", "modal", "part"}:
+        return False
+    return unit.value != "format.bullets" and not ("artifact" in before)
+
+
 def _names_another_text(core: Sequence[Token]) -> bool:
     """Whether the number belongs to a text that is there already: "this 300-word article", "these three sentences"."""
     first = next(at for at, token in enumerate(core) if token.role == "number")
     before = next((token for token in reversed(core[:first]) if token.role != "adjective"), None)
-    return before is not None and (before.role == "definite" or before.text.lower() in ("this", "them"))
+    bounded = any(token.role in ("exceed", "rel", "limit") for token in core[:first])
+    return before is not None and not bounded and (before.role == "definite" or before.text.lower() in ("this", "them"))
 
 
 def _one(clause: Clause) -> list[Statement] | None:
@@ -95,6 +104,8 @@ def _one(clause: Clause) -> list[Statement] | None:
         else:
             n, m = match["n"][0].value, match["m"][0].value if match.get("m") else None
             bounds = _bounds(clause, [*match["rel1"], *match["rel2"]], n, m, core)
+        if _is_ingredient(core, unit):
+            return []
         scope = scope_of(match.get("part", []), clause)
         if match.get("each"):
             scope = _each_of(clause)

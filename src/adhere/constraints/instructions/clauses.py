@@ -87,6 +87,8 @@ class Surroundings:
     task: bool = False
     spoke: bool = False
     heading: str = ""
+    composed: frozenset[str] = frozenset()
+    """What was asked to be written so far: "essay", "caption"."""
 
 
 @dataclass(slots=True)
@@ -172,6 +174,8 @@ def _cuts(tokens: Sequence[Token]) -> set[int]:
     for at, token in enumerate(tokens[1:], 1):
         if (
             token.role in _OPENERS
+            or tokens[at - 1].role == "artifact"
+            or token.role in ("treat", "compose")
             or tokens[at - 1].role in _SEPARATORS
             or (tokens[at - 1].role in BLOCKING and tokens[at - 1].role != "other")
         ):
@@ -199,7 +203,9 @@ def _subject_part(tokens: Sequence[Token], inherited: Scope | None) -> Scope | N
 
 
 def standing_of(tokens: Sequence[Token]) -> str:
-    """What a sentence is, by its first words."""
+    """What a sentence is, by its first words; where verbs come last, by those."""
+    if any(token.role == "closing" for token in tokens):
+        return "task"
     for at, token in enumerate(tokens):
         role = token.role
         if role in (
@@ -381,10 +387,10 @@ def _left_refusal(
         or tokens[segment.start - 1].role in _SEPARATORS
         or (segment.start > 0 and tokens[segment.start - 1].role == "request")
     )
+    if why := _foreign_artifact(own, around):
+        return why
     if not before:
         if subject and head.text.lower() in ("it", "this", "them") and around.spoke and not around.task:
-            return "is about something else"
-        if head.role == "artifact" and around.spoke and not around.task:
             return "is about something else"
         if head.role in ("modal", "may", "be") and not imperative:
             return "is a question or has no subject"
@@ -495,6 +501,26 @@ def _is_about_parts(unread: Sequence[Token]) -> bool:
     return any(token.role in ("part", "per") for token in unread)
 
 
+def _foreign_artifact(own: Sequence[Token], around: Surroundings) -> str:
+    """Whether a clause is about a text that is not the answer: "a sonnet has 14 lines", "the caption must be short"."""
+    first = [token for token in own if token.role not in ("fill", "request", "adjective", "neg")][:3]
+    at = next((at for at, token in enumerate(first) if token.role == "artifact"), None)
+    if at is None or at > 1 or (at == 1 and first[0].role not in ("definite", "article")):
+        return ""
+    after = own[own.index(first[at]) + 1 :]
+    verbs = [token for token in after if token.role in ("modal", "be", "may", "neg", "exceed")]
+    if not verbs or (after and after[0].role not in ("modal", "be", "may", "neg")):
+        return ""
+    if not any(token.role in ("modal", "may", "neg") for token in verbs):
+        return "is a statement about something else"
+    noun = first[at].text.lower().split()[-1]
+    if at == 1 and first[0].text.lower() == "your":
+        return ""
+    if around.composed:
+        return "" if around.composed == {noun} else "may be about one text of several"
+    return "is about something else" if around.task or around.spoke or (at == 1 and first[0].role == "article") else ""
+
+
 def _is_label(unread: Sequence[Token]) -> bool:
     """Whether what stands before a colon only announces an order: "Length:", "Rules:", "Write a poem:"."""
     words = [
@@ -548,6 +574,12 @@ def _right_refusal(tokens: Sequence[Token], segments: Sequence[Segment], index: 
     if follows.role in ("prep", "to") and tokens[segment.end - 1].role == "artifact":
         return ""
     if rest is None:
+        return ""
+    if follows.role in ("treat", "compose") and (
+        segment.start == 0
+        or tokens[segment.start - 1].role in _SEPARATORS
+        or tokens[segment.start - 1].role == "request"
+    ):
         return ""
     if rest.statements is not None:
         return "" if rest.statements or rest.why != "" else "goes on in a way that is not understood"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adhere.constraints.instructions.amounts import PART_OF_UNIT
 from adhere.constraints.instructions.clause import Clause, Statement, scope_of
 from adhere.constraints.instructions.shapes import shape
 from adhere.constraints.instructions.tokens import Token
@@ -42,7 +43,13 @@ def edges(clause: Clause) -> list[Statement] | None:
 def _edge(kind: str, match: dict[str, list[Token]], clause: Clause) -> list[Statement]:
     phrase = str(match["q"][0].value).strip()
     scope = scope_of(match["part"], clause)
-    if scope is not None:
+    counted = [PART_OF_UNIT.get(token.value) for token in clause.core if token.role == "unit" and token.value != "length.words"]
+    if counted:
+        plain = any(token.role == "article" for token in clause.core) or clause.negations
+        if scope or len(counted) > 1 or counted[0] is None or not plain:
+            return []
+        scope = ("each", counted[0])
+    elif scope is not None:
         part = scope[1]
         if (part in _LAST_PARTS and kind == "end") or (part in _FIRST and kind == "start"):
             scope = None

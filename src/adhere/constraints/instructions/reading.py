@@ -98,26 +98,26 @@ def read_instructions(text: str, *, about: float = ABOUT, language: str | None =
         tokens = _known(with_bare_terms(tokenize(written, words, sentence.start), written, sentence.start), composed)
         if not tokens:
             continue
-        composed |= _composed(tokens)
         heading = _heading(readable, sentence, code)
-        read = clauses.read_sentence(tokens, clauses.Surroundings(task, spoke, heading), about)
+        read = clauses.read_sentence(tokens, clauses.Surroundings(task, spoke, heading, frozenset(composed)), about)
         task = task or read.standing in ("task", "question") or any(segment.statements for segment in read.segments)
         spoke = spoke or read.standing == "statement"
+        composed |= _composed(tokens)
         for segment in read.segments:
             _report(text, tokens, segment, understood, missed)
     return _settled(text, understood, missed)
 
 
 def _composed(tokens: list[Token]) -> set[str]:
-    """The nouns that a sentence asks to be written, where no list knows them: "write a villanelle about ..."."""
+    """The noun that a sentence asks to be written: "write a villanelle about ..."."""
     nouns: set[str] = set()
     verb = next((at for at, token in enumerate(tokens) if token.role in ("compose", "request")), None)
     if verb is None:
         return nouns
     last = ""
     for token in tokens[verb + 1 : verb + 9]:
-        if token.role == "other":
-            last = token.text.lower()
+        if token.role in ("other", "artifact"):
+            last = token.text.lower().split()[-1]
         elif token.role not in (
             "article",
             "adjective",

@@ -27,7 +27,7 @@ ROLES = (
     # what stands around them
     "subject", "artifact", "you", "request", "modal", "may", "be", "prep", "by", "article", "definite", "adjective",
     "only", "fill", "neg", "no_need", "soft", "condition", "concession", "topic", "that", "question", "past", "speech",
-    "person", "label", "sequence", "per", "key", "either", "verb_or_noun", "example",
+    "person", "label", "sequence", "per", "key", "either", "verb_or_noun", "closing", "example",
     # signs
     "comma", "and", "or", "but", "to", "dash", "hyphen", "colon", "semicolon", "open", "close", "end", "mention",
     "other",
@@ -41,9 +41,9 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "head": (
         "compose", "answer_verb", "treat", "use", "include", "keep", "put", "limit", "be", "modal", "may", "subject",
         "artifact", "you", "request", "prep", "article", "definite", "adjective", "only", "to", "comma", "sequence",
-        "avoid",
+        "avoid", "closing",
     ),
-    "tail": ("be", "adjective", "artifact", "only", "subject", "definite", "article", "prep", "modal"),
+    "tail": ("be", "adjective", "artifact", "only", "subject", "definite", "article", "prep", "modal", "closing"),
     "link": ("prep", "be", "modal", "article", "definite", "only", "by", "to", "colon", "subject"),
     "joint": ("comma", "and", "or"),
 }  # fmt: skip

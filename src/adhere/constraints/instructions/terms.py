@@ -55,6 +55,13 @@ def _plain(clause: Clause) -> list[Statement] | None:
     values = _values(quotes)
     if not values:
         return []
+    if (turn := _turn(clause, quotes)) is not None:
+        if letters or clause.has("or", "avoid"):
+            return []
+        return [
+            Statement("contains.terms", {"terms": _values(quotes[:turn])}, scope),
+            Statement("excludes.terms", {"terms": _values(quotes[turn:])}, scope),
+        ]
     if any(token.text.lower() in _CHOOSING for token in clause.tokens) and not clause.denied:
         return []
     chosen = clause.has("or") and not clause.denied and len(values) > 1
@@ -67,6 +74,18 @@ def _plain(clause: Clause) -> list[Statement] | None:
         return [Statement("contains.letter", {"letter": value.lower(), **bound}, scope) for value in values]
     kind = "excludes.terms" if clause.denied else "contains.terms"
     return [Statement(kind, {"terms": values}, scope)]
+
+
+def _turn(clause: Clause, quotes: Sequence[Token]) -> int | None:
+    """Which of the terms the first is that a negation between them denies: "use 'lift', not 'elevator'"."""
+    between = [
+        token
+        for token in clause.tokens
+        if token.role == "neg" and quotes[0].end <= token.start < quotes[-1].start and token.text.lower() != "nor"
+    ]
+    if not between:
+        return None
+    return next(at for at, quote in enumerate(quotes) if quote.start > between[0].start)
 
 
 _CHOOSING = frozenset(

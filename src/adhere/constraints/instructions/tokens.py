@@ -207,12 +207,8 @@ def _resolved(tokens: list[Token]) -> list[Token]:
             and _is_kind_of_text(before, after)
         ):
             token = replace(token, role="artifact", value=None)
-        elif (
-            token.role == "letter"
-            and token.text.lower().endswith(("letter", "letters", "sign", "symbol"))
-            and not _names_letter(after)
-        ):
-            token = replace(token, role="artifact" if "letter" in token.text.lower() else "other")
+        elif token.role == "letter" and not _names_letter(after):
+            token = replace(token, role="artifact" if "lett" in token.text.lower() else "other")
         elif token.role == "verb_or_noun":
             noun = before is not None and before.role in (
                 "article",

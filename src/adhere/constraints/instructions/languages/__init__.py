@@ -128,8 +128,13 @@ def language_of(text: str, default: str | None = None) -> str:
     if (han + kana) * 3 >= letters:
         return "ja" if kana else ("ja" if default == "ja" else "zh")
     words = [word.lower() for word in _WORD.findall(text)]
-    scores = {code: sum(word in lexicon(code).commonest for word in words) for code in CODES[:4]}
+    scores = {code: _score(words, lexicon(code)) for code in CODES[:4]}
     best = max(scores.values())
     if default in scores and scores[default] == best:
         return str(default)
     return next(code for code, score in scores.items() if score == best) if best else default or "en"
+
+
+def _score(words: list[str], known: Lexicon) -> int:
+    """How much of a text is in a language's list; its commonest words count double."""
+    return sum((word in known.commonest) + ((word,) in known.phrases) for word in words)
