@@ -77,7 +77,7 @@ def _is_ingredient(core: Sequence[Token], unit: Token) -> bool:
     before = {token.role for token in core if token.start < unit.start}
     if not before & {"include", "put", "begin", "finish"} or before & {"subject", "modal", "part"}:
         return False
-    return unit.value != "format.bullets" and not ("artifact" in before)
+    return unit.value != "format.bullets" and "artifact" not in before
 
 
 def _names_another_text(core: Sequence[Token]) -> bool:

@@ -118,13 +118,14 @@ def _segments(tokens: Sequence[Token], about: float) -> list[Segment]:
     segments: list[Segment] = []
     inherited: Scope | None = None
     counted: str | None = None
+    declared = False
     at = 0
     while at < len(tokens):
         if tokens[at].role in _SEPARATORS:
             at += 1
             continue
         blocked = next((k for k in range(at, len(tokens)) if tokens[k].role in BLOCKING), len(tokens))
-        inherits = inherited if not _own_subject(tokens[at:]) else None
+        inherits = inherited if not _own_subject(tokens[at:], declared) else None
         if tokens[at].role == "example":
             at = next((k for k in range(at + 1, len(tokens)) if tokens[k].role in _STRONG - {"open"}), len(tokens))
             continue
@@ -143,6 +144,7 @@ def _segments(tokens: Sequence[Token], about: float) -> list[Segment]:
             segment = Segment(at, end)
         own = tokens[at : segment.end]
         inherited = _subject_part(own, inherits)
+        declared = inherited is not None and (declared or any(token.role in ("modal", "be", "neg") for token in own))
         counted = next((t.value for t in reversed(own) if t.role == "unit" and t.value), counted)
         segments.append(segment)
         at = segment.end
@@ -183,12 +185,13 @@ def _cuts(tokens: Sequence[Token]) -> set[int]:
     return cuts
 
 
-def _own_subject(tokens: Sequence[Token]) -> bool:
-    """Whether a stretch begins with an order or a subject of its own."""
+def _own_subject(tokens: Sequence[Token], declared: bool) -> bool:
+    """Whether a stretch begins with an order or a subject of its own. Behind a statement about a part ("the first line
+    must be short and not begin with ...") a verb goes on with that part."""
     for token in tokens:
         if token.role in ("fill", "article", "definite", "neg", "request", "and", "comma", "you", "sequence"):
             continue
-        return token.role in _IMPERATIVE or token.role in _SUBJECTS
+        return (token.role in _IMPERATIVE and not declared) or token.role in _SUBJECTS
     return False
 
 
@@ -321,6 +324,8 @@ def _sentence_refusal(tokens: Sequence[Token], segments: Sequence[Segment], stan
         return around.heading
     if any(is_condition(tokens, at) for at, token in enumerate(tokens) if token.role == "condition"):
         return "holds only under a condition"
+    if any(token.role == "question" for token in tokens) and tokens[-1].text in ("?", "？") and standing == "fragment":
+        return "is a question"
     if any(token.role == "speech" for token in tokens):
         return "reports what somebody said"
     if tokens and tokens[-1].text == "?" and not _asks(tokens, segments, standing):
@@ -396,6 +401,8 @@ def _left_refusal(
             return "is a question or has no subject"
         return ""
     if any(_is_about_parts(tokens[one.start : one.end]) for one in before if not one.statements):
+        return "may be about a part that is not understood"
+    if own[0].role == "artifact":
         return "may be about a part that is not understood"
     last = before[-1]
     if last.statements:
@@ -508,6 +515,8 @@ def _foreign_artifact(own: Sequence[Token], around: Surroundings) -> str:
     if at is None or at > 1 or (at == 1 and first[0].role not in ("definite", "article")):
         return ""
     after = own[own.index(first[at]) + 1 :]
+    if at == 0 and after and after[0].role == "colon":
+        return "may be about a part that is not understood"
     verbs = [token for token in after if token.role in ("modal", "be", "may", "neg", "exceed")]
     if not verbs or (after and after[0].role not in ("modal", "be", "may", "neg")):
         return ""

@@ -43,7 +43,8 @@ def edges(clause: Clause) -> list[Statement] | None:
 def _edge(kind: str, match: dict[str, list[Token]], clause: Clause) -> list[Statement]:
     phrase = str(match["q"][0].value).strip()
     scope = scope_of(match["part"], clause)
-    counted = [PART_OF_UNIT.get(token.value) for token in clause.core if token.role == "unit" and token.value != "length.words"]
+    units = [token.value for token in clause.core if token.role == "unit" and token.value != "length.words"]
+    counted = [PART_OF_UNIT.get(unit) for unit in units]
     if counted:
         plain = any(token.role == "article" for token in clause.core) or clause.negations
         if scope or len(counted) > 1 or counted[0] is None or not plain:

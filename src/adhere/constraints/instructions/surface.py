@@ -116,6 +116,9 @@ def _language(clause: Clause) -> list[Statement] | None:
         return None
     at = clause.core.index(match["language"][0])
     before = clause.core[at - 1].role if at else ""
+    after = clause.core[at + 1] if at + 1 < len(clause.core) else None
+    if after is not None and after.role == "prep" and after.value == "in" and not before:
+        return [Statement("language.response", {"language": match["language"][0].value}, clause.inherited)]
     if not (
         before == "prep"
         or clause.has("only")

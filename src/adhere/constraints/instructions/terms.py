@@ -53,7 +53,7 @@ def _plain(clause: Clause) -> list[Statement] | None:
     if scope and not scope[1]:
         return []
     values = _values(quotes)
-    if not values:
+    if not values or (clause.denied and any(token.text.lower().startswith("both") for token in clause.tokens)):
         return []
     if (turn := _turn(clause, quotes)) is not None:
         if letters or clause.has("or", "avoid"):

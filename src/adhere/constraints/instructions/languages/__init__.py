@@ -9,7 +9,7 @@ with the same phrase the later one wins. Roles are those of `shapes.ROLES`, and 
     either relation,role                                    a relation before a number, something else elsewhere
     verb_or_noun role                                       a verb, or behind an article something to be written
     commonest                                               words by which the language is recognised
-    written                                                 `unspaced` without spaces, `elided` where an apostrophe ends words
+    written                                                 `unspaced`, or `elided`: an apostrophe ends a word
 """
 
 from __future__ import annotations
