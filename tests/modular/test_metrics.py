@@ -170,7 +170,7 @@ def _circle(clock: float, pizza: float, purity: float = 0.99) -> Circle:
 def test_the_verdict_follows_its_witnesses(
     symmetricity: float, irrelevance: float, circle: Circle, name: str, word: str
 ) -> None:
-    verdict = decide(1.0, symmetricity, irrelevance, (circle,))
+    verdict = decide(1.0, symmetricity, irrelevance, 0.998, (circle,))
     assert verdict.name == name
     assert word in verdict.reason
 
@@ -178,3 +178,10 @@ def test_the_verdict_follows_its_witnesses(
 @pytest.mark.parametrize(("right", "n", "low", "high"), [(8, 8, 0.676, 1.0), (0, 8, 0.0, 0.324), (5, 10, 0.237, 0.763)])
 def test_shares_carry_wilsons_interval(right: int, n: int, low: float, high: float) -> None:
     assert share(right, n).interval == pytest.approx((low, high), abs=1e-3)
+
+
+def test_a_model_without_circles_is_undecided_whatever_the_witnesses_say() -> None:
+    verdict = decide(1.0, 0.40, 0.85, 0.78, (_circle(0.98, 0.60),))
+    assert verdict.name == "undecided"
+    assert "circularity 0.78" in verdict.reason
+    assert decide(1.0, 0.40, 0.85, 0.998, (_circle(0.98, 0.60),)).name == "clock"

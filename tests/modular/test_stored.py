@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import shutil
 from pathlib import Path
@@ -84,7 +85,7 @@ def _resave(path: Path, **changes: torch.Tensor | None) -> None:
         ({"ln.w": torch.zeros(3)}, "holds ln.w"),
         ({"pos_embed.W_pos": torch.full((2, 128), float("nan"))}, "finite"),
         ({"blocks.0.attn.W_K": None}, "no attention weights"),
-        ({"blocks.1.attn.W_K": torch.zeros(1)}, "more than one layer"),
+        ({"blocks.1.attn.W_K": torch.zeros(1)}, "n_layers is 1"),
     ],
 )
 def test_weights_of_another_shape_are_refused_by_name(
@@ -99,8 +100,9 @@ def test_weights_of_another_shape_are_refused_by_name(
     ("changes", "words"),
     [
         ({"n_layers": 2}, "n_layers is 2"),
-        ({"act_fn": "GeLU"}, "GeLU"),
+        ({"act_fn": "Tanh"}, "Tanh"),
         ({"eqn_sign": 1}, "eqn_sign"),
+        ({"diff_vocab": 1}, "has shape"),
         ({"attn_coeff": 1.5}, "alpha"),
         ({"funcs": "__import__('os').system('touch exploded')"}, "only addition"),
         ({"C": 58, "funcs": "lambda x: (x[0]+x[1])%58"}, "has shape"),
@@ -131,3 +133,51 @@ def test_foreign_safetensors_and_missing_files_are_users_errors(tmp_path: Path) 
             stored.load(tmp_path / f"{name}.safetensors")
     with pytest.raises(UserError, match="no model_"):
         list(stored.released(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture("transformer", 11, 0.3, 16, 4, layers=3),
+        Architecture("transformer", 11, 0.3, 16, 4, activation="gelu"),
+        Architecture("transformer", 11, 0.3, 16, 4, vocabularies=2),
+    ],
+    ids=["layers", "gelu", "vocabularies"],
+)
+def test_a_released_file_of_another_setting_gives_the_logits_of_the_released_formulas(
+    architecture: Architecture, tmp_path: Path
+) -> None:
+    weights = {name: tensor.double() for name, tensor in architecture.init(0).items()}
+    config = {
+        "C": 11,
+        "n_layers": architecture.layers,
+        "act_fn": "GeLU" if architecture.activation == "gelu" else "ReLU",
+        "diff_vocab": architecture.vocabularies == 2,
+        "attn_coeff": 0.3,
+        "funcs": "lambda x: (x[0]+x[1])%11",
+    }
+    torch.save(weights, tmp_path / "model_x.pt")
+    (tmp_path / "config_x.json").write_text(json.dumps(config))
+
+    network, _ = stored.load(tmp_path / "model_x.pt")
+
+    assert network.architecture == architecture
+    expected = torch.stack([_released_logits(weights, config, a, b) for a in range(11) for b in range(11)])
+    torch.testing.assert_close(network.all_logits().double(), expected, rtol=1e-4, atol=1e-5)
+
+
+def _released_logits(weights: dict[str, torch.Tensor], config: dict[str, Any], a: int, b: int) -> torch.Tensor:
+    """The released script's forward pass for one pair, head by head."""
+    right = b + 11 if config["diff_vocab"] else b
+    x = weights["embed.W_E"][:, [a, right]].T + weights["pos_embed.W_pos"]
+    activation = torch.nn.functional.gelu if config["act_fn"] == "GeLU" else torch.nn.functional.relu
+    for layer in range(config["n_layers"]):
+        w = {name.rsplit(".", 1)[1]: t for name, t in weights.items() if name.startswith(f"blocks.{layer}.")}
+        heads = []
+        for h in range(4):
+            key, query, value = x @ w["W_K"][h].T, x @ w["W_Q"][h].T, x @ w["W_V"][h].T
+            weight = torch.softmax(query @ key.T / math.sqrt(4), dim=-1) * 0.3 + 0.7
+            heads.append(weight @ value)
+        x = x + torch.cat(heads, dim=-1) @ w["W_O"].T
+        x = x + activation(x @ w["W_in"].T + w["b_in"]) @ w["W_out"].T + w["b_out"]
+    return (x[-1] @ weights["unembed.W_U"])[:11]

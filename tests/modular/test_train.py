@@ -47,7 +47,7 @@ def test_the_first_step_follows_the_released_optimiser() -> None:
         from adhere.modular.transformer import logits
 
         table = weights["embed.W_E"].T
-        scores = torch.log_softmax(logits(weights, 0.7, table[pairs]).double(), dim=-1)
+        scores = torch.log_softmax(logits(weights, 0.7, table[pairs], 1, "relu").double(), dim=-1)
         loss = -scores.gather(1, labels[:, None])[mask].mean()
         loss.backward()
         optimiser.step()

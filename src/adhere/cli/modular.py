@@ -143,14 +143,22 @@ def classify(
     from adhere.modular.examine import examine, findings, untrained
 
     console = _console()
-    results: list[Finding] = []
+    measured: list[Finding] = []
+    refused = 0
     for path in files[:limit]:
-        network, recipe = stored.load(path, rate=alpha)
+        try:
+            network, recipe = stored.load(path, rate=alpha)
+        except UserError as error:
+            if len(files) == 1:
+                raise
+            refused += 1
+            typer.echo(f"left out: {error}", err=True)
+            continue
         split = network.task.split(recipe["share"], recipe["seed"]) if recipe else None
         seen = examine(network, split, triples=triples)
         start = examine(untrained(network, seed), split, triples=triples)
         examination(console, network, seen, start)
-        results += findings(
+        measured += findings(
             seen,
             start,
             {
@@ -162,7 +170,9 @@ def classify(
             evidence=(path.as_posix(),),
             recompute=f"adhere modular classify {path.as_posix()}",
         )
-    _write(results, out, json)
+    _write(measured, out, json)
+    if refused:
+        raise UserError(f"{refused} of {len(files[:limit])} files could not be measured; see the lines above")
 
 
 @app.command()

@@ -37,9 +37,6 @@ FORMS: tuple[Form, ...] = get_args(Form)
 COMPONENTS = 4
 """Components that circularity is a mean over (notebook)."""
 
-CIRCULAR = 0.995
-"""What the paper counts as circular: a third of its one-layer runs of width 128."""
-
 CIRCLES = 6
 """Pairs of components looked at: the released models have three circles and three accompanying ones."""
 
@@ -137,8 +134,9 @@ def _alone(network: Network, group: Group, found: Components, index: int) -> Flo
     placed = found.mean + found.scores[:, pair] @ found.axes[pair]
     left[torch.from_numpy(left_tokens)] = torch.from_numpy(placed).to(left.dtype)
     n = network.task.modulus
-    # The linear model x has a second table, which is left as it is.
-    right = None if network.architecture.kind == "x" else left
+    # A second table, for the right token, stays as it is.
+    apart = network.architecture.kind == "x" or network.architecture.vocabularies == 2
+    right = None if apart else left
     logits = network.all_logits(left, right).double().numpy().reshape(n, n, n)
     answers = _inverse_answers(group)
     return np.asarray(logits[np.ix_(left_tokens, right_tokens, answers)])

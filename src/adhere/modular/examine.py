@@ -82,7 +82,8 @@ def examine(
         parts = rings.components(network, group)
         roundness = rings.circularity(parts)
         found = rings.circles(network, group, parts, count)
-    verdict = decide(float(right.mean()), symmetricity.value, None if irrelevance is None else irrelevance.value, found)
+    spread = None if irrelevance is None else irrelevance.value
+    verdict = decide(float(right.mean()), symmetricity.value, spread, roundness, found)
     return Examination(
         accuracy=accuracy,
         held_out=judged is not right,

@@ -41,11 +41,6 @@ class Odds:
         return self.held_out * self.answers
 
     @property
-    def expected_accuracy(self) -> float:
-        """Mean held-out accuracy of a function drawn at random from those that fit."""
-        return 1 / self.answers
-
-    @property
     def words(self) -> str:
         functions = f"{self.answers}^{self.held_out} = 10^{self.log10_functions:,.0f}"
         answers = f"{self.single_answers:,} = {self.held_out:,} * {self.answers}"

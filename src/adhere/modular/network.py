@@ -1,4 +1,4 @@
-"""The models: the paper's one-layer transformer and its five linear models, as frozen records of weights.
+"""The models: the paper's transformer and its five linear models, as frozen records of weights.
 
 Rules:
 - A network is an `Architecture` and a dictionary of weights under the names of the released files, so a released
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 Kind = Literal["transformer", "alpha", "beta", "gamma", "delta", "x"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-LINEAR: tuple[Kind, ...] = KINDS[1:]
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,11 @@ class Architecture:
 
     `rate` is the paper's attention rate: the mix is rate * softmax + (1 - rate) * ones, so 1 is standard attention
     and 0 lets both tokens through unweighed. Widths of the paper: transformer 128 with 4 heads and 4 * 128 hidden;
-    linear models 256.
+    linear models 256. `layers`, `activation` and `vocabularies` (2: the right token has rows of its own) are the
+    transformer's; the paper's main setting is one layer, ReLU, one vocabulary, and only that is trained here.
 
     Raises:
-        UserError: the rate lies outside [0, 1], or widths do not fit together.
+        UserError: the rate lies outside [0, 1], sizes do not fit together, or there is no such activation.
     """
 
     kind: Kind = "transformer"
@@ -48,6 +48,9 @@ class Architecture:
     rate: float = 0.0
     width: int = 128
     heads: int = 4
+    layers: int = 1
+    activation: str = "relu"
+    vocabularies: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -58,6 +61,10 @@ class Architecture:
             raise UserError("a model needs a width of at least 2 and at least one head")
         if self.kind == "transformer" and self.width < self.heads:
             raise UserError(f"a width of {self.width} cannot be shared by {self.heads} heads")
+        if self.layers < 1 or self.vocabularies not in (1, 2):
+            raise UserError("a model needs at least one layer, and one vocabulary or two")
+        if self.activation not in transformer.ACTIVATIONS:
+            raise UserError(f"no activation {self.activation!r}; there are: {', '.join(transformer.ACTIVATIONS)}")
 
     @property
     def hidden(self) -> int:
@@ -66,7 +73,7 @@ class Architecture:
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every weight, under the names of the released files."""
         if self.kind == "transformer":
-            return transformer.shapes(self.modulus, self.width, self.heads)
+            return transformer.shapes(self.modulus, self.width, self.heads, self.layers, self.vocabularies)
         return linear.shapes(self.kind, self.modulus, self.width)
 
     def init(self, seed: int) -> dict[str, Tensor]:
@@ -77,8 +84,14 @@ class Architecture:
         return linear.init(self.shapes(), generator)
 
     def tables(self, weights: Mapping[str, Tensor]) -> Tables:
-        """The table form of the function that `weights` compute; differentiable."""
+        """The table form of the function that `weights` compute; differentiable.
+
+        Raises:
+            UserError: several layers, GeLU or two vocabularies, which have none.
+        """
         if self.kind == "transformer":
+            if (self.layers, self.activation, self.vocabularies) != (1, "relu", 1):
+                raise UserError("only one layer with ReLU and one vocabulary is trained here")
             return transformer.tables(weights, self.rate)
         return linear.tables(self.kind, weights)
 
@@ -94,13 +107,12 @@ class Network:
     """Where it came from, for people: a file, a seed."""
 
     def embeddings(self) -> Tensor:
-        """Token embeddings, shape (n, width). The linear model x has one for each side; this is the left one."""
+        """Token embeddings, shape (n, width); the left side's where each side has a table of its own."""
         return self._embeddings()[0]
 
     def _embeddings(self) -> tuple[Tensor, Tensor]:
         if self.architecture.kind == "transformer":
-            table = self.weights["embed.W_E"].T
-            return table, table
+            return transformer.embeddings(self.weights, self.architecture.modulus)
         return linear.embeddings(self.architecture.kind, self.weights)
 
     def look_up(self, pairs: Tensor) -> Tensor:
@@ -111,7 +123,8 @@ class Network:
     def logits_from(self, embedded: Tensor) -> Tensor:
         """Logits (batch, n) from token embeddings (batch, 2, width)."""
         if self.architecture.kind == "transformer":
-            return transformer.logits(self.weights, self.architecture.rate, embedded)
+            of = self.architecture
+            return transformer.logits(self.weights, of.rate, embedded, of.layers, of.activation)[:, : of.modulus]
         return linear.logits(self.architecture.kind, self.weights, embedded)
 
     def all_logits(self, left: Tensor | None = None, right: Tensor | None = None) -> Tensor:

@@ -28,10 +28,11 @@ from adhere.core.errors import UserError
 from adhere.modular.linear import RELEASED
 from adhere.modular.network import Architecture, Network
 from adhere.modular.task import Task
+from adhere.modular.transformer import ACTIVATIONS
 
 HEADER = "adhere.modular"
-_BUFFERS = {"blocks.0.attn.mask"}
-"""Registered in the released models and never used."""
+_BUFFER = ".attn.mask"
+"""Registered in every layer of the released models and never used."""
 
 
 def load(path: Path, *, rate: float | None = None) -> tuple[Network, dict[str, Any]]:
@@ -89,7 +90,7 @@ def _load_released(path: Path, rate: float | None) -> Network:
         ) from error
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise UserError(f"{path}: holds no state dict of tensors")
-    weights = {str(name): tensor for name, tensor in state.items() if name not in _BUFFERS}
+    weights = {str(name): tensor for name, tensor in state.items() if not name.endswith(_BUFFER)}
     config = _configuration(path)
     architecture = _architecture(path, weights, config, rate)
     return Network(architecture, _checked(path, weights, architecture), Task(architecture.modulus), origin=path.stem)
@@ -113,18 +114,14 @@ def _architecture(
 ) -> Architecture:
     modulus = config.get("C")
     if "embed.W_E" in weights:
-        for key, wanted, words in (
-            ("n_layers", 1, "n_layers is"),
-            ("act_fn", "ReLU", "act_fn is"),
-            ("diff_vocab", False, "diff_vocab is"),
-            ("eqn_sign", False, "eqn_sign is"),
-        ):
-            if config.get(key, wanted) != wanted:
-                raise UserError(
-                    f"{path}: {words} {config[key]}: only the paper's main setting is measured ({key}={wanted})"
-                )
-        if any(name.startswith("blocks.1.") for name in weights):
-            raise UserError(f"{path}: more than one layer: only one-layer models are measured")
+        if config.get("eqn_sign"):
+            raise UserError(f'{path}: trained with an "=" token (eqn_sign): only inputs of two tokens are measured')
+        activation = str(config.get("act_fn", "ReLU")).lower()
+        if activation not in ACTIVATIONS:
+            raise UserError(f"{path}: act_fn is {config['act_fn']}; known are ReLU and GeLU")
+        layers = len({name.split(".")[1] for name in weights if name.startswith("blocks.")})
+        if config.get("n_layers", layers) != layers:
+            raise UserError(f"{path}: n_layers is {config['n_layers']}, but the file holds weights of {layers}")
         known = f"lambda x: (x[0]+x[1])%{modulus}"
         if config.get("funcs", known) != known:
             raise UserError(f"{path}: trained on {config['funcs']!r}; only addition is known for released files")
@@ -136,7 +133,9 @@ def _architecture(
         heads = int(key_shape[0]) if len(key_shape) == 3 else 0
         if not heads:
             raise UserError(f"{path}: no attention weights of the known shape")
-        return Architecture("transformer", int(modulus or tokens), float(given), width, heads)
+        vocabularies = 2 if config.get("diff_vocab") else 1
+        size = int(modulus or tokens // vocabularies)
+        return Architecture("transformer", size, float(given), width, heads, max(1, layers), activation, vocabularies)
     if "unembed.weight" in weights:
         letter = config.get("model_type")
         if letter not in RELEASED:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Operation = Literal["add", "subtract", "multiply"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
-SIGN = {"add": "+", "subtract": "-", "multiply": "*"}
 
 SMALLEST, LARGEST = 5, 127
 """Moduli that are taken: below, nothing is held out worth the name; above, n^3 logits take a laptop too long."""

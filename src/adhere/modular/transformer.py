@@ -1,11 +1,12 @@
-"""The one-layer transformer of arXiv 2306.17844, as released: what it computes, how it starts, its table form.
+"""The transformer of arXiv 2306.17844, as released: what it computes, how it starts, its table form.
 
 Rules, from the released training script:
-- Two tokens, one vocabulary, learned positions; no LayerNorm, no mask, no bias but in the MLP; ReLU; unembedding not
-  tied; the answer is read at the last position.
+- Two tokens, learned positions, one vocabulary or one for each side (the right token's rows follow the left's); no
+  LayerNorm, no mask, no bias but in the MLP; ReLU or GeLU; one layer or more; unembedding not tied; the answer is
+  read at the last position, among the first `modulus` outputs.
 - Attention mixes softmax with *ones*, not with a mean: A = rate * softmax(QK / sqrt(d_head)) + (1 - rate).
 
-Table form. The last position sees its own token b and, through attention, a and b. Each token stands at a position,
+Table form, of one layer with ReLU and one vocabulary. The last position sees its own token b and, through attention, a and b. Each token stands at a position,
 so there are only 2n distinct inputs, and everything up to the ReLU and on the path around it is linear in what they
 bring. With two keys the softmax is a sigmoid, and the two weights of a head add up to 2 - rate:
 
@@ -28,48 +29,62 @@ from adhere.modular.kernel import Tables
 
 _ATTENTION, _MLP = "blocks.0.attn.", "blocks.0.mlp."
 
+ACTIVATIONS = {"relu": torch.relu, "gelu": torch.nn.functional.gelu}
 
-def shapes(modulus: int, width: int, heads: int) -> dict[str, tuple[int, ...]]:
+
+def shapes(modulus: int, width: int, heads: int, layers: int = 1, vocabularies: int = 1) -> dict[str, tuple[int, ...]]:
     """Shape of every weight by its released name."""
-    head, hidden = width // heads, 4 * width
-    return {
-        "embed.W_E": (width, modulus),
-        "pos_embed.W_pos": (2, width),
-        f"{_ATTENTION}W_K": (heads, head, width),
-        f"{_ATTENTION}W_Q": (heads, head, width),
-        f"{_ATTENTION}W_V": (heads, head, width),
-        f"{_ATTENTION}W_O": (width, heads * head),
-        f"{_MLP}W_in": (hidden, width),
-        f"{_MLP}b_in": (hidden,),
-        f"{_MLP}W_out": (width, hidden),
-        f"{_MLP}b_out": (width,),
-        "unembed.W_U": (width, modulus),
-    }
+    head, hidden, tokens = width // heads, 4 * width, modulus * vocabularies
+    named: dict[str, tuple[int, ...]] = {"embed.W_E": (width, tokens), "pos_embed.W_pos": (2, width)}
+    for layer in range(layers):
+        attention, mlp = f"blocks.{layer}.attn.", f"blocks.{layer}.mlp."
+        named |= {
+            f"{attention}W_K": (heads, head, width),
+            f"{attention}W_Q": (heads, head, width),
+            f"{attention}W_V": (heads, head, width),
+            f"{attention}W_O": (width, heads * head),
+            f"{mlp}W_in": (hidden, width),
+            f"{mlp}b_in": (hidden,),
+            f"{mlp}W_out": (width, hidden),
+            f"{mlp}b_out": (width,),
+        }
+    return named | {"unembed.W_U": (width, tokens)}
 
 
 def init(shapes: Mapping[str, tuple[int, ...]], generator: torch.Generator) -> dict[str, Tensor]:
     """Gaussian weights, biases zero. W_in is scaled by the hidden width and W_U by the vocabulary, as released."""
-    width, modulus = shapes["embed.W_E"]
+    width, tokens = shapes["embed.W_E"]
     hidden = shapes[f"{_MLP}b_in"][0]
-    scale = {f"{_MLP}W_in": hidden, "unembed.W_U": modulus}
+
+    def scale(name: str) -> int:
+        return hidden if name.endswith("mlp.W_in") else tokens if name == "unembed.W_U" else width
+
     return {
         name: torch.zeros(shape)
         if len(shape) == 1
-        else torch.randn(shape, generator=generator) / math.sqrt(scale.get(name, width))
+        else torch.randn(shape, generator=generator) / math.sqrt(scale(name))
         for name, shape in shapes.items()
     }
 
 
-def logits(weights: Mapping[str, Tensor], rate: float, embedded: Tensor) -> Tensor:
-    """Logits at the last position, (batch, n), from token embeddings (batch, 2, width), as the paper writes it."""
+def embeddings(weights: Mapping[str, Tensor], modulus: int) -> tuple[Tensor, Tensor]:
+    """Embedding tables of the left and of the right token, each (modulus, width)."""
+    table = weights["embed.W_E"].T
+    return table[:modulus], table[-modulus:]
+
+
+def logits(weights: Mapping[str, Tensor], rate: float, embedded: Tensor, layers: int, activation: str) -> Tensor:
+    """Logits at the last position, (batch, vocabulary), from token embeddings (batch, 2, width), as the paper has it."""
     x = embedded + weights["pos_embed.W_pos"]
-    key, query, value = (torch.einsum("ihd,bpd->biph", weights[f"{_ATTENTION}W_{w}"], x) for w in "KQV")
-    scores = torch.einsum("biph,biqh->biqp", key, query) / math.sqrt(key.shape[-1])
-    mix = torch.softmax(scores, dim=-1) * rate + (1 - rate)
-    mixed = torch.einsum("biph,biqp->bqih", value, mix).flatten(2)
-    x = x + mixed @ weights[f"{_ATTENTION}W_O"].T
-    hidden = torch.relu(x @ weights[f"{_MLP}W_in"].T + weights[f"{_MLP}b_in"])
-    x = x + hidden @ weights[f"{_MLP}W_out"].T + weights[f"{_MLP}b_out"]
+    for layer in range(layers):
+        attention, mlp = f"blocks.{layer}.attn.", f"blocks.{layer}.mlp."
+        key, query, value = (torch.einsum("ihd,bpd->biph", weights[f"{attention}W_{w}"], x) for w in "KQV")
+        scores = torch.einsum("biph,biqh->biqp", key, query) / math.sqrt(key.shape[-1])
+        mix = torch.softmax(scores, dim=-1) * rate + (1 - rate)
+        mixed = torch.einsum("biph,biqp->bqih", value, mix).flatten(2)
+        x = x + mixed @ weights[f"{attention}W_O"].T
+        hidden = ACTIVATIONS[activation](x @ weights[f"{mlp}W_in"].T + weights[f"{mlp}b_in"])
+        x = x + hidden @ weights[f"{mlp}W_out"].T + weights[f"{mlp}b_out"]
     return x[:, -1] @ weights["unembed.W_U"]
 
 

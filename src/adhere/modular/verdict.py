@@ -1,7 +1,10 @@
 """Clock, Pizza, or undecided: what the numbers allow to be said, and why.
 
 Rules:
-- A verdict needs a model that solves its task. Untrained, the paper's transformer already has a gradient symmetricity
+- A verdict needs a model that solves its task, and embeddings that lie on circles: Clock and Pizza are algorithms on
+  circles, and the borders below are those of the released runs with a circularity of 0.995 and more. Below 0.95 a
+  model is undecided, whatever the witnesses say; it may compute something else.
+- Untrained, the paper's transformer already has a gradient symmetricity
   of 0.70 (alpha 0) to 0.44 (alpha 1), and the linear models that add embeddings have exactly 1.0: the number alone
   tells of the architecture as much as of what was learned.
 - Three witnesses, each may abstain:
@@ -28,6 +31,7 @@ Name = Literal["clock", "pizza", "undecided"]
 Vote = Literal["clock", "pizza", ""]
 
 SOLVES = 0.99
+CIRCULAR = 0.95
 SYMMETRIC, ASYMMETRIC = 0.98, 0.90
 RELEVANT, IRRELEVANT = 0.40, 0.60
 PURE, EXPLAINS, MARGIN = 0.90, 0.50, 0.05
@@ -60,16 +64,26 @@ def forms_vote(circles: tuple[Circle, ...]) -> Vote:
 
 
 def decide(
-    accuracy: float, symmetricity: float, irrelevance: float | None, circles: tuple[Circle, ...]
+    accuracy: float,
+    symmetricity: float,
+    irrelevance: float | None,
+    circularity: float | None,
+    circles: tuple[Circle, ...],
 ) -> AlgorithmVerdict:
-    """Weigh the witnesses. `accuracy` is that over all pairs; `irrelevance` is None where it is not defined."""
+    """Weigh the witnesses. `accuracy` is over all pairs; `irrelevance` and `circularity` are None where undefined."""
     if not accuracy >= SOLVES:
         return AlgorithmVerdict(
             "undecided",
             f"right on {accuracy:.1%} of the pairs only: a model that does not solve the task has no algorithm to name",
         )
-    if irrelevance is None:
+    if irrelevance is None or circularity is None:
         return AlgorithmVerdict("undecided", "the operation is no group, so Clock and Pizza are not defined for it")
+    if not circularity >= CIRCULAR:
+        return AlgorithmVerdict(
+            "undecided",
+            f"its embeddings do not lie on circles (circularity {circularity:.2f}, wanted {CIRCULAR:g}): "
+            "Clock and Pizza are not defined without them",
+        )
     votes = {
         f"gradient symmetricity {symmetricity:.3f}": symmetricity_vote(symmetricity),
         f"distance irrelevance {irrelevance:.3f}": irrelevance_vote(irrelevance),
