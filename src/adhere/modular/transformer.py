@@ -6,8 +6,9 @@ Rules, from the released training script:
   read at the last position, among the first `modulus` outputs.
 - Attention mixes softmax with *ones*, not with a mean: A = rate * softmax(QK / sqrt(d_head)) + (1 - rate).
 
-Table form, of one layer with ReLU and one vocabulary. The last position sees its own token b and, through attention, a and b. Each token stands at a position,
-so there are only 2n distinct inputs, and everything up to the ReLU and on the path around it is linear in what they
+Table form, of one layer with ReLU and one vocabulary. The last position sees its own token b and, through attention,
+a and b. Each token stands at a position, so there are only 2n distinct inputs, and everything up to the ReLU and on
+the path around it is linear in what they
 bring. With two keys the softmax is a sigmoid, and the two weights of a head add up to 2 - rate:
 
     s[a, b] = base[b] + sum_h  w[h, a, b] * left[h, a] - w[h, a, b] * right[h, b]
@@ -74,7 +75,7 @@ def embeddings(weights: Mapping[str, Tensor], modulus: int) -> tuple[Tensor, Ten
 
 
 def logits(weights: Mapping[str, Tensor], rate: float, embedded: Tensor, layers: int, activation: str) -> Tensor:
-    """Logits at the last position, (batch, vocabulary), from token embeddings (batch, 2, width), as the paper has it."""
+    """Logits at the last position, (batch, vocabulary), from token embeddings (batch, 2, width)."""
     x = embedded + weights["pos_embed.W_pos"]
     for layer in range(layers):
         attention, mlp = f"blocks.{layer}.attn.", f"blocks.{layer}.mlp."
