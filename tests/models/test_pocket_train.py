@@ -18,7 +18,7 @@ from adhere.models.pocket.training import data, evaluate, export, optimiser, tok
 from adhere.models.pocket.training.recipe import SIZES, Line, Recipe, of_size  # noqa: E402
 from adhere.models.pocket.training.seeds import run_seeds  # noqa: E402
 from adhere.models.pocket.training.shape import build  # noqa: E402
-from adhere.models.pocket.training.train import train  # noqa: E402
+from adhere.models.pocket.training.train import spread, train  # noqa: E402
 from adhere.models.pocket.world import world  # noqa: E402
 
 TINY = Recipe(
@@ -304,3 +304,12 @@ def test_seeds_are_trained_once_each_and_differ(tmp_path: Path, monkeypatch: pyt
     times = [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders]
     assert run_all() == folders
     assert [(folder / "model.safetensors").stat().st_mtime_ns for folder in folders] == times
+
+
+@pytest.mark.slow
+def test_two_processes_share_steps_and_save_together(tmp_path: Path) -> None:
+    often = replace(TINY, tokens=30_000, save_minutes=0.02)
+    folder = spread(often, tmp_path, device="cpu", until=None, processes=2, tell=lambda _: None)
+    assert json.loads((folder / "training.json").read_text())["tokens"] >= 30_000
+    with pytest.raises(UserError, match="trained by 2 processes"):
+        train(often, tmp_path)
