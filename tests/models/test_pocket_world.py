@@ -101,6 +101,11 @@ def test_held_out_kinds_are_known_from_descriptions() -> None:
     assert set(POOL) <= kinds
 
 
+def test_skills_are_measured_on_descriptions_without_constraints_outside_the_skills() -> None:
+    for item in islice(world.dialogues(15, "test", {"describe": 1.0}), 1000):
+        assert all(c.skill or c.kind == "length.sentences" for c in item.constraints)
+
+
 def test_one_kind_of_each_stratum_is_held_out() -> None:
     assert all(len(set(kinds) & set(NEVER_WITH_PROBLEMS)) == 1 for kinds in STRATA.values())
     draws = {held_out(f"seed {number}") for number in range(50)}

@@ -38,7 +38,8 @@ SKILLS: Final = (
 """The nine skills, each with its relative frequency."""
 
 EXTRA_SHARE: Final = 0.3
-"""Share of descriptions that also carry a constraint outside the nine skills, such as a number of lines."""
+"""Share of training's descriptions that also carry a constraint outside the nine skills, such as a number of lines.
+Test prompts carry none, so that skills are measured alone and of every pocket model alike."""
 
 _OTHER: Final = {
     "positive": NEGATIVE,
@@ -142,7 +143,7 @@ def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]
     answer = _object(rng, hard, plan, constraints) if "json" in skills else compose(rng, plan)
     if answer is None:
         return None
-    if rng.random() < EXTRA_SHARE:
+    if side == "train" and rng.random() < EXTRA_SHARE:
         answer = _extra(rng, answer, constraints, "json" in skills)
     count(rng, hard, skills, answer, constraints)
     if not all(constraint.check(answer).met for constraint in constraints):
