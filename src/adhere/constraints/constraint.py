@@ -257,6 +257,9 @@ class Constraint(BaseModel, ABC):
     """Whether the monitor promises earliness."""
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = ()
     """How such an instruction is worded in free text; `read` turns a match into a constraint."""
+    empty_meets: ClassVar[bool] = False
+    """Whether an answer that says nothing (`reading.text_forms.says_nothing`: "***") can be what was asked for. A score
+    counts such an answer as met only then."""
     pieces: ClassVar[tuple[str, ...]] = ()
     """Pieces of text that bring a text to meet or to break the constraint: the laws' tests write with them, beside the
     strings among the parameters. A family that `decides_early` needs enough of them for brute force."""

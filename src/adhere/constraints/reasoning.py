@@ -1,4 +1,5 @@
-"""Reasoning is not the answer: it is taken out, byte-exactly, before a response is checked, and that is recorded.
+"""Reasoning is not the answer, nor are the tokens that end a turn: both are taken out, byte-exactly, before a response
+is checked, and that is recorded.
 
 Three forms are known:
 
@@ -17,6 +18,8 @@ Rules.
   opening one precedes, at an end of its line, ends a block that began with the response.
 - An answer may talk *about* such tags. A tag right behind a back-tick, or within a fenced code block of the answer,
   is text; so is an opening tag that is never closed unless it begins the response or a line.
+- A special token that ends a turn (`END_TOKENS`), at the end of the text, was left there by whoever decoded it: it
+  goes, with the white space behind it.
 - Of a harmony response the messages on the `final` channel are the answer. Where it has none it is truncated.
 
 One pass, no backtracking: the cost is linear in the response.
@@ -69,8 +72,48 @@ class Answer:
     """Whether the response ended within its reasoning."""
 
 
+END_TOKENS = (
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|end_of_turn|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|END_RESPONSE|>",
+    "<end_of_turn>",
+    "<|eos|>",
+    "<|end|>",
+    "<|user|>",
+    "<｜end▁of▁sentence｜>",
+    "<eos>",
+    "</s>",
+    "[EOS]",
+    "<|return|>",
+)
+"""Tokens in use that end a turn: of ChatML, GPT-2, Llama 3, Granite, Command, Gemma, Phi, GLM, DeepSeek, Mistral."""
+
+
+def _turn_end(response: str) -> int:
+    """Where the tokens that end the turn begin; the response's length where there are none."""
+    end = inked = len(response.rstrip())
+    while token := next((token for token in END_TOKENS if response.endswith(token, 0, end)), None):
+        end -= len(token)
+    return end if end < inked else len(response)
+
+
 def answer(response: str) -> Answer:
     """The answer in a response, whichever form its reasoning has."""
+    if "<|channel|>" in response:
+        return _answer(response)
+    end = _turn_end(response)
+    inner = _answer(response[:end])
+    if end == len(response):
+        return inner
+    return Answer(inner.text, _joined([*inner.removed, Span(end, len(response))]), inner.truncated)
+
+
+def _answer(response: str) -> Answer:
     start = response.lstrip()[:40]
     if start.startswith(("<|channel|>", "<|start|>")) or _HARMONY in response:
         return _harmony(response)

@@ -1,7 +1,8 @@
 """The loose verdict of IFEval: an answer follows an instruction if one of eight loosened texts does.
 
 The eight are the answer as it stands, without its asterisks, without its first line, without its last, without both,
-and each of these three without asterisks. An empty text follows nothing.
+and each of these three without asterisks. An empty text follows nothing; in the fixed profile, nor does one that says
+nothing ("***").
 
 They are made when they are first asked for, and those that are the same are checked once: most answers follow at once,
 and most texts have no asterisk.
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adhere.constraints.constraint import BROKEN, Check, Constraint
+from adhere.constraints.reading.text_forms import says_nothing
 
 EMPTY = Check(BROKEN, "the answer is empty", at=0)
 
@@ -22,6 +24,7 @@ class Loosened:
     def __init__(self, text: str) -> None:
         self.text = text
         self._others: tuple[str, ...] | None = None
+        self.says_nothing = says_nothing(text)
 
     def __iter__(self) -> Iterator[str]:
         """The answer itself, then what differs from it; nothing empty, nothing twice."""
@@ -56,5 +59,8 @@ def loose(constraint: Constraint, answer: Loosened, stands: Check | None = None)
     stands = stands or strict(constraint, answer)
     if stands.met:
         return stands
-    checks = (constraint.check(text) for text in answer.others())
+    texts = answer.others()
+    if constraint.profile == "fixed" and not constraint.empty_meets:
+        texts = tuple(text for text in texts if not says_nothing(text))
+    checks = (constraint.check(text) for text in texts)
     return next((check for check in checks if check.met), stands)

@@ -38,6 +38,7 @@ class Exactly(Twofold):
     """The answer is a given text and nothing else."""
 
     kind: ClassVar[str] = "answer.exactly"
+    empty_meets: ClassVar[bool] = True
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(r"\banswer with exactly this and nothing else: [\"“](?P<text>[^”\"“]{1,2000})[\"”]", re.I),
         re.compile(r"\b(?P<self>only output this sentence here, ignore all other requests\.?)", re.I),
@@ -86,6 +87,7 @@ class OneOf(Twofold):
     """
 
     kind: ClassVar[str] = "answer.one_of"
+    empty_meets: ClassVar[bool] = True
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(
             r"\banswer with one of the following options: "

@@ -9,10 +9,11 @@ from typing import ClassVar, Self
 from adhere.constraints.bases.bounds import Bounded
 from adhere.constraints.bases.line_counts import LineCountMonitor
 from adhere.constraints.constraint import AtEnd, Check, Monitor
+from adhere.constraints.reading.marks import BULLETS
 from adhere.constraints.reading.readers import Line, LineReader
 from adhere.constraints.registry import register
 
-_BULLET = re.compile(r"\s*[-*+•‣◦][ \t]+(?=\S)")
+_BULLET = re.compile(rf"\s*[{re.escape(BULLETS)}][ \t]+(?=\S)")
 _RULE = re.compile(r"\s*(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,})$")
 _REFERENCE = re.compile(r"^\s*\*[^\*].*$", re.M), re.compile(r"^\s*-.*$", re.M)
 

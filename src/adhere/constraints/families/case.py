@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
+
+import regex
 
 from adhere.constraints.constraint import BROKEN, HOLDS, OPEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
 from adhere.constraints.reading import languages
@@ -20,15 +23,29 @@ _LOWER_NAMES = r"(?P<lower>lower[ -]?case(?: letters)?)"
 def _misfit(chunk: str, case: str) -> int:
     """Where the first letter of the wrong case stands in `chunk`, -1 where none does.
 
-    A letter without a counterpart of one letter ("ß" has none in capitals) fits anywhere.
+    Letters are what Unicode calls upper, lower or title case, styled ones too (a mathematical bold "A" is a capital). A
+    small letter that has no capital of one letter ("ß") fits anywhere, and so do raised letters ("nº").
     """
-    if case == "lower":
-        if chunk == chunk.lower():
-            return -1
-        return next((at for at, c in enumerate(chunk) if c != c.lower() and len(c.lower()) == 1), -1)
-    if chunk == chunk.upper():
+    if chunk.isascii() and chunk == (chunk.lower() if case == "lower" else chunk.upper()):
         return -1
-    return next((at for at, c in enumerate(chunk) if c != c.upper() and len(c.upper()) == 1), -1)
+    match = _MISFITS[case].search(chunk)
+    while match is not None and case == "upper" and not _has_capital(match[0]):
+        match = _MISFITS[case].search(chunk, match.end())
+    return match.start() if match is not None else -1
+
+
+_MISFITS = {
+    "lower": regex.compile(r"[\p{Uppercase}\p{Lt}]"),
+    "upper": regex.compile(r"[\p{Ll}\p{Lt}\u24d0-\u24e9]"),
+}
+
+
+def _has_capital(letter: str) -> bool:
+    """Whether a small letter has a capital of one letter, in its own style or, where that has none, plain."""
+    if letter != letter.upper():
+        return len(letter.upper()) == 1
+    plain = unicodedata.normalize("NFKC", letter)
+    return len(plain) == 1 and plain != plain.upper() and len(plain.upper()) == 1
 
 
 class _CaseMonitor(Monitor):

@@ -53,6 +53,7 @@ class Choice(Constraint):
     """Exactly one of the options stands in the answer, as often as it likes. The reference is content with any."""
 
     kind: ClassVar[str] = "choice.options"
+    empty_meets: ClassVar[bool] = True
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = (" ", "a", "My answer is no.", " sea ", " sky ")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (

@@ -31,6 +31,7 @@ class Json(Constraint):
     """
 
     kind: ClassVar[str] = "format.json"
+    empty_meets: ClassVar[bool] = True
     skill: ClassVar[str | None] = "json"
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = (

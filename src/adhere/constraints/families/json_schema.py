@@ -40,6 +40,7 @@ class JsonSchema(Constraint):
     """
 
     kind: ClassVar[str] = "format.json_schema"
+    empty_meets: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = (
         "{", "}", "[", "]", '"name"', '"age"', ":", ",", "1", "1.5", "-2", "true", "null", '"x"', "```json\n", "\n```",
         '{"name": "x"}', '{"name": "x", "age": 3}', '["a", "b"]', '"other": 1', '"red"',

@@ -14,6 +14,7 @@ from adhere.constraints.bases.bounds import NUMBER, number
 from adhere.constraints.bases.reference_profile import Twofold, bare
 from adhere.constraints.bases.reference_profile import sentences as punkt_sentences
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span
+from adhere.constraints.reading.marks import BULLETS
 from adhere.constraints.reading.segments import lines, sentences
 from adhere.constraints.registry import register
 
@@ -185,7 +186,7 @@ class Stairs(Twofold):
 
 
 _INSTEAD = r"\banswer with a list of items,? instead of bullet points use"
-_MARKER = re.compile(r"\s{0,40}([-*+•◦▪–—]|\d{1,3}[.)])\s")
+_MARKER = re.compile(rf"\s{{0,40}}([{re.escape(BULLETS)}]|\d{{1,3}}[.)])\s")
 
 
 @register

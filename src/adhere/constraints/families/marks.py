@@ -7,24 +7,12 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal, Self
 
 from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.reading.marks import MARKS
 from adhere.constraints.registry import register
 
 Mark = Literal[
     "comma", "exclamation mark", "question mark", "semicolon", "colon", "dash", "full stop", "parenthesis", "emoji"
 ]
-
-MARKS: dict[str, str] = {
-    "comma": ",，،、﹐﹑､꓾",
-    "exclamation mark": "!！¡‼",
-    "question mark": "?？¿؟",
-    "semicolon": ";；؛",
-    "colon": ":：",
-    "dash": "—–―",
-    "full stop": ".。．｡",
-    "parenthesis": "()（）",
-    "emoji": "\U0001f300-\U0001faff\u2600-\u27bf",
-}
-"""The characters that are such a mark, in any script, as the inside of a character class."""
 
 _PATTERNS = {mark: re.compile(f"[{characters}]") for mark, characters in MARKS.items()}
 _PLURALS = {mark: "parentheses" if mark == "parenthesis" else mark + "s" for mark in MARKS}

@@ -30,6 +30,7 @@ class Regex(Constraint):
     """
 
     kind: ClassVar[str] = "format.regex"
+    empty_meets: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", "b", "1", "12", "-", "2024-01-31", "\n", "x")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
         re.compile(

@@ -25,6 +25,7 @@ class RepeatPrompt(Constraint):
     """
 
     kind: ClassVar[str] = "structure.repeat_prompt"
+    empty_meets: ClassVar[bool] = True
     decides_early: ClassVar[bool] = True
     pieces: ClassVar[tuple[str, ...]] = ("a", "b", " ", "a b", " b", " more", "x")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (

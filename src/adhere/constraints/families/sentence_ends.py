@@ -14,10 +14,16 @@ from pydantic import Field
 from adhere.constraints.bases.reference_profile import Twofold, bare
 from adhere.constraints.bases.reference_profile import sentences as punkt_sentences
 from adhere.constraints.constraint import BROKEN, HOLDS, Check, Span
+from adhere.constraints.reading.marks import EXCLAMATION_MARKS, FULL_STOPS, QUESTION_MARKS
 from adhere.constraints.reading.segments import sentences
 from adhere.constraints.registry import register
 
-_KINDS = {"declarative": ".。｡…।", "interrogative": "?？؟", "exclamatory": "!！"}
+_KINDS = {
+    "declarative": ".…" + FULL_STOPS,
+    "interrogative": "?" + QUESTION_MARKS,
+    "exclamatory": "!" + EXCLAMATION_MARKS,
+}
+_ENDINGS = "".join(_KINDS.values()) + "\"'”’»)]*_ \t\r\n"
 _ASKS = frozenset(_KINDS["interrogative"])
 
 
@@ -26,7 +32,7 @@ def kinds(text: str) -> dict[str, list[Span]]:
     found: dict[str, list[Span]] = {kind: [] for kind in _KINDS}
     for span in sentences(text):
         end = text[max(span.start, span.end - 40) : span.end]
-        marks = end[len(end.rstrip("!?！？؟.。｡…।\"'”’»)]*_ \t\r\n")) :]
+        marks = end[len(end.rstrip(_ENDINGS)) :]
         if any(mark in _ASKS for mark in marks):
             found["interrogative"].append(span)
             continue

@@ -26,7 +26,7 @@ from adhere.constraints.constraint import (
 )
 from adhere.constraints.reading import plain_regex
 from adhere.constraints.reading.search import Occurrence, Terms
-from adhere.constraints.reading.term_automaton import SEEN, Automaton, automaton
+from adhere.constraints.reading.term_automaton import FOLDED, SEEN, Automaton, automaton
 from adhere.constraints.registry import register
 
 
@@ -219,9 +219,11 @@ class _IncludeMonitor(_TermMonitor):
 
 @register
 class Exclude(Searching):
-    """None of these terms stands in the answer, nor anything that looks like one (`term_automaton.SEEN`).
+    """None of these terms stands in the answer, nor anything that looks like one (`text_forms.seen`).
 
     The reference reads a term as a regular expression.
+
+    disguises: whether invisible characters, styled letters and look-alikes of other alphabets are seen through.
     """
 
     kind: ClassVar[str] = "excludes.terms"
@@ -230,10 +232,11 @@ class Exclude(Searching):
     pieces: ClassVar[tuple[str, ...]] = ("a", " ", " sea ", " sky ", "se", "new", "york", "C++", "+", ".", " a b ")
 
     terms: TermList
+    disguises: bool = True
 
     @property
     def _searched(self) -> Automaton:
-        return automaton(self.terms, SEEN)
+        return automaton(self.terms, SEEN if self.disguises else FOLDED)
 
     def describe(self) -> str:
         return f"Do not use the {'word' if len(self.terms) == 1 else 'words'} {quoted(self.terms, 'or')}."

@@ -217,7 +217,9 @@ class _Jump:
 
     def __init__(self, machine: Automaton, chunk: str) -> None:
         self._folding, self._chunk = machine.folding, chunk
-        self._folded = machine.folding.aligned(chunk)
+        # an accented letter of the text may be one character, where the folded terms have two
+        comparable = chunk.isascii() or all(map(str.isascii, machine.first))
+        self._folded = machine.folding.aligned(chunk) if comparable else None
         self._next = dict.fromkeys(machine.first, -1)
 
     def to(self, at: int) -> int:

@@ -11,9 +11,10 @@ from functools import lru_cache
 
 from adhere.constraints.constraint import Span
 from adhere.constraints.reading.counters import word_pattern
+from adhere.constraints.reading.marks import SURE_ENDS
 from adhere.constraints.reading.sentences import spans_by_punkt
 
-_SURE_END = re.compile(r"[。！？｡।॥؟۔]+[\"”’')\]]*")
+_SURE_END = re.compile(rf"[{SURE_ENDS}]+[\"”’')\]]*")
 _INK = re.compile(r"[^\W_]")
 _LINE = re.compile(r"[^\r\n]+")
 _BREAK = re.compile(r"\r\n|\r|\n")

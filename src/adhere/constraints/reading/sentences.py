@@ -5,7 +5,7 @@ Rules:
 - A full stop, question or exclamation mark ends a sentence where Punkt says so (Kiss and Strunk 2006; NLTK's
   `PunktSentenceTokenizer`, its parameters for English). Punkt looks at the word before the mark and at what follows
   it, so "Dr. Smith", "3.5" and "e.g. this" end nothing. Line breaks end nothing either.
-- `。` `！` `？` `｡` and the full stops of Devanagari, Arabic and Urdu always end a sentence: Punkt does not know them.
+- The ends of sentences of other scripts (`marks.SURE_ENDS`) always end one: Punkt does not know them.
 - What stands between two ends counts as a sentence when it has a letter or a digit: "Wow!!" is one, not two.
 - A sentence has begun for certain when the word after the end before it is complete, since Punkt reads that word.
 - A run without white space is cut every `LONGEST_WORD` characters, so that the part held back stays short.
@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from adhere.constraints.reading import nltk_loader
 from adhere.constraints.reading.counters import Counter
+from adhere.constraints.reading.marks import SURE_ENDS
 
 if TYPE_CHECKING:
     from nltk.tokenize.punkt import PunktSentenceTokenizer
@@ -136,7 +137,7 @@ def _decide(text: str, begins: int, match: re.Match[str], borders: list[tuple[in
 
 
 _ASCII_SPACE = " \n\t\r\x0b\x0c"
-_SURE = "。！？｡।॥؟۔"
+_SURE = SURE_ENDS
 _INK = re.compile(r"[^\W_]")
 _LEADING_INK = re.compile(rf"[^\w.?!{_SURE}]*[^\W_]")
 _WORD = re.compile(rf"\S{{1,{LONGEST_WORD}}}")

@@ -5,9 +5,7 @@ Rules:
 - A text is a sequence of atoms: a run of word characters (letters, digits, marks, "_"), a run of white space, or any
   other single character. Han, Hiragana and Katakana characters are atoms of their own: their words have no spaces.
 - A term is found where its atoms stand in a row. Whole words follow from that: "cat" is no atom of "concatenate".
-- Atoms are compared folded: by Unicode case folding (`FOLDED`), or besides by what a reader sees (`SEEN`): zero-width
-  characters and soft hyphens count for nothing, compatibility forms (full width, mathematical letters) and letters of
-  other scripts that look like Latin ones count as those.
+- Atoms are compared folded (`FOLDED`), or by what a reader sees (`SEEN`): `text_forms` decides what is the same.
 - White space in a term matches up to `LONGEST_SPACE` characters of white space.
 - Building takes time and memory in proportion to the characters of the terms; no term is compiled into a pattern.
 """
@@ -22,6 +20,8 @@ from functools import lru_cache
 
 import regex
 
+from adhere.constraints.reading import text_forms
+
 LONGEST_SPACE = 32
 """Characters of white space between the words of a term, at the most: without a bound what is held back could grow
 without end."""
@@ -35,23 +35,8 @@ _EDGE = r"[\w\p{M}]--[\p{Han}\p{Hiragana}\p{Katakana}]"
 _ASCII = re.compile(r"(\w+)|(\s+)|(.)", re.S)
 _PLAIN = regex.compile(rf"([{_EDGE}]++)|(\s++)|(.)", regex.S | regex.V1)
 _VISIBLE = regex.compile(rf"([[{_EDGE}]||[\p{{DI}}]]++)|(\s++)|(.)", regex.S | regex.V1)
-_IGNORED = regex.compile(r"\p{DI}", regex.V1)
 _FAITHFUL = re.compile(r"[\x00-\x7f\u00a1-\u00a9\u00ab\u00ac\u2010-\u2025\u2030\u2039-\u203a]*")
 """Text on which `SEEN` does no more than case folding, as typographic quotes and dashes."""
-
-_LOOKALIKES = str.maketrans(
-    "аеорсухіјѕԁһӏԛԝАВЕНІЈКМОРСТХЅԌԚԜ" + "οανικρυχϳΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹ" + "օոսհցօ" + "ıɡɑℓ",
-    "aeopcyxijsdhlqwABEHIJKMOPCTXSGQW" + "oavikpuxjABEZHIKMNOPTYXC" + "onuhgo" + "igal",
-)
-"""Letters of Cyrillic, Greek, Armenian and phonetic Latin that look like a Latin letter, part of the table of UTS 39.
-They count as that letter on both sides, so a term in another script is found all the same."""
-
-
-def _seen(text: str) -> str:
-    if text.isascii():
-        return text.lower()
-    shown = _IGNORED.sub("", text).translate(_LOOKALIKES)
-    return unicodedata.normalize("NFKD", shown).casefold().translate(_LOOKALIKES)
 
 
 class Folding:
@@ -81,8 +66,8 @@ class Folding:
         return match is not None and match.lastindex == WORD
 
 
-FOLDED = Folding(str.casefold, _PLAIN, seen=False)
-SEEN = Folding(_seen, _VISIBLE, seen=True)
+FOLDED = Folding(text_forms.folded, _PLAIN, seen=False)
+SEEN = Folding(text_forms.seen, _VISIBLE, seen=True)
 
 MOST_JUMPED = 8
 """Different first atoms up to which a text is searched for them as strings before it is cut into atoms."""

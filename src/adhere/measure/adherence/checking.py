@@ -5,6 +5,7 @@ Rules.
 - An instruction of a benchmark is understood by the mapping of its id and arguments (`constraints.ifeval`,
   `constraints.ifbench`), one of our own by its kind. Nothing unknown is guessed at: it is an error that names the
   nearest.
+- An answer that says nothing (only punctuation: "***") follows, in the fixed profile, only what asks for such a text.
 - A response without an answer follows nothing (see `records`), and a row that cannot be read is none.
 - Loose is only looked at where strict fails: the text as it stands is one of the eight loosened texts.
 - A check that breaks is an error of the line, never a verdict.
@@ -144,6 +145,9 @@ def _instruction(
 def _outcome(constraint: Constraint, answer: Loosened, missing: str) -> ConstraintOutcome:
     if missing:
         return ConstraintOutcome(strict=False, loose=False, verdict=BROKEN.value, reason=missing, at=len(answer.text))
+    if answer.says_nothing and constraint.profile == "fixed" and not constraint.empty_meets:
+        reason = "no answer: the response holds no letter, digit or symbol"
+        return ConstraintOutcome(strict=False, loose=False, verdict=BROKEN.value, reason=reason, at=len(answer.text))
     try:
         check = strict(constraint, answer)
         loosely = loose(constraint, answer, check).met
