@@ -43,7 +43,19 @@ def test_an_accent_is_the_same_however_it_is_encoded(form: str, other: str) -> N
 
 @pytest.mark.parametrize(
     "text",
-    ["s\u200bea", "s\u00ade\u2060a", "ｓｅａ", "the 𝐬𝐞𝐚", "the sеa", "the ѕеа", "SEА", "by the s\ufe0fea.", "ⓢⓔⓐ", "sᥱa", "ꜱea"],
+    [
+        "s\u200bea",
+        "s\u00ade\u2060a",
+        "ｓｅａ",
+        "the 𝐬𝐞𝐚",
+        "the sеa",
+        "the ѕеа",
+        "SEА",
+        "by the s\ufe0fea.",
+        "ⓢⓔⓐ",
+        "sᥱa",
+        "ꜱea",
+    ],
 )
 def test_a_word_in_disguise_is_seen_through_where_it_must_not_be(text: str) -> None:
     assert not excludes("sea", text)
@@ -51,7 +63,9 @@ def test_a_word_in_disguise_is_seen_through_where_it_must_not_be(text: str) -> N
     assert not from_json({"kind": "contains.terms", "terms": ["sea"]}).check(text).met
 
 
-@pytest.mark.parametrize(("term", "text"), [("cat", "кит и кот"), ("sea", "seaside – “oversea”"), ("l", "1"), ("o", "0")])
+@pytest.mark.parametrize(
+    ("term", "text"), [("cat", "кит и кот"), ("sea", "seaside – “oversea”"), ("l", "1"), ("o", "0")]
+)
 def test_a_word_of_its_own_is_no_disguise(term: str, text: str) -> None:
     assert excludes(term, text)
 

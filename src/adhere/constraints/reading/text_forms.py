@@ -64,7 +64,7 @@ def look_alikes() -> dict[int, str]:
     """For `str.translate`: characters of other alphabets, and the Latin letter that each looks like."""
     packed = resources.files("confusable_homoglyphs").joinpath("confusables.json").read_bytes()
     data: dict[str, list[dict[str, str]]] = json.loads(packed)
-    table = {}
+    table: dict[int, str] = {}
     for letter in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ":
         for entry in data.get(letter, ()):
             c = entry["c"]
