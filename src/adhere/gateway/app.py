@@ -8,6 +8,7 @@ Rules
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -25,17 +26,26 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from adhere.gateway.answering.admission import admit, stopped
 from adhere.gateway.answering.delivery import BROKE, Delivered, Refused
 from adhere.gateway.answering.exchange_runner import Answering
+from adhere.gateway.answering.readers import READERS
+from adhere.gateway.exchange import Request as Asked
 from adhere.gateway.exchange import Unreadable
 from adhere.gateway.hooks import Caller, GatewayHooks
 from adhere.gateway.upstream.client import Client
 from adhere.gateway.upstream.dialect import UpstreamError
 from adhere.gateway.wire import chat, messages, responses
 from adhere.gateway.wire.form import Failure, Wire
+from adhere.gateway.wire.limits import DEFAULT, Limits
 
 log = logging.getLogger("adhere.gateway")
 
 LARGEST_BODY = 8 << 20
 """Bytes of one request: a million tokens of text."""
+MOST_VALUES = 200_000
+"""Texts, numbers and members in it: each costs more than its bytes."""
+CROWDED = 100_000
+"""Bytes, quotes and commas from which the values are counted."""
+SMALL_BODY = 16 << 10
+"""Bytes of a request that is read at once; a larger one is read in a thread, so that no stream waits for it."""
 
 
 @dataclass
@@ -44,6 +54,7 @@ class Gateway:
 
     client: Client
     points: GatewayHooks
+    limits: Limits = DEFAULT
 
 
 def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[Any] = ()) -> Front:
@@ -112,10 +123,16 @@ class Endpoint:
     def __init__(self, gateway: Gateway, wire: Wire) -> None:
         self.gateway, self.wire = gateway, wire
 
+    async def _read(self, data: bytes) -> Asked:
+        if len(data) <= SMALL_BODY:
+            return self.wire.read(_json(data), self.gateway.limits)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(READERS, lambda: self.wire.read(_json(data), self.gateway.limits))
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer: Refused | Delivered
         try:
-            request = self.wire.read(await _body(receive))
+            request = await self._read(await _bytes(receive))
             exchange = await admit(self.gateway.points, _caller(scope), request)
         except Unreadable as error:
             answer = Refused(self.wire, Failure(400, "unreadable", str(error), error.where))
@@ -129,7 +146,7 @@ class Endpoint:
         await answer(scope, receive, send)
 
 
-async def _body(receive: Receive) -> dict[str, Any]:
+async def _bytes(receive: Receive) -> bytes:
     pieces, size, more = [], 0, True
     while more:
         message = await receive()
@@ -141,13 +158,28 @@ async def _body(receive: Receive) -> dict[str, Any]:
         if size > LARGEST_BODY:
             raise Failure(413, "too_large", f"a request has {LARGEST_BODY:,} bytes at the most")
         more = message.get("more_body", False)
+    return b"".join(pieces)
+
+
+def _json(data: bytes) -> dict[str, Any]:
+    if len(data) > CROWDED and data.count(b'"') + data.count(b",") > CROWDED and _values(data) > MOST_VALUES:
+        raise Failure(413, "too_large", f"a request has {MOST_VALUES:,} values at the most")
     try:
-        body = _decode(b"".join(pieces).decode())
+        body = _decode(data.decode())
     except (ValueError, RecursionError):
         raise Failure(400, "unreadable", "the body is not JSON") from None
     if not isinstance(body, dict):
         raise Failure(400, "unreadable", "the body is not a JSON object")
     return body
+
+
+def _values(data: bytes) -> int:
+    """How many values the JSON has, more or less: what separates them, outside of texts."""
+    quotes = data.count(b'"') - data.count(b'\\"')
+    if quotes > 2 * MOST_VALUES:
+        return quotes // 2
+    outside = data.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2]
+    return len(outside) + sum(part.count(b",") for part in outside)
 
 
 def _no_constant(name: str) -> Any:

@@ -42,6 +42,21 @@ class Caller:
     """In lower case."""
 
 
+LONGEST_TOLD = 500
+"""Characters of a constraint's description in a report."""
+MOST_TOLD = 50
+"""Values of a list in a report: a policy's list of ten thousand terms is not sent with every answer."""
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _brief(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        rest = len(value) - MOST_TOLD
+        return [_brief(inner) for inner in value[:MOST_TOLD]] + ([f"… and {rest:,} more"] if rest > 0 else [])
+    return value
+
+
 @dataclass(frozen=True)
 class StatedConstraint:
     """A constraint in force for an answer, and who asks for it.
@@ -54,8 +69,14 @@ class StatedConstraint:
 
     @cached_property
     def record(self) -> Mapping[str, Any]:
-        """Constraint and origin as JSON values, for reports. Not to be changed."""
-        return {"constraint": self.constraint.to_json(), "from": self.origin}
+        """Constraint and origin as JSON values, for reports; of long lists the beginning. Not to be changed."""
+        return {"constraint": _brief(self.constraint.to_json()), "from": self.origin}
+
+    @cached_property
+    def described(self) -> str:
+        """The constraint in a sentence, for reports; cut where it is long."""
+        text = self.constraint.describe()
+        return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}…"
 
 
 @dataclass(frozen=True, slots=True)

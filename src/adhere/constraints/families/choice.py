@@ -9,9 +9,10 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
-from adhere.constraints.constraint import BROKEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
-from adhere.constraints.families.terms import quoted, shown
+from adhere.constraints.constraint import BROKEN, AtEnd, Check, Monitor, Span, Verdict
+from adhere.constraints.families.terms import Searching, quoted, shown
 from adhere.constraints.reading.search import Occurrence, Terms
+from adhere.constraints.reading.term_automaton import Automaton, automaton
 from adhere.constraints.registry import register
 
 
@@ -49,7 +50,7 @@ _OPTIONS = (
 
 
 @register
-class Choice(Constraint):
+class Choice(Searching):
     """Exactly one of the options stands in the answer, as often as it likes. The reference is content with any."""
 
     kind: ClassVar[str] = "choice.options"
@@ -75,11 +76,17 @@ class Choice(Constraint):
 
     options: Annotated[tuple[str, ...], Field(min_length=2), AfterValidator(_apart)]
 
+    @property
+    def _searched(self) -> Automaton:
+        return automaton(self.options)
+
     def describe(self) -> str:
         return f"Answer with one of the following options: {quoted(self.options, 'or')}."
 
     def monitor(self) -> Monitor:
-        return AtEnd(self._by_reference) if self.profile == "reference" else _ChoiceMonitor(self.options)
+        return (
+            AtEnd(self._by_reference) if self.profile == "reference" else _ChoiceMonitor(self.options, self.automaton)
+        )
 
     def _by_reference(self, text: str) -> Check:
         chosen = next((option for option in self.options if option in text), None)
@@ -103,10 +110,10 @@ class Choice(Constraint):
 
 
 class _ChoiceMonitor(Monitor):
-    def __init__(self, options: tuple[str, ...]) -> None:
+    def __init__(self, options: tuple[str, ...], terms: Automaton) -> None:
         super().__init__()
         self._options = options
-        self._search = Terms(options)
+        self._search = Terms(terms)
         self._first: dict[int, Span] = {}
 
     def fork(self) -> Self:

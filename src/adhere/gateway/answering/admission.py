@@ -20,13 +20,19 @@ from collections.abc import Iterator
 
 from adhere.constraints.conflicts import conflicts, contradict
 from adhere.constraints.constraint import Constraint
+from adhere.constraints.families.terms import Searching
 from adhere.constraints.parse import parse
+from adhere.gateway.answering.readers import READERS
 from adhere.gateway.exchange import Media, Request
 from adhere.gateway.hooks import Admission, Caller, Exchange, GatewayHooks, StatedConstraint
 from adhere.gateway.wire.form import Failure
 from adhere.warden.acts.acts import Decision, Verdict, broke, refusal
 
 ADMIT_SECONDS = 10.0
+FEW = 8
+"""Constraints of a request that are compared at once."""
+MOST_AT_ONE_PLACE = 16
+"""Terms of a request's list that may end at one place of an answer ("a", "b a", "c b a"): each is counted there."""
 
 
 async def admit(points: GatewayHooks, caller: Caller, request: Request) -> Exchange:
@@ -51,9 +57,19 @@ async def admit(points: GatewayHooks, caller: Caller, request: Request) -> Excha
         raise denial(admission.decision)
     if (request := _readable(admission)) is not admission.request:
         admission = dataclasses.replace(admission, request=request)
-    # reading a long prompt takes a while, and nobody else's stream is to wait for it
-    asked = await asyncio.to_thread(_asked, admission) if admission.handling.read_prompt else _asked(admission)
-    return Exchange(secrets.token_hex(16), caller, admission, asked)
+    return Exchange(secrets.token_hex(16), caller, admission, await _in_force(admission))
+
+
+async def _in_force(admission: Admission) -> tuple[StatedConstraint, ...]:
+    """`_asked`, in a thread where it may take a while: nobody else's stream is to wait for it."""
+    if not admission.handling.read_prompt and len(admission.request.constraints) <= FEW:
+        return _asked(admission)
+    try:
+        async with asyncio.timeout(ADMIT_SECONDS):
+            return await asyncio.get_running_loop().run_in_executor(READERS, _asked, admission)
+    except TimeoutError:
+        text = "the constraints took too long to read"
+        raise denial(broke("admission-timeout", text, retry=True)) from None
 
 
 def stopped(points: GatewayHooks) -> str | None:
@@ -97,6 +113,8 @@ def _asked(admission: Admission) -> tuple[StatedConstraint, ...]:
     first: dict[Constraint, StatedConstraint] = {}
     for asked in given:
         first.setdefault(asked.constraint, asked)
+    for constraint in admission.request.constraints:
+        _prepare(constraint)
     for conflict in conflicts(first):
         one, other = (f'"{c.describe()}" ({first[c].origin})' for c in (conflict.one, conflict.other))
         text = f"no answer can meet both {one} and {other}: {conflict.reason}"
@@ -107,6 +125,29 @@ def _asked(admission: Admission) -> tuple[StatedConstraint, ...]:
                 if constraint not in first and not any(contradict(constraint, known) for known in first):
                     first[constraint] = StatedConstraint(constraint, "prompt")
     return tuple(first.values())
+
+
+def _prepare(constraint: Constraint) -> None:
+    """Build what the first answer would build, while no stream waits for it.
+
+    Raises:
+        Failure: its terms stand within one another too often.
+    """
+    constraint.monitor()
+    for part in _leaves(constraint):
+        automaton = part.automaton if isinstance(part, Searching) else None
+        if automaton is not None and automaton.most_at_once() > MOST_AT_ONE_PLACE:
+            text = f"more than {MOST_AT_ONE_PLACE} terms of one list end in the same words; leave the longer ones out"
+            raise Failure(400, "unreadable", text, "constraints")
+
+
+def _leaves(constraint: Constraint) -> Iterator[Constraint]:
+    parts = getattr(constraint, "of", ())
+    for part in parts if isinstance(parts, tuple) else (parts,):
+        if isinstance(part, Constraint):
+            yield from _leaves(part)
+    if not parts:
+        yield constraint
 
 
 def instructions(request: Request) -> Iterator[str]:

@@ -362,7 +362,7 @@ class Answering:
             self._delivered.append(rest)
         denied = bool(refused) and not self._calls
         ending = "denied" if denied else "flagged" if flagged else "met"
-        text = "; ".join(f"{c.asked.constraint.describe()} {c.check.reason}" for c in draft.broken if c.check)
+        text = "; ".join(f"{c.asked.described} {c.check.reason}" for c in draft.broken if c.check)
         outcome = self._outcome(ending, reason, text)
         if not await self._record(outcome):
             self._delivered = [delivered]
@@ -378,7 +378,7 @@ class Answering:
         Raises:
             Failure: it is not.
         """
-        named = "; ".join(f"{c.asked.constraint.describe()} ({c.check.reason})" for c in draft.broken if c.check)
+        named = "; ".join(f"{c.asked.described} ({c.check.reason})" for c in draft.broken if c.check)
         if self.handling.spent == "flag":
             return
         if self.handling.spent == "human":

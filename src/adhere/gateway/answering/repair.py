@@ -77,10 +77,7 @@ def fenced(text: str) -> str:
 def named(broken: Sequence[Checked]) -> str:
     """The violated constraints and what was found, one a line."""
     return "\n".join(
-        f"- {c.asked.constraint.describe()} (found: {c.check.reason})"
-        if c.check
-        else f"- {c.asked.constraint.describe()}"
-        for c in broken
+        f"- {c.asked.described} (found: {c.check.reason})" if c.check else f"- {c.asked.described}" for c in broken
     )
 
 
@@ -129,9 +126,7 @@ def again(
         f"It does not meet:\n{named(broken)}",
     ]
     if kept:
-        parts.append(
-            "It does meet, and must go on to meet:\n" + "\n".join(f"- {c.asked.constraint.describe()}" for c in kept)
-        )
+        parts.append("It does meet, and must go on to meet:\n" + "\n".join(f"- {c.asked.described}" for c in kept))
     if released:
         parts.append(
             "This beginning was delivered already and cannot be changed:\n"

@@ -25,7 +25,7 @@ def report(outcome: ExchangeOutcome) -> dict[str, Any]:
                 "kind": attempt.kind,
                 "seconds": round(attempt.seconds, 3),
                 "tokens": attempt.usage.output,
-                "broken": [one.asked.constraint.describe() for one in attempt.broken],
+                "broken": [one.asked.described for one in attempt.broken],
                 **({"error": attempt.error} if attempt.error else {}),
             }
             for attempt in outcome.attempts

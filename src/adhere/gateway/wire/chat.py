@@ -28,6 +28,7 @@ from adhere.gateway.exchange import Usage as Tokens
 from adhere.gateway.wire import sse
 from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
 from adhere.gateway.wire.form import Answer, Failure, Head
+from adhere.gateway.wire.limits import DEFAULT, Limits, within
 
 form: Form = "chat"
 
@@ -40,25 +41,27 @@ _KNOWN = PARAMETERS | {"model", "messages", "tools", "stream", "stream_options",
 _MEDIA = {"image_url": "image", "input_audio": "audio", "file": "file"}
 
 
-def read(body: Json) -> Request:
+def read(body: Json, limits: Limits = DEFAULT) -> Request:
     if body.get("n") not in (None, 1):
         raise Unreadable("n: one answer at a time, ask again for another", "n")
     options = mapping(body.get("stream_options") or {}, "stream_options")
     return request(
         form,
         body,
-        messages=(_message(m, f"messages[{i}]") for i, m in enumerate(_some(body))),
+        messages=(_message(m, f"messages[{i}]") for i, m in enumerate(_some(body, limits))),
         tool=_tool,
         parameters={k: v for k, v in body.items() if k in PARAMETERS and v is not None},
         known=_KNOWN,
         usage_wanted=boolean(options, "include_usage"),
+        limits=limits,
     )
 
 
-def _some(body: Json) -> list[Any]:
+def _some(body: Json, limits: Limits) -> list[Any]:
     messages = items(body.get("messages"), "messages")
     if not messages:
         raise Unreadable("messages is empty", "messages")
+    within(len(messages), limits.messages, "messages", "messages")
     return messages
 
 

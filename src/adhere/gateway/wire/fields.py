@@ -13,14 +13,12 @@ from adhere.constraints.constraint import Constraint
 from adhere.constraints.registry import from_json
 from adhere.core.errors import UserError
 from adhere.gateway.exchange import Form, Message, Request, Tool, Unreadable
+from adhere.gateway.wire.limits import DEFAULT, Limits, price, within
 
 Json = Mapping[str, Any]
 
 EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
 """Values of a field that say nothing."""
-MOST_CONSTRAINTS = 64
-MOST_NESTED = 32
-"""Constraints of one request, and how deep they may nest."""
 
 
 def mapping(value: Any, where: str) -> Json:
@@ -75,45 +73,45 @@ def request(
     parameters: Mapping[str, Any],
     known: Collection[str],
     usage_wanted: bool,
+    limits: Limits = DEFAULT,
 ) -> Request:
     """The request in `body`, with what all APIs have in common; `known` are the fields that this one reads."""
+    tools = items(body.get("tools") or [], "tools")
+    within(len(tools), limits.tools, "tools", "tools")
     return Request(
         form=form,
         model=string(body, "model"),
         messages=tuple(messages),
-        tools=tuple(tool(t, f"tools[{i}]") for i, t in enumerate(items(body.get("tools") or [], "tools"))),
+        tools=tuple(tool(t, f"tools[{i}]") for i, t in enumerate(tools)),
         parameters=parameters,
         unread={name: value for name, value in body.items() if name not in known and value not in EMPTY},
         stream=boolean(body, "stream"),
         usage_wanted=usage_wanted,
-        constraints=constraints(body),
+        constraints=constraints(body, limits),
     )
 
 
-def constraints(body: Json) -> tuple[Constraint, ...]:
+def constraints(body: Json, limits: Limits = DEFAULT) -> tuple[Constraint, ...]:
     """The constraints in the body of a request."""
     value = body.get("constraints")
     if value is None:
         return ()
     records = items(value, "constraints")
-    if len(records) > MOST_CONSTRAINTS:
-        raise Unreadable(f"constraints: {len(records)} are too many, {MOST_CONSTRAINTS} at the most", "constraints")
-    found = []
+    price(records, limits)
+    stated = []
     for place, record in enumerate(records):
         where = f"constraints[{place}]"
         if _reference(mapping(record, where)):
             raise Unreadable(f"{where}: a gateway judges by what the instruction says; leave the profile out", where)
         try:
-            found.append(from_json(record))
+            stated.append(from_json(record))
         except UserError as error:
             raise Unreadable(f"{where}: {error}", where) from None
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(stated))
 
 
-def _reference(value: Any, depth: int = 0) -> bool:
+def _reference(value: Any) -> bool:
     """Whether a constraint, or one within it, asks for a profile other than the usual one."""
-    if depth > MOST_NESTED:
-        raise Unreadable(f"constraints nest deeper than {MOST_NESTED}", "constraints")
     if isinstance(value, Mapping):
-        return value.get("profile", "fixed") != "fixed" or any(_reference(v, depth + 1) for v in value.values())
-    return isinstance(value, list) and any(_reference(v, depth + 1) for v in value)
+        return value.get("profile", "fixed") != "fixed" or any(_reference(v) for v in value.values())
+    return isinstance(value, list) and any(_reference(v) for v in value)

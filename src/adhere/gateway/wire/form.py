@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from adhere.gateway.exchange import NOTHING, FinishReason, Form, Request, ToolCall, Usage
+from adhere.gateway.wire.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Wire(Protocol):
 
     form: Form
 
-    def read(self, body: Mapping[str, Any]) -> Request:
+    def read(self, body: Mapping[str, Any], limits: Limits = ...) -> Request:
         """The request in a body.
 
         Raises:

@@ -29,6 +29,7 @@ from adhere.gateway.exchange import (
 from adhere.gateway.wire import sse
 from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
 from adhere.gateway.wire.form import Answer, Failure, Head
+from adhere.gateway.wire.limits import DEFAULT, Limits, within
 
 form: Form = "messages"
 
@@ -41,10 +42,11 @@ _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", 
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def read(body: Json) -> Request:
+def read(body: Json, limits: Limits = DEFAULT) -> Request:
     given = items(body.get("messages"), "messages")
     if not given:
         raise Unreadable("messages is empty", "messages")
+    within(len(given), limits.messages, "messages", "messages")
     messages = [
         m for i, value in enumerate(given) for m in _message(mapping(value, f"messages[{i}]"), f"messages[{i}]")
     ]
@@ -58,6 +60,7 @@ def read(body: Json) -> Request:
         parameters=_parameters(body),
         known=_KNOWN,
         usage_wanted=True,
+        limits=limits,
     )
 
 

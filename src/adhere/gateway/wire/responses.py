@@ -29,6 +29,7 @@ from adhere.gateway.wire import sse
 from adhere.gateway.wire.chat import error as error
 from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
 from adhere.gateway.wire.form import Answer, Failure, Head
+from adhere.gateway.wire.limits import DEFAULT, Limits, within
 
 form: Form = "responses"
 
@@ -41,9 +42,10 @@ _KNOWN = _PASSED | frozenset(
 )
 
 
-def read(body: Json) -> Request:
+def read(body: Json, limits: Limits = DEFAULT) -> Request:
     given = body.get("input")
     said = [{"role": "user", "content": given}] if isinstance(given, str) else items(given, "input")
+    within(len(said), limits.messages, "messages", "input")
     messages = list(_together(_item(mapping(item, f"input[{i}]"), f"input[{i}]") for i, item in enumerate(said)))
     if body.get("instructions") is not None:
         messages.insert(0, Message("system", (Text(string(body, "instructions")),)))
@@ -57,6 +59,7 @@ def read(body: Json) -> Request:
         parameters=_parameters(body),
         known=_KNOWN,
         usage_wanted=True,
+        limits=limits,
     )
 
 

@@ -29,13 +29,17 @@ class Sent:
 
 
 class Reader:
-    """Cuts bytes into events. Give it every piece with `feed`."""
+    """Cuts bytes into events, in time linear in their number. Give it every piece with `feed`."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        """The pieces of an unfinished line."""
+        self._held = 0
+        """Bytes of it."""
         self._event = ""
         self._data: list[str] = []
         self._size = 0
+        """Bytes of the finished lines of an unfinished event."""
         self._after_return = False
 
     def feed(self, piece: bytes) -> Iterator[Sent]:
@@ -47,19 +51,26 @@ class Reader:
         if self._after_return and piece.startswith(b"\n"):
             piece = piece[1:]
             self._after_return = False
-        if self._size + len(self._rest) + len(piece) > LARGEST and b"\n" not in piece and b"\r" not in piece:
-            raise Unreadable(f"the upstream sent an event larger than {LARGEST:,} bytes")
-        if piece:
-            self._after_return = piece.endswith(b"\r")
-        lines = (self._rest + piece).splitlines(keepends=True)
-        self._rest = b""
-        if lines and not lines[-1].endswith((b"\n", b"\r")):
-            self._rest = lines.pop()
+        if not piece:
+            return
+        self._after_return = piece.endswith(b"\r")
+        lines = piece.splitlines(keepends=True)
+        unfinished = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
         for line in lines:
+            if self._rest:
+                self._within(self._held + len(line))
+                line = b"".join((*self._rest, line))
+                self._rest, self._held = [], 0
             sent = self._line(line.rstrip(b"\r\n"))
             if sent is not None:
                 yield sent
-        if self._size + len(self._rest) > LARGEST:
+        if unfinished:
+            self._rest.append(unfinished)
+            self._held += len(unfinished)
+            self._within(self._held)
+
+    def _within(self, more: int) -> None:
+        if self._size + more > LARGEST:
             raise Unreadable(f"the upstream sent an event larger than {LARGEST:,} bytes")
 
     def _line(self, line: bytes) -> Sent | None:
@@ -67,9 +78,8 @@ class Reader:
             sent = Sent(self._event, "\n".join(self._data)) if self._data else None
             self._event, self._data, self._size = "", [], 0
             return sent
+        self._within(len(line))
         self._size += len(line)
-        if self._size > LARGEST:
-            raise Unreadable(f"the upstream sent an event larger than {LARGEST:,} bytes")
         name, _, value = line.partition(b":")
         try:
             text = value.removeprefix(b" ").decode()
