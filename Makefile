@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 TOOLS  := .tools
 WORKERS ?= 2
 
-.PHONY: audit test test-fast test-slow lint types layers docs reference unit bench wheel sbom supply-chain clean
+.PHONY: audit test test-fast test-slow lint types layers docs reference unit real bench wheel sbom supply-chain clean
 
 audit: $(STAMP)
 	$(BIN)/adhere score src/adhere/samples/*.jsonl --report samples.html
@@ -45,6 +45,10 @@ test-fast: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -m "slow or wheel"
+
+# a real model through every command, for hours if need be; goes on where it stopped
+real: $(STAMP)
+	nice -n 19 $(BIN)/python -m benchmarks.real
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
