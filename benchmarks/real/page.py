@@ -1,7 +1,7 @@
 """The page of results: tables made from findings, between markers in a page whose prose is written by hand.
 
-A block begins with `<!-- measured: NAME -->` and ends with `<!-- end -->`. What lies between is replaced by the table of
-that name, or by a line that says that it has not been measured.
+A block begins with `<!-- measured: NAME -->` and ends with `<!-- end -->`. What lies between is replaced by the table
+of that name, or by a line that says that it has not been measured.
 """
 
 from __future__ import annotations
@@ -88,11 +88,12 @@ def natural(state: Path) -> str:
 
 def degenerate(state: Path) -> str:
     """Answers that are none, of both sets."""
-    rows = []
-    for name in ("ifeval", "natural"):
-        for f in findings(state / f"{name}.greedy.findings.json"):
-            if f["what"].startswith("degenerate."):
-                rows.append((name, f["what"].removeprefix("degenerate."), percent(f), f["n"]))
+    rows = [
+        (name, f["what"].removeprefix("degenerate."), percent(f), f["n"])
+        for name in ("ifeval", "natural")
+        for f in findings(state / f"{name}.greedy.findings.json")
+        if f["what"].startswith("degenerate.") and f["estimate"]
+    ]
     return table("prompts|kind|share, %|n", rows)
 
 

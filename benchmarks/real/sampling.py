@@ -4,8 +4,8 @@
 
 Rules:
 
-- A prompt is a line with `key` and `prompt` (or `messages`), and may name its own `max_tokens`; `constraints` are passed
-  on to the answer, which `adhere score` then reads.
+- A prompt is a line with `key` and `prompt` (or `messages`), and may name its own `max_tokens`; `constraints` are
+  passed on to the answer, which `adhere score` then reads.
 - Prompts are asked in a random order that depends on nothing but the seed, so that an interrupted run is a random
   sample of the whole.
 - An answer is written when it ends. `kill -9` loses the answers under way and nothing else.
