@@ -8,25 +8,28 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 from tiny import tiny, tokenizer
 
-from adhere.constraints.constraint import Constraint
+from adhere.constraints.constraint import BROKEN, Constraint
 from adhere.constraints.families.case import LetterCase
 from adhere.constraints.families.end_phrase import EndPhrase
 from adhere.constraints.families.json_format import Json
 from adhere.constraints.families.length import Characters, Words
+from adhere.constraints.families.marks import MARKS, WithoutMark
 from adhere.constraints.families.sentences import Sentences
 from adhere.constraints.families.terms import Exclude, Frequency, Include
 from adhere.constraints.families.tone import Sentiment
 from adhere.core.errors import UserError
 from adhere.models.generation.constrained import Budget, ConstraintGuide, Draft, write
 from adhere.models.generation.detokenizer import Detokenizer
-from adhere.models.generation.generate import Request, Sampling, generate
+from adhere.models.generation.generate import Opinion, Request, Sampling, generate
 from adhere.models.generation.grammar import Grammar
+from adhere.models.generation.vocabulary import completions, vocabulary_of
 from adhere.models.load import OpenModel, open_model
 
 
@@ -163,3 +166,72 @@ def test_no_bound_is_kept_by_gluing_words_together(pocket: OpenModel) -> None:
     known = set(pocket.tokenizer.get_vocab())
     for word in written.text.rstrip(".").replace(".", "").split():
         assert f"Ġ{word}" in known or word in known, written.text
+
+
+def test_what_is_struck_out_with_a_refused_token_is_what_would_be_refused_one_by_one() -> None:
+    model = tiny()
+    constraints = (Words(at_most=2), Exclude(terms=("bad",)))
+    guide = ConstraintGuide(model, constraints)
+    tokens = model.encode("one two")
+    logits = torch.randn(258)
+    guide.allowed(tokens, logits)
+    refused = model.encode("x")[0]
+    space = model.encode(" ")[0]
+    assert guide.judge([*tokens, space], refused) is Opinion.REFUSE
+    struck = guide.struck([*tokens, space], logits)
+    assert struck is not None
+    for letter in "aZé7":
+        first = model.encode(letter)[0]
+        if struck[first]:
+            assert guide.judge([*tokens, space], first) is Opinion.REFUSE
+    assert struck[model.encode("a")[0]]
+    assert not struck[model.encode(".")[0]]
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [LetterCase(case="lower"), LetterCase(case="upper"), *(WithoutMark(mark=mark) for mark in MARKS)],
+    ids=lambda one: one.describe(),
+)
+def test_a_character_that_is_masked_breaks_its_constraint_wherever_it_stands(constraint: Constraint) -> None:
+    vocabulary = vocabulary_of(tokenizer(), 258)
+    mask = vocabulary.mask(constraint)
+    assert mask is not None
+    assert not mask.all() or constraint in (WithoutMark(mark="dash"), WithoutMark(mark="emoji"))  # no token of one byte
+    for before in ("", "x", "X", "3", "3.", "(", "a b ", '"'):
+        context = constraint.monitor()
+        if context.feed(before) is BROKEN:
+            continue
+        for token in (~mask).nonzero()[0].tolist():
+            assert context.fork().feed(vocabulary.texts[token]) is BROKEN, (before, vocabulary.texts[token])
+
+
+@pytest.mark.parametrize("text", ["é", "京", "🙂", "ß", "क"])
+def test_every_beginning_of_a_character_may_become_it_or_one_like_it(text: str) -> None:
+    raw = text.encode()
+    for end in range(1, len(raw)):
+        assert all(one.encode().startswith(raw[:end]) for one in completions(raw[:end]))
+        assert completions(raw[:end])
+    assert completions(raw) == [text]
+    assert completions(raw[1:2]) == []
+
+
+def test_a_lowercase_answer_holds_no_half_character_and_no_capital() -> None:
+    model = tiny()
+    lower = (LetterCase(case="lower"),)
+    for seed in range(6):
+        sampling = Sampling(max_tokens=40, temperature=1.5, seed=seed)
+        written = write(model, [Draft(model, tuple(model.encode("go")), lower, sampling)])[0]
+        assert written.met
+        assert "\N{REPLACEMENT CHARACTER}" not in written.text.rstrip("\N{REPLACEMENT CHARACTER}")
+
+
+def test_json_is_written_under_a_grammar_and_ends_with_its_last_bracket() -> None:
+    model = tiny()
+    for seed in range(3):
+        sampling = Sampling(max_tokens=200, temperature=1.0, seed=seed)
+        written = write(model, [Draft(model, tuple(model.encode("go")), (Json(keys=("name",)),), sampling)])[0]
+        if written.met:
+            assert "name" in json.loads(written.text)
+            return
+    pytest.fail("no answer became JSON")

@@ -165,6 +165,9 @@ def test_a_guide_decides_what_may_be_written() -> None:
             del tokens, token
             return Opinion.ACCEPT
 
+        def struck(self, tokens: Sequence[int], logits: torch.Tensor) -> None:
+            del tokens, logits
+
         def done(self, tokens: Sequence[int]) -> bool:
             return len(tokens) == 4
 
@@ -190,6 +193,9 @@ class _Refuses:
     def judge(self, tokens: Sequence[int], token: int) -> Opinion:
         del tokens
         return Opinion.ACCEPT if token in self.accepted else Opinion.REFUSE
+
+    def struck(self, tokens: Sequence[int], logits: torch.Tensor) -> None:
+        del tokens, logits
 
     def done(self, tokens: Sequence[int]) -> bool:
         del tokens

@@ -112,7 +112,8 @@ class Guess:
 
 
 @lru_cache(maxsize=4096)
-def _script(character: str) -> str | None:
+def script(character: str) -> str | None:
+    """The script of a letter; None for what is no letter, or in no script that is told apart here."""
     at = bisect_right(_STARTS, ord(character)) - 1
     if at < 0 or ord(character) >= _BLOCKS[at][1]:
         return None
@@ -124,9 +125,9 @@ def scripts(text: str) -> dict[str, int]:
     """How many letters of each script stand in `text`."""
     counts: dict[str, int] = {}
     for character, n in Counter(text).items():
-        script = _script(character)
-        if script:
-            counts[script] = counts.get(script, 0) + n
+        found = script(character)
+        if found:
+            counts[found] = counts.get(found, 0) + n
     return counts
 
 

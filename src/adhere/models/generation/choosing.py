@@ -101,5 +101,7 @@ def _accepted(logits: torch.Tensor, row: Row, token: int | None) -> int | None:
         if opinion is not Opinion.REFUSE:
             return token if opinion is Opinion.ACCEPT else None
         logits[0, token] = -torch.inf
+        if (struck := guide.struck(row.tokens, logits[0])) is not None:
+            logits[0, struck.to(logits.device)] = -torch.inf
         token = _draw(logits, [row])[0]
     return None

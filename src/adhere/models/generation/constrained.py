@@ -5,8 +5,11 @@
 
 Rules:
 
-- Every token chosen is tried on forks of the constraints' monitors. One that makes a constraint BROKEN is refused, and
-  so is one that ends a word which must not stand there; the end is refused until every constraint is met.
+- JSON is written under a grammar (`grammar`); what a constraint forbids by its characters alone is struck out of the
+  vocabulary at once (`vocabulary`).
+- Every other token chosen is tried on forks of the constraints' monitors. One that makes a constraint BROKEN is
+  refused, with all that begin as it does, and so is one that ends a word which must not stand there; the end is
+  refused until every constraint is met. A token that ends within a character is judged by what it may become.
 - Where the end is refused and the monitors can say what is missing (`Monitor.wanted`), the answer goes back to the
   place where the model found such a piece likeliest, writes it there, and goes on. Every place was scored while the
   answer was written, so that looking back costs nothing; the tokens thrown away are counted.
@@ -25,14 +28,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from adhere.constraints.constraint import BROKEN, Check, Constraint, Monitor
-from adhere.models.generation.detokenizer import Detokenizer
+from adhere.models.generation.detokenizer import UNFINISHED, Detokenizer
 from adhere.models.generation.generate import Generation, Opinion, Reason, Request, Sampling, generate
+from adhere.models.generation.grammar import Grammar, grammar_of
+from adhere.models.generation.vocabulary import (
+    Vocabulary,
+    completions,
+    held_bytes,
+    top_beginnings,
+    vocabulary_of,
+)
 
 if TYPE_CHECKING:
-    from adhere.models.generation.grammar import Grammar
     from adhere.models.load import OpenModel
 
 REDRAW_TEMPERATURE = 0.8
@@ -41,8 +52,10 @@ MOST_PIECES = 8
 """Pieces written into one answer before it is drawn afresh."""
 NEARER = 0.8
 """Where a piece led nowhere, the share of the way to it at which the next is tried: what followed had no room."""
-SQUEEZED = 8
-"""Tokens refused at one place after which the answer is better off ending sooner, if it can."""
+SQUEEZED = 24
+"""Refusals at one place after which the answer is better off ending sooner, if it can."""
+STRUCK_AMONG = 256
+"""Likeliest tokens whose beginnings are tried when one is refused."""
 UNLIKELY = -8.0
 """Log-probability below which a token that goes on with a word, others refused, is not what the model would write."""
 LIKELY_END = -6.0
@@ -111,6 +124,8 @@ class ConstraintGuide:
         special = set(opened.tokenizer.all_special_ids)
         self._silent = frozenset(special - opened.end_ids)
         self._pieces = _Pieces(opened, constraints)
+        self._vocabulary = vocabulary_of(opened.tokenizer, int(opened.model.config.vocab_size))
+        self._mask = _static_mask(self._vocabulary, constraints)
         self._begin()
 
     def _begin(self) -> None:
@@ -120,6 +135,7 @@ class ConstraintGuide:
         self._refused = 0
         self._squeezed: list[int] = []
         self._last = self._prefix[-1:]
+        self._refusing_now: Monitor | None = None
         self.dead = False
         """Whether it ended because next to nothing could follow, at two places in a row: what comes then is no text."""
         self._scores: list[torch.Tensor] = []
@@ -139,11 +155,17 @@ class ConstraintGuide:
         self._logits, self._total = logits, float(logits.logsumexp(0))
         if len(self._scores) == len(tokens):
             self._scores.append((logits[self._pieces.scored] - self._total).cpu())
-        return self._grammar.allowed([*self._start, *tokens]) if self._grammar else None
+        allowed = self._grammar.allowed([*self._start, *tokens]) if self._grammar else None
+        if self._mask is None:
+            return allowed
+        return self._mask if allowed is None else allowed & self._mask
 
     def judge(self, tokens: Sequence[int], token: int) -> Opinion:
         self._follow(tokens)
+        self._refusing_now = None
         if token in self._opened.end_ids:
+            if self._text.held:
+                return Opinion.REFUSE  # within a character
             if _met(self._monitors):
                 return Opinion.ACCEPT
             return Opinion.REFUSE if next(self.places(tokens), None) is None else Opinion.END
@@ -155,6 +177,7 @@ class ConstraintGuide:
                 return Opinion.END
             return Opinion.ACCEPT
         self._refused += 1
+        self._refusing_now = refusing if isinstance(refusing, Monitor) else None
         missing = refusing.wanted().pieces if isinstance(refusing, Monitor) else ()
         if any(_fits(self._monitors, self._pieces.text(piece)) for piece in missing):
             return Opinion.END  # it was to be closed before something stood in it
@@ -164,6 +187,18 @@ class ConstraintGuide:
             if self.dead or self.ending(tokens) is not None:
                 return Opinion.END
         return Opinion.REFUSE
+
+    def struck(self, tokens: Sequence[int], logits: torch.Tensor) -> torch.Tensor | None:
+        if self._refusing_now is None or self._text.held or not tokens:  # the first token may lose its space
+            return None
+        monitors = [monitor for monitor in self._monitors if not monitor.verdict.decided]
+        likeliest = logits.topk(min(STRUCK_AMONG, len(logits))).indices.tolist()
+        bad = [
+            number
+            for number, beginning in top_beginnings(self._vocabulary, likeliest)
+            if any(monitor.fork().feed(beginning) is BROKEN for monitor in monitors)
+        ]
+        return torch.from_numpy(self._vocabulary.tokens_of(bad)) if bad else None
 
     def done(self, tokens: Sequence[int]) -> bool:
         del tokens
@@ -219,7 +254,9 @@ class ConstraintGuide:
             return "a special token"
         piece = self._text.peek(token)
         if not piece:
-            return None
+            return self._unfinished(token)
+        if UNFINISHED in piece and UNFINISHED.encode() not in self._vocabulary.bytes[token]:
+            return "it breaks a character off"
         for monitor in self._monitors:
             if monitor.verdict.decided:
                 continue  # met for good; or lost before, by a prefix that was given
@@ -230,6 +267,29 @@ class ConstraintGuide:
             if piece[-1].isalnum() and after.feed(" ") is BROKEN and monitor.fork().close().met:
                 return monitor
         return None
+
+    def _unfinished(self, token: int) -> Monitor | str | None:
+        """As `_refusing`, of a token that ends within a character: refused where all that it may become is."""
+        raw = held_bytes(self._vocabulary, [*self._text.held, token])
+        if not raw:
+            return None
+        texts = completions(raw)
+        if not texts:
+            return "it can become no character"
+        refusing: Monitor | str | None = None
+        for text in texts:
+            refusing = next(
+                (one for one in self._monitors if not one.verdict.decided and one.fork().feed(text) is BROKEN), None
+            )
+            if refusing is None:
+                return None
+        return refusing
+
+
+def _static_mask(vocabulary: Vocabulary, constraints: Sequence[Constraint]) -> torch.Tensor | None:
+    """The tokens that no characterwise constraint forbids."""
+    masks = [mask for one in constraints if (mask := vocabulary.mask(one)) is not None]
+    return torch.from_numpy(np.logical_and.reduce(masks)) if masks else None
 
 
 def _fits(monitors: Sequence[Monitor], text: str) -> bool:
@@ -293,6 +353,8 @@ class Draft:
     def request(self) -> Request:
         """What to ask the model next."""
         if self._guide is None:
+            if self.grammar is None and not self.prefix:
+                self.grammar = grammar_of(self.opened, self.constraints)
             self._guide = ConstraintGuide(self.opened, self.constraints, self.prefix, (), self.grammar)
         sampling = self.sampling
         if self._attempts > 1:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 MOST_BYTES = 4
 """Bytes of a character in UTF-8, at the most: tokens that show nothing for longer are not an unfinished character."""
 
@@ -28,11 +28,18 @@ class Detokenizer:
         """Tokens whose text was given; those from `_start` on are decoded again, for what comes depends on them."""
         self._start = 0
         self._context = ""
+        self._unfinished = False
+
+    @property
+    def held(self) -> list[int]:
+        """The tokens of a character that is unfinished."""
+        return self._tokens[self._shown :] if self._unfinished else []
 
     def push(self, token: int) -> str:
         """The text that `token` adds; empty while a character is unfinished."""
         piece = self.peek(token)
         self._tokens.append(token)
+        self._unfinished = not piece and self._decode(self._tokens[self._start :]).endswith(UNFINISHED)
         if piece:
             self._start, self._shown = self._shown, len(self._tokens)
             self._context = self._decode(self._tokens[self._start :])
@@ -42,7 +49,7 @@ class Detokenizer:
         """The text that `push(token)` would give."""
         text = self._decode([*self._tokens[self._start :], token])
         held = len(self._tokens) - self._shown
-        if text.endswith(_UNFINISHED) and held < MOST_BYTES - 1:
+        if text.endswith(UNFINISHED) and held < MOST_BYTES - 1:
             return ""
         return text[len(self._context) :]
 
@@ -52,6 +59,7 @@ class Detokenizer:
         piece = text[len(self._context) :]
         self._start = self._shown = len(self._tokens)
         self._context = ""
+        self._unfinished = False
         return piece
 
     def _decode(self, tokens: Sequence[int]) -> str:

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from adhere.constraints.constraint import Constraint
+from adhere.constraints.families.json_format import Json
+from adhere.constraints.families.json_schema import JsonSchema
 from adhere.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,6 +61,26 @@ class Grammar:
         mask = torch.zeros(self._vocabulary, dtype=torch.bool)
         mask[: len(bits)] = torch.from_numpy(bits.astype(bool))
         return mask
+
+
+def grammar_of(opened: OpenModel, constraints: Sequence[Constraint]) -> Grammar | None:
+    """The grammar of the constraints that ask for JSON; None where none does, or where it cannot be enforced: then the
+    constraints' monitors alone guide."""
+    schema: Mapping[str, Any] | None = None
+    for constraint in constraints:
+        if isinstance(constraint, JsonSchema):
+            schema = json.loads(constraint.json_schema)
+        elif isinstance(constraint, Json) and constraint.keys:
+            keys = list(constraint.keys)
+            schema = schema or {"type": "object", "properties": {key: {} for key in keys}, "required": keys}
+        elif isinstance(constraint, Json):
+            schema = schema or {"type": ["object", "array"]}
+    if not isinstance(schema, dict):
+        return None
+    try:
+        return Grammar(opened, schema)
+    except UserError:
+        return None
 
 
 @lru_cache(maxsize=4)

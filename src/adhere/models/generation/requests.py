@@ -44,6 +44,10 @@ class Guide(Protocol):
     def judge(self, tokens: Sequence[int], token: int) -> Opinion:
         """What is to become of `token`, which was chosen to follow."""
 
+    def struck(self, tokens: Sequence[int], logits: torch.Tensor) -> torch.Tensor | None:
+        """Tokens that are refused together with the one that `judge` just refused, as a bool tensor [vocabulary]; None
+        for no others. `logits` [vocabulary] are without what was refused before."""
+
     def done(self, tokens: Sequence[int]) -> bool:
         """Whether the answer is to end here."""
 
