@@ -49,7 +49,7 @@ class Vocabulary:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, size: int) -> None:
         self.size = size
         special = set(tokenizer.all_special_ids)
-        names = tokenizer.convert_ids_to_tokens(range(min(size, len(tokenizer))))
+        names = tokenizer.convert_ids_to_tokens(list(range(min(size, len(tokenizer)))))
         by_bytes = _is_byte_level(tokenizer)
         read = _from_byte_level if by_bytes else _from_pieces
         self.bytes = [b"" if k in special or name is None else read(str(name)) for k, name in enumerate(names)]
