@@ -53,7 +53,6 @@ def test_an_accent_is_the_same_however_it_is_encoded(form: str, other: str) -> N
         "SEА",
         "by the s\ufe0fea.",
         "ⓢⓔⓐ",
-        "sᥱa",
         "ꜱea",
     ],
 )
