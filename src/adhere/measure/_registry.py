@@ -1,4 +1,7 @@
-"""What Inspect finds of ours through its entry point: the model provider, the tasks and the approver."""
+"""What Inspect finds through the entry point: the model provider, the tasks, the scorers and the approver.
+
+Inspect imports this under every evaluation, foreign ones too: nothing here imports torch or any extra but `measure`.
+"""
 
 from adhere.measure.adherence.task import adherence, adherence_scorer
 from adhere.measure.agents.approver import warden
@@ -12,7 +15,7 @@ from adhere.measure.corrigibility.repetition import repetition
 from adhere.measure.corrigibility.shutdown_world import shutdown_world
 from adhere.measure.corrigibility.stated import stated_corrigibility
 from adhere.measure.sustain.task import sustain, sustain_scorer
-from adhere.models.serving.provider import adhere
+from adhere.models.serving.inspect_provider import adhere
 
 __all__ = [
     "adhere",

@@ -6,6 +6,8 @@ eval sets); samples whose provider fails are asked again `RETRIES` times and are
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +53,8 @@ def evaluate(
 
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        _, logs = eval_set(
+        _, logs = _alone(
+            eval_set,
             task,
             log_dir=str(folder),
             model=model,
@@ -81,12 +84,21 @@ def evaluate(
     return log
 
 
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def _alone(run: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Inspect runs one evaluation at a time in a process, and refuses a second: threads wait for each other."""
+    with _ONE_AT_A_TIME:
+        return run(*arguments, **options)
+
+
 def _connections(model: Model) -> int | None:
     """Requests open at once: a model here says how many it can use, a service is tried out by Inspect. Without this
     Inspect tries a model here out, too, from 20 upwards."""
-    from adhere.models.serving.provider import AdhereAPI
+    from adhere.models.serving.inspect_provider import is_ours
 
-    return model.api.max_connections() if isinstance(model.api, AdhereAPI) else None
+    return model.api.max_connections() if is_ours(model) else None
 
 
 FLUSHES = 500
@@ -97,9 +109,9 @@ def _buffer(model: Model, task: Any) -> int | None:
     """Answers that may be lost when the process is killed. Those of a real model take seconds each: nearly every one is
     written out at once. The pocket models answer faster than a log can be copied: Inspect's own choice stands."""
     from adhere.models.engines.sources import POCKET
-    from adhere.models.serving.provider import AdhereAPI
+    from adhere.models.serving.inspect_provider import is_ours
 
-    if not isinstance(model.api, AdhereAPI) or model.api.model_name in POCKET:
+    if not is_ours(model) or model.api.model_name in POCKET:
         return None
     return 1 + len(task.dataset) * (task.epochs or 1) // FLUSHES
 

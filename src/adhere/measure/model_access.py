@@ -42,12 +42,12 @@ def resolve(name: str) -> Model:
     """
     from inspect_ai._util.error import PrerequisiteError
 
-    from adhere.models.serving.provider import AdhereAPI  # so that a checkout that was never installed knows it, too
+    from adhere.models.serving.inspect_provider import is_ours, prepare  # registers it where nothing is installed
 
     try:
         model = _model(name)
-        if isinstance(model.api, AdhereAPI):
-            model.api.prepare()
+        if is_ours(model):
+            prepare(model)
         else:
             _require_reachable(name, _address(model.api))
     except UserError:

@@ -18,11 +18,13 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
 from adhere.core.findings import Finding, Scalar
+from adhere.measure.listening import listening
 from adhere.measure.adherence.run import ScoreRun
 from adhere.measure.adherence.summary import findings as findings_of
 from adhere.measure.adherence.tally import Tally
@@ -110,7 +112,9 @@ def _measure(
     from adhere.measure.adherence.task import records_of
 
     label = str(model)
-    with _asking(progress, plan):
+    if progress:
+        progress("adherence", 0, None)
+    with listening(partial(progress, "adherence", 1, None) if progress else None):
         log = ask(model, folder / "logs" / "adherence", _task(plan), plan)
     tally = Tally()
     kept = [record for record in records_of(log.samples or [], label) if tally.add(record) is None]
@@ -284,20 +288,3 @@ def _certified(certificate: Certificate, model: str, plan: AuditPlan, recompute:
         evidence=(location,),
         recompute=recompute,
     )
-
-
-@contextlib.contextmanager
-def _asking(progress: Progress | None, plan: AuditPlan) -> Iterator[None]:
-    """Tell `progress` of every answer that is scored meanwhile."""
-    from adhere.measure.adherence import task
-
-    if progress is None:
-        yield
-        return
-    del plan
-    progress("adherence", 0, None)
-    task.answered = lambda: progress("adherence", 1, None)
-    try:
-        yield
-    finally:
-        task.answered = None

@@ -19,7 +19,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,9 @@ from adhere.measure.adherence.asking import understand
 from adhere.measure.adherence.checking import record, unanswered
 from adhere.measure.adherence.records import Record
 from adhere.measure.adherence.responses import Line, Prompts, Question, Response, StatedInstruction, question_of
+from adhere.measure.listening import sample_done
 
 _OF_BENCHMARK = ("ifeval", "ifbench")
-
-answered: Callable[[], None] | None = None
-"""Called whenever an answer has been scored: how an audit in this process shows its progress."""
 
 
 @task
@@ -259,8 +257,7 @@ def adherence_scorer(judge: str | None = None) -> Scorer:
             cut=state.output.stop_reason in ("max_tokens", "model_length"),
         )
         made = record(response, Line("", 0, b"", ""), ("fixed",))
-        if answered is not None:
-            answered()
+        sample_done()
         return _score(made, text, str(state.metadata["set"]))
 
     return score

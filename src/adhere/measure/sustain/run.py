@@ -20,11 +20,13 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
 from adhere.core.findings import Finding
+from adhere.measure.listening import listening
 from adhere.measure.sustain import arms as laid
 from adhere.measure.sustain import patterns, practice_study, score_findings, scores
 from adhere.measure.sustain.outcome import ArmOutcome, Exclusion, exclusions, outcomes
@@ -138,7 +140,10 @@ def _measure(model: Model, folder: Path, plan: SustainPlan, progress: Progress |
         samples=plan.samples or (EASY_SAMPLES if tried else 1),
     )
     asked_at_once = BACKLOG * api.max_connections() // len((task.metadata or {})["conditions"])
-    with _telling(progress, len(task.dataset)):
+    total = len(task.dataset)
+    if progress:
+        progress("problems", 0, total)
+    with listening(partial(progress, "problems", 1, total) if progress else None):
         log = evaluate(
             model,
             folder / "logs",
@@ -244,19 +249,3 @@ def _counted(
 def _tell(progress: Progress | None, what: str) -> None:
     if progress is not None:
         progress(what, 0, None)
-
-
-@contextlib.contextmanager
-def _telling(progress: Progress | None, total: int) -> Iterator[None]:
-    """Tell `progress` of every problem that is done meanwhile."""
-    from adhere.measure.sustain import task
-
-    if progress is None:
-        yield
-        return
-    progress("problems", 0, total)
-    task.answered = lambda: progress("problems", 1, total)
-    try:
-        yield
-    finally:
-        task.answered = None

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ from inspect_ai.util import collect, span
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.reasoning import answer_from_parts
 from adhere.core.errors import UserError
+from adhere.measure.listening import sample_done
 from adhere.measure.sustain import practice_study, query
 from adhere.measure.sustain.arms import BASE, LADDER, Condition, block, parse_arms, parse_ks
 from adhere.measure.sustain.arms import plan as lay
@@ -44,9 +45,6 @@ from adhere.measure.sustain.query import Query, Said
 from adhere.measure.sustain.rewriting import extracted, rewritten
 from adhere.problems.grading import grade_all
 from adhere.problems.problem import Grade, Problem
-
-answered: Callable[[], None] | None = None
-"""Called whenever a problem is done: how a run in this process shows its progress."""
 
 
 @task
@@ -293,8 +291,7 @@ def sustain_scorer(conditions: Sequence[Condition], results: dict[str, Finished]
             raise UserError("a sustain run is scored while it is asked; read its outcomes with adhere sustain")
         values = {condition.label: math.nan for condition in conditions}
         values |= {label: float(outcome.correct or 0) for label, outcome in found.outcomes.items()}
-        if answered is not None:
-            answered()
+        sample_done()
         return Score(value=values, answer=state.output.completion, metadata=found.to_json())
 
     return score

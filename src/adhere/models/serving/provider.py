@@ -38,7 +38,6 @@ from inspect_ai.model import (
     ModelUsage,
     StopReason,
     TopLogprob,
-    modelapi,
 )
 from inspect_ai.tool import ToolCall, ToolChoice, ToolInfo
 
@@ -206,12 +205,6 @@ class AdhereAPI(ModelAPI):
             self._batcher.close()
         if self._llama is not None:
             self._llama.close()
-
-
-@modelapi(name="adhere")
-def adhere() -> type[ModelAPI]:
-    """Register the provider."""
-    return AdhereAPI
 
 
 def _sampling(config: GenerateConfig, opened: OpenModel) -> Sampling:
