@@ -13,10 +13,9 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
 from adhere.core.findings import Finding, Scalar
-from adhere.measure.listening import listening
 from adhere.measure.adherence.run import ScoreRun
 from adhere.measure.adherence.summary import findings as findings_of
 from adhere.measure.adherence.tally import Tally
 from adhere.measure.evaluating import evaluate, first_error
+from adhere.measure.listening import listening
 from adhere.measure.model_access import release, resolve
 from adhere.measure.statistics.certify import Certificate, ConfidenceSequence, Settled, answers_needed
 
