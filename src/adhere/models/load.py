@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,7 +137,8 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
     except Exception as error:
         raise UserError(_why(name, folder, "tokenizer", error)) from error
     try:
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=kind)
+        with _LOADING:
+            model = AutoModelForCausalLM.from_pretrained(source, dtype=kind)
         torch.nn.Module.to(model, target)
     except torch.OutOfMemoryError:
         raise UserError(
@@ -147,6 +149,10 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
     torch.nn.Module.eval(model)
     model.requires_grad_(False)
     return OpenModel(name, model, tokenizer, folder)
+
+
+_LOADING = threading.Lock()
+"""While transformers loads a model, every module that this process makes has no memory: one thread at a time."""
 
 
 def _within_reach(name: str) -> bool:
