@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from adhere.api.sustain import sustain
     from adhere.constraints.constraint import Constraint
     from adhere.constraints.induce import induce
+    from adhere.constraints.instructions.reading import Reading, read_instructions
     from adhere.constraints.parse import parse
     from adhere.integrations.inspect import as_inspect_scorer
 
@@ -41,6 +42,7 @@ __version__ = VERSION
 
 __all__ = [
     "Constraint",
+    "Reading",
     "as_inspect_scorer",
     "audit",
     "check",
@@ -49,6 +51,7 @@ __all__ = [
     "explain",
     "induce",
     "parse",
+    "read_instructions",
     "reward",
     "score",
     "serve",
@@ -57,9 +60,11 @@ __all__ = [
 
 _HOMES = {
     "Constraint": "adhere.constraints.constraint",
+    "Reading": "adhere.constraints.instructions.reading",
     "as_inspect_scorer": "adhere.integrations.inspect",
     "induce": "adhere.constraints.induce",
     "parse": "adhere.constraints.parse",
+    "read_instructions": "adhere.constraints.instructions.reading",
 }
 """Where a name lives, if not in the module of the same name in `adhere.api`."""
 

@@ -243,7 +243,7 @@ def test_a_person_may_let_a_broken_answer_go(fake: Fake, verdict: Verdict, error
 def test_two_turns_of_the_user_in_a_row_are_both_read(fake: Fake) -> None:
     points = Watched(handling=Handling(attempts=0, read_prompt=True))
     with serve(fake, points=points) as url:
-        prompt: Any = [{"type": "text", "text": "Answer in at most 2 words."}]
+        prompt: Any = [{"type": "text", "text": "Answer in at most 2 words. Write half a page."}]
         turns = [{"role": "user", "content": prompt}, {"role": "user", "content": "Do not use the word sea."}]
         model = fake.says("two-turns", Turn("three of them"), Turn("the sea"), Turn("one two"))
         body = {"model": model, "messages": turns}
@@ -261,5 +261,11 @@ def test_two_turns_of_the_user_in_a_row_are_both_read(fake: Fake) -> None:
         first, second, third = asyncio.run(send())
     assert (first[0], second[0], third[0]) == (422, 422, 200)
     assert [c["from"] for c in third[1]["adhere"]["checked"]] == ["prompt", "prompt"]
+    read = third[1]["adhere"]["prompt"]
+    assert [clause["text"] for clause in read["understood"]] == [
+        "Answer in at most 2 words",
+        "Do not use the word sea",
+    ]
+    assert [clause["text"] for clause in read["not_understood"]] == ["Write half a page"]
     assert {role for request in points.seen for role, _ in request.texts()} == {"user"}
     assert len(list(points.seen[0].texts())) == 2

@@ -53,6 +53,13 @@ class Commands(LazyGroup):
             MEASURE,
             "List every constraint: its parameters, an example sentence, its skill, whether it decides early.",
         ),
+        Entry("parse", "adhere.cli.parse:parse", MEASURE, "Show which constraints a text states, and what is unclear."),
+        Entry(
+            "check-prompts",
+            "adhere.cli.parse:check_prompts",
+            MEASURE,
+            "Find prompts whose words and stated instructions disagree.",
+        ),
         Entry(
             "explain",
             "adhere.cli.explain:explain",

@@ -24,6 +24,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 from adhere.constraints.constraint import Check, Constraint
+from adhere.constraints.instructions.reading import Reading
 from adhere.gateway.exchange import NOTHING, FinishReason, Request, ToolCall, Usage
 from adhere.warden.acts.acts import Decision, Verdict
 
@@ -147,6 +148,8 @@ class Exchange:
     admission: Admission
     asked: tuple[StatedConstraint, ...]
     """All constraints in force, wherever they come from, each once."""
+    readings: tuple[Reading, ...] = ()
+    """What was understood of the prompt's instructions and what was not, where the prompt is read."""
 
     @property
     def request(self) -> Request:
@@ -207,6 +210,8 @@ class ExchangeOutcome:
     seconds: float = 0.0
     text: str = ""
     """In one line, why it ended so."""
+    readings: tuple[Reading, ...] = ()
+    """What was understood of the prompt's instructions and what was not, where the prompt was read."""
 
     @property
     def met(self) -> bool:

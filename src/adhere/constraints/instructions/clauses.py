@@ -363,14 +363,20 @@ def _asks(tokens: Sequence[Token], segments: Sequence[Segment], standing: str) -
 
 def _part_refusal(tokens: Sequence[Token], segment: Segment) -> str:
     """A preference or permission in the same part of the sentence, between strong signs."""
-    start = max((at + 1 for at in range(segment.start) if tokens[at].role in _STRONG), default=0)
-    end = next((at for at in range(segment.end, len(tokens)) if tokens[at].role in _STRONG), len(tokens))
+    strong = [at for at in range(len(tokens)) if tokens[at].role in _STRONG or _turns_to_wishes(tokens, at)]
+    start = max((at + 1 for at in strong if at < segment.start), default=0)
+    end = next((at for at in strong if at >= segment.end), len(tokens))
     for token in tokens[start:end]:
         if token.role == "soft":
             return "is a preference"
         if token.role == "no_need":
             return "is left free"
     return ""
+
+
+def _turns_to_wishes(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a preference begins here, behind a conjunction: what stands before it is none ("..., and if you can")."""
+    return tokens[at].role == "and" and at + 1 < len(tokens) and tokens[at + 1].role in ("soft", "no_need")
 
 
 def _left_refusal(

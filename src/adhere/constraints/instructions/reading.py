@@ -16,6 +16,7 @@ Rules:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -64,6 +65,24 @@ class Reading:
         """The constraints, in the order in which the text states them, each once."""
         return tuple(dict.fromkeys(c for clause in self.understood for c in clause.constraints))
 
+    def to_json(self) -> dict[str, Any]:
+        """The reading as a JSON object; `start` and `end` are characters of the text, half-open."""
+        return {
+            "understood": [
+                {
+                    "text": clause.text,
+                    "start": clause.span.start,
+                    "end": clause.span.end,
+                    "constraints": [constraint.to_json() for constraint in clause.constraints],
+                }
+                for clause in self.understood
+            ],
+            "not_understood": [
+                {"text": missed.text, "start": missed.span.start, "end": missed.span.end, "why": missed.why}
+                for missed in self.not_understood
+            ],
+        }
+
 
 def read_instructions(text: str, *, about: float = ABOUT, language: str | None = None) -> Reading:
     """Read the constraints out of `text`.
@@ -103,7 +122,7 @@ def read_instructions(text: str, *, about: float = ABOUT, language: str | None =
         task = task or read.standing in ("task", "question") or any(segment.statements for segment in read.segments)
         spoke = spoke or read.standing == "statement"
         composed |= _composed(tokens)
-        for segment in read.segments:
+        for segment in _joined(read.segments):
             _report(text, tokens, segment, understood, missed)
     return _settled(text, understood, missed)
 
@@ -143,6 +162,18 @@ def _known(tokens: list[Token], composed: set[str]) -> list[Token]:
         else token
         for at, token in enumerate(tokens)
     ]
+
+
+def _joined(segments: list[clauses.Segment]) -> list[clauses.Segment]:
+    """The stretches of a sentence, those that no rule read and that nothing separates as one."""
+    joined: list[clauses.Segment] = []
+    for segment in segments:
+        last = joined[-1] if joined else None
+        if last and last.statements is None and segment.statements is None and last.end == segment.start:
+            joined[-1] = clauses.Segment(last.start, segment.end)
+        else:
+            joined.append(segment)
+    return joined
 
 
 def _report(

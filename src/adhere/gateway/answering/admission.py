@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from adhere.constraints.conflicts import conflicts, contradict
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.families.terms import Searching
-from adhere.constraints.parse import parse
+from adhere.constraints.instructions.reading import Reading, read_instructions
 from adhere.gateway.answering.readers import READERS
 from adhere.gateway.exchange import Media, Request
 from adhere.gateway.hooks import Admission, Caller, Exchange, GatewayHooks, StatedConstraint
@@ -57,10 +57,10 @@ async def admit(points: GatewayHooks, caller: Caller, request: Request) -> Excha
         raise denial(admission.decision)
     if (request := _readable(admission)) is not admission.request:
         admission = dataclasses.replace(admission, request=request)
-    return Exchange(secrets.token_hex(16), caller, admission, await _in_force(admission))
+    return Exchange(secrets.token_hex(16), caller, admission, *await _in_force(admission))
 
 
-async def _in_force(admission: Admission) -> tuple[StatedConstraint, ...]:
+async def _in_force(admission: Admission) -> tuple[tuple[StatedConstraint, ...], tuple[Reading, ...]]:
     """`_asked`, in a thread where it may take a while: nobody else's stream is to wait for it."""
     if not admission.handling.read_prompt and len(admission.request.constraints) <= FEW:
         return _asked(admission)
@@ -102,10 +102,15 @@ def _readable(admission: Admission) -> Request:
     return dataclasses.replace(request, parameters={**request.parameters, **request.unread}, unread={})
 
 
-def _asked(admission: Admission) -> tuple[StatedConstraint, ...]:
-    """All constraints in force, each once, those of most authority first."""
-    if not admission.request.constraints and not admission.handling.read_prompt:
-        return admission.asked
+def _read(request: Request) -> tuple[Reading, ...]:
+    return tuple(read_instructions(instruction) for instruction in instructions(request))
+
+
+def _asked(admission: Admission) -> tuple[tuple[StatedConstraint, ...], tuple[Reading, ...]]:
+    """All constraints in force, each once, those of most authority first, and how the prompt was read."""
+    readings = _read(admission.request) if admission.handling.read_prompt else ()
+    if not admission.request.constraints and not readings:
+        return admission.asked, readings
     given = [
         *admission.asked,
         *(StatedConstraint(constraint, "request") for constraint in admission.request.constraints),
@@ -119,12 +124,10 @@ def _asked(admission: Admission) -> tuple[StatedConstraint, ...]:
         one, other = (f'"{c.describe()}" ({first[c].origin})' for c in (conflict.one, conflict.other))
         text = f"no answer can meet both {one} and {other}: {conflict.reason}"
         raise Failure(400, "contradiction", text, "constraints")
-    if admission.handling.read_prompt:
-        for instruction in instructions(admission.request):
-            for constraint in parse(instruction):
-                if constraint not in first and not any(contradict(constraint, known) for known in first):
-                    first[constraint] = StatedConstraint(constraint, "prompt")
-    return tuple(first.values())
+    for constraint in (constraint for reading in readings for constraint in reading.constraints):
+        if constraint not in first and not any(contradict(constraint, known) for known in first):
+            first[constraint] = StatedConstraint(constraint, "prompt")
+    return tuple(first.values()), readings
 
 
 def _prepare(constraint: Constraint) -> None:

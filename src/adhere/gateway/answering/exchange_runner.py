@@ -413,6 +413,7 @@ class Answering:
             usage=self._usage,
             seconds=time.monotonic() - self._began,
             text=text,
+            readings=self.exchange.readings,
         )
 
     async def _record(self, outcome: ExchangeOutcome) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from adhere.constraints.instructions.reading import Reading
 from adhere.gateway.hooks import Checked, ExchangeOutcome
 
 
@@ -48,7 +49,32 @@ def report(outcome: ExchangeOutcome) -> dict[str, Any]:
         ]
     if outcome.text:
         record["text"] = outcome.text
+    if outcome.readings:
+        record["prompt"] = prompt(outcome.readings)
     return record
+
+
+MOST_CLAUSES = 50
+"""How many clauses of a prompt a report names, understood or not."""
+_LONGEST_CLAUSE = 200
+
+
+def prompt(readings: tuple[Reading, ...]) -> dict[str, Any]:
+    """What was understood of the prompt's instructions, and what was not: those clauses are not enforced."""
+    understood = [clause for reading in readings for clause in reading.understood]
+    missed = [clause for reading in readings for clause in reading.not_understood]
+    return {
+        "understood": [
+            {
+                "text": clause.text[:_LONGEST_CLAUSE],
+                "constraints": [constraint.to_json() for constraint in clause.constraints],
+            }
+            for clause in understood[:MOST_CLAUSES]
+        ],
+        "not_understood": [
+            {"text": clause.text[:_LONGEST_CLAUSE], "why": clause.why} for clause in missed[:MOST_CLAUSES]
+        ],
+    }
 
 
 def header(outcome: ExchangeOutcome) -> str:
