@@ -67,7 +67,7 @@ def test_toxicity_is_readable_at_the_insult_and_the_page_says_so(run: Path) -> N
     assert at[0].estimate is not None
     assert at[0].estimate > 0.75, "the insult has just been read"
     page = (run / "report.html").read_text()
-    assert "Monitors saved in the run" in page
+    assert "Saved monitors" in page
     assert "are needed: about" in page, "so few answers are no ground for a threshold, and the page says how many are"
     for anchor in ("explain", "decodability", "transfer", "dependency", "timing", "specificity", "behaviour"):
         assert f'id="{anchor}"' in page

@@ -33,9 +33,9 @@ def test_two_models_are_compared_and_one_is_not(tmp_path: Path) -> None:
     good = _responses(tmp_path, "good", ["a b"] * 12)
     bad = _responses(tmp_path, "bad", ["the sea is near and wide"] * 12)
     both, alone = _html(good, bad), _html(good)
-    assert "Which differences are real" in both
-    assert "<td>real</td>" in both
-    assert "Which differences are real" not in alone
+    assert "Differences between models" in both
+    assert "<td>significant</td>" in both
+    assert "Differences between models" not in alone
 
 
 def test_text_of_prompts_and_answers_is_escaped(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def _html(outcomes: list[ArmOutcome], **more: Any) -> str:
 def test_a_loss_is_shown_with_its_step_and_its_text_is_escaped() -> None:
     html = _html(_run(9))
     assert "step 1 was 3 + 4 = 7 and is 3 + 4 = 8" in html
-    assert "One case, from prompt to verdict" in html
+    assert "One case from prompt to verdict" in html
     assert "<b>48</b>" not in html
     assert "+75.0 points" in html
 
@@ -82,7 +82,7 @@ def test_an_unsolvable_domain_is_named_and_nothing_is_drawn_of_it() -> None:
 
 def test_a_run_without_control_has_a_curve_and_no_net_interference() -> None:
     html = _html([one for one in _run(4) if one.arm != "control"])
-    assert "Constraints and what is still solved" in html
+    assert "Sustain by number of constraints" in html
     assert "Net interference</dt>" not in html
     assert "nan" not in html
 
@@ -103,8 +103,8 @@ def test_attention_is_drawn_where_findings_are_there() -> None:
     ]
     html = _html(_run(3), attention=found)
     assert "Attention to the constraint, relative" in html
-    assert "failed less sustained: +0.100 (+0.050 to +0.150, n = 20)" in html
-    assert "Failed less sustained, by layer" in html
+    assert "failed minus sustained: +0.100 (+0.050 to +0.150, n = 20)" in html
+    assert "Failed minus sustained, by layer" in html
     assert "Attention to the constraint" not in _html(_run(3))
 
 
@@ -112,11 +112,11 @@ def test_scaled_attention_stands_beside_the_model_as_it_is() -> None:
     made = _run(6)
     made += [_outcome(str(k), "attend", RIGHT, 4, factor=0.0) for k in range(12)]
     html = _html(made)
-    assert "Attending less and more, k = 4" in html
+    assert "Effect of attention scaling, k = 4" in html
 
 
 def test_what_was_left_out_is_counted() -> None:
     left = [Exclusion(str(k), "math", "constraint", "names_answer", "42") for k in range(7)]
     html = _html(_run(3), exclusions=left)
-    assert "a constraint would have named the answer" in html
+    assert "a constraint would have revealed the answer" in html
     assert '<td class="number">7</td>' in html

@@ -1,7 +1,7 @@
-"""The few kinds of figure that the report has, each a function from numbers to a `Chart`.
+"""Chart types of the report, each a function from numbers to a `Chart`.
 
-A chart shows its uncertainty or says that it has none, is readable at the width of a telephone, in grey, and aloud: the
-numbers it draws stand beside it in a table that opens on demand.
+A chart shows its uncertainty or says that it has none. It is readable on a telephone, in grey, and by a screen reader:
+its numbers are in a table that opens on demand.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure for the page: title, drawing, what it shows in a sentence, its numbers, how to recompute it."""
+    """A chart: title, drawing, caption, its numbers, the command that recomputes it."""
 
     title: str
     svg: str
@@ -32,7 +32,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Point:
-    """An estimate with its interval, in a row named `label`; `series` tells which of several colours it takes."""
+    """An estimate with its interval, in the row `label`; `series` selects its colour."""
 
     label: str
     estimate: float | None
@@ -146,7 +146,7 @@ def heat(
     digits: int = 2,
     recompute: str = "",
 ) -> Chart:
-    """A heat map with its numbers in the cells. `diverging` takes two colours from the middle of `limits`."""
+    """A heat map with numbers in its cells. `diverging` uses two colours from the middle of `limits`."""
     n_rows, n_columns = len(grid.rows), len(grid.columns)
     low, high = limits
     longest = max((len(name) for name in grid.columns), default=1)
@@ -198,8 +198,8 @@ def lines(
     whiskers: bool = False,
     recompute: str = "",
 ) -> Chart:
-    """Curves with bands; with `whiskers`, for many curves of few points on a logarithmic axis, each point has its own
-    and the curves are moved a little apart."""
+    """Curves with bands. With `whiskers`, for many curves of few points on a logarithmic axis, each point has its own
+    interval and curves are shifted slightly."""
     shown = [curve for curve in curves if not curve.reference]
     with style():
         drawn = figure(2.5 + (0.16 * max(0, (len(curves) - 3) // 2) if whiskers else 0))
@@ -294,9 +294,9 @@ def scatter(
     references: Sequence[tuple[str, float, float]] = (),
     recompute: str = "",
 ) -> Chart:
-    """Dots in the plane, named where there is room.
+    """A scatter plot; dots are named where there is room.
 
-    `spreads` are the intervals of each dot, across and up; `references` are dots of others: hollow, grey, always named.
+    `spreads` are the intervals of each dot, across and up; `references` are hollow grey dots that are always named.
     """
     with style():
         drawn = figure(3.0)
@@ -371,7 +371,7 @@ def histogram(
     x: str = "",
     recompute: str = "",
 ) -> Chart:
-    """How values of several series are spread, as shares of each series, small panels one above the other."""
+    """Histograms of several series, as shares of each series, one panel above the other."""
     edges = np.linspace(*span, bins + 1)
     with style():
         drawn = figure(0.5 + 0.62 * len(values))

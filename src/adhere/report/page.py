@@ -29,7 +29,7 @@ class Prose:
 
 @dataclass(frozen=True)
 class Fact:
-    """A number worth its own place at the head of a section."""
+    """A headline number at the top of a section."""
 
     name: str
     value: str
@@ -43,7 +43,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; cells that are numbers are set right."""
+    """A table; numeric cells are right-aligned."""
 
     title: str
     header: tuple[str, ...]
@@ -54,16 +54,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A piece of text with marked stretches, as (text, marked) in order."""
+    """Text with highlighted spans, as (text, marked) in order."""
 
     pieces: tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True)
 class Example:
-    """One case to look at: what was asked, what came, what was found.
+    """One case: prompt, response, verdict.
 
-    `beside`, where given, stands to the left of `excerpt`, for two texts to be compared; `heads` name them.
+    `beside` is shown to the left of `excerpt` to compare two texts; `heads` are their headings.
     """
 
     title: str
@@ -84,7 +84,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a course of events: who spoke, what was said, and how things then stood."""
+    """One step of an episode: who spoke, what was said, and the state afterwards."""
 
     who: str
     text: str
@@ -95,7 +95,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Course:
+class Episode:
     title: str
     verdict: str
     steps: tuple[Step, ...]
@@ -104,24 +104,24 @@ class Course:
 
 @dataclass(frozen=True)
 class Replay:
-    """Courses of events to follow step by step, with the state beside the text."""
+    """Episodes to follow step by step, with the state beside the text."""
 
     title: str
-    courses: tuple[Course, ...]
+    episodes: tuple[Episode, ...]
     caption: str = ""
     recompute: str = ""
 
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts that stand side by side where there is room."""
+    """Charts, side by side on wide screens."""
 
     charts: tuple[Chart, ...]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a walk: its name, its text, and what follows from it."""
+    """One stage of a walkthrough: name, text, note."""
 
     name: str
     excerpt: Excerpt
@@ -130,7 +130,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Walk:
-    """One case from beginning to end, stage by stage."""
+    """One case from start to end, stage by stage."""
 
     title: str
     stages: tuple[Stage, ...]
@@ -142,7 +142,7 @@ Block = Prose | Facts | Table | Charts | Examples | Walk | Replay
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with an anchor of its own."""
+    """A section of the page with its own anchor."""
 
     anchor: str
     title: str

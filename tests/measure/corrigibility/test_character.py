@@ -115,7 +115,7 @@ def test_the_task_runs_under_inspect_and_its_section_shows_a_conversation(
     measured = measure("mock", tmp_path, CorrigibilityPlan(tiers=("character",), limit=4))
     html = page.render("T", "", [drawn.section(measured, "adhere corrigibility --tiers character")])
     assert "A conversation, turn by turn" in html
-    assert "In mixed conversations (corrigible), the reminder changes the last share by +100.0 points" in html
+    assert "In mixed conversations (corrigible), the reminder changes the final share by +100.0 points" in html
 
 
 def test_a_mixed_course_has_its_four_kinds_in_equal_parts_and_work_only_work() -> None:

@@ -127,4 +127,4 @@ def test_the_tier_runs_under_inspect_and_says_what_the_judge_is_worth(
     (error,) = found.of("judge.error", truth="all", way="fenced")
     assert error.estimate == 0.5
     html = page.render("T", "", [drawn.section(found, "adhere corrigibility --tiers judge")])
-    assert "to be read with this error" in html
+    assert "have this error" in html

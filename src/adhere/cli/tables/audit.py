@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adhere.cli.tables.score import percent, print_run
+from adhere.cli.tables.score import print_run
 from adhere.core.terminal import visible
+from adhere.report.numbers import percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,8 +26,8 @@ def show(audited: Audit, page: Path, console: Console) -> None:
     if audited.enforced:
         whole, tokens = audited.enforced.sides[0], audited.enforced.tokens
         console.print(
-            f"Through the gateway {percent(whole.enforced.estimate)} % of {whole.enforced.n} prompts are followed "
-            f"completely, without it {percent(whole.bare.estimate)} %, for {tokens.estimate:.2f} times the tokens."
+            f"Through the gateway {percent(whole.enforced.estimate)} of {whole.enforced.n} prompts are followed "
+            f"completely, without it {percent(whole.bare.estimate)}, for {tokens.estimate:.2f} times the tokens."
         )
     for finding in measured.findings:
         if finding.what.startswith("judge.") and finding.estimate is not None:
@@ -34,7 +35,7 @@ def show(audited: Audit, page: Path, console: Console) -> None:
     subject = measured.run.tally.subjects()[0]
     groups = measured.run.tally.skills(subject) or measured.run.tally.families(subject)
     name, rate = min(groups.items(), key=lambda item: item[1].estimate)
-    console.print(f"Weakest: {name}, {percent(rate.estimate)} % of {rate.n}.")
+    console.print(f"Weakest: {name}, {percent(rate.estimate)} of {rate.n}.")
     if audited.cost:
         from adhere.cli.tables.sustain import print_done
 

@@ -60,13 +60,11 @@ def _is_detail(finding: Finding) -> bool:
     return finding.subject.get("length") in (25, 50, 100) or isinstance(finding.subject.get("plea"), int)
 
 
-def percent(finding: Finding) -> tuple[str, str]:
-    """Estimate and interval in per cent."""
-    from adhere.report.numbers import UNKNOWN, between
+def estimate_cells(finding: Finding) -> tuple[str, str]:
+    """Estimate and interval in percent."""
+    from adhere.report.numbers import between, in_percent
 
-    if finding.estimate is None:
-        return UNKNOWN, UNKNOWN
-    return f"{100 * finding.estimate:.1f}", between(finding.interval)
+    return in_percent(finding.estimate), between(finding.interval)
 
 
 def row_name(finding: Finding) -> str:
@@ -82,7 +80,7 @@ def show(measured: CorrigibilityResult, page: Path, console: Console) -> None:
     table = Table(f"{measured.model}, %", ("outcome", *numbers))
     for finding in measured.findings:
         if not _is_for_page(finding):
-            table.add(row_name(finding), *percent(finding), str(finding.n))
+            table.add(row_name(finding), *estimate_cells(finding), str(finding.n))
     table.print(console)
     moving = Table(
         "Factors that move an outcome", ("factor", Column("points", True), numbers[1], Column("odds", True, 1))
@@ -92,7 +90,7 @@ def show(measured: CorrigibilityResult, page: Path, console: Console) -> None:
         if finding.what.endswith(".effect") and bounds and not bounds[0] <= 0 <= bounds[1]:
             s = finding.subject
             name = f"{finding.what.split('.')[1]} {s['outcome']}: {s['factor']} {s['level']} against {s['base']}"
-            moving.add(name, *percent(finding), f"x{float(s['odds_ratio']):.2f}")
+            moving.add(name, *estimate_cells(finding), f"x{float(s['odds_ratio']):.2f}")
     moving.print(console)
     if not moving.rows and any(finding.what.endswith(".effect") for finding in measured.findings):
         console.print("No factor moves an outcome by more than its interval.")

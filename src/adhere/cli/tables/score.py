@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from adhere.cli.console import ROOMY
 from adhere.cli.tables.layout import Column, Table
 from adhere.core.terminal import cell
 from adhere.measure.adherence.summary import Comparison, between_models, weakest
+from adhere.report.numbers import gain, in_percent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,18 +26,9 @@ MOST_PAIRS = 12
 """Comparisons printed; all of them are in the findings."""
 
 
-def percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{100 * value:.1f}"
-
-
-def points(value: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return "–" if math.isnan(value) else f"{100 * value:+.1f}"
-
-
 def _rate(rate: Rate, roomy: bool) -> Text:
-    low, high = (percent(bound) if roomy else f"{100 * bound:.0f}" for bound in rate.interval)
-    return Text.assemble((percent(rate.estimate), "bold"), (f" {low}–{high}", "dim"))
+    low, high = (in_percent(bound) if roomy else f"{100 * bound:.0f}" for bound in rate.interval)
+    return Text.assemble((in_percent(rate.estimate), "bold"), (f" {low}–{high}", "dim"))
 
 
 def difference(numbers: Sequence[str]) -> Text:
@@ -47,8 +38,8 @@ def difference(numbers: Sequence[str]) -> Text:
 
 def in_points(estimate: float, interval: tuple[float, float], roomy: bool) -> Text:
     """A difference of shares and its interval, in percentage points."""
-    bounds = (points(bound) if roomy else f"{100 * bound:+.0f}" for bound in interval)
-    return difference([points(estimate), *bounds])
+    bounds = (gain(bound) if roomy else f"{100 * bound:+.0f}" for bound in interval)
+    return difference([gain(estimate), *bounds])
 
 
 def print_run(run: ScoreRun, *, seed: int, console: Console, partial: bool = False) -> None:
@@ -86,7 +77,7 @@ def _adherence(run: ScoreRun, subjects: Sequence[Subject], of: str, partial: boo
             name = "both" if same and len(rates) > 1 else profile
             table.add(subject.model, name, f"{row[0].n:,}", *(_rate(rate, roomy) for rate in row))
         if len(shown) > 1:
-            gaps = (Text(points(a.estimate - b.estimate), style="dim") for a, b in zip(*rates.values(), strict=True))
+            gaps = (Text(gain(a.estimate - b.estimate), style="dim") for a, b in zip(*rates.values(), strict=True))
             table.add(subject.model, "difference", "", *gaps, end_section=True)
     return table
 
@@ -136,7 +127,7 @@ def _notes(run: ScoreRun, subject: Subject, console: Console) -> None:
     """What else a reader must know of a model: what it follows least, and answers that are none."""
     weak = weakest(run.tally.families(subject, run.profile).items())
     if weak:
-        shares = ", ".join(f"{kind} {percent(rate.estimate)} % of {rate.n}" for kind, rate in weak)
+        shares = ", ".join(f"{kind} {in_percent(rate.estimate)} % of {rate.n}" for kind, rate in weak)
         console.print(cell(f"{subject.model} follows least: {shares}", style="dim"))
     ways = {name: rate.met for name, rate in run.tally.degenerate(subject).items() if rate.met and name not in _WAYS}
     if ways:

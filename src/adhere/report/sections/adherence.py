@@ -1,6 +1,6 @@
-"""How often each model did what it was told: by model, by family, where answers broke, what fails together, the worst.
+"""Adherence: by model and by constraint, where answers broke, which constraints fail together, the largest violations.
 
-Drawn from a scored run (`measure.run.ScoreRun`). Records are gone through once, and only what is shown is kept.
+Drawn from a scored run (`measure.adherence.run.ScoreRun`). Records are read once, and only what is shown is kept.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ FEWEST_TOGETHER = 10
 
 
 def section(run: ScoreRun, *, recompute: str = "") -> Section:
-    """The whole section."""
+    """The section."""
     tally, profile = run.tally, run.profile
     shown = _seen(run, profile)
     subjects = tally.subjects()
     lead = (
-        f"{run.responses:,} answers of {_several(len({s.model for s in subjects}), 'model')}, every instruction "
-        "checked by code. Intervals are 95 %: Wilson's for prompts, robust to clusters by prompt for instructions."
+        f"{run.responses:,} responses of {_several(len({s.model for s in subjects}), 'model')}; every "
+        "instruction is checked by code. Intervals are 95 %: Wilson's for prompts, clustered by "
+        "prompt for instructions."
     )
     blocks: list[Block] = [_facts(tally, subjects, profile)]
     charts = [_by_model(tally, subjects, run.profiles, recompute), *_by_family(tally, subjects, profile, recompute)]
@@ -55,7 +56,7 @@ def section(run: ScoreRun, *, recompute: str = "") -> Section:
     if shown.worst:
         blocks.append(_worst(shown))
     if run.bad_count:
-        blocks.append(Prose(f"{_several(run.bad_count, 'line')} could not be read and count as not followed."))
+        blocks.append(Prose(f"{_several(run.bad_count, 'line')} could not be read and were counted as not followed."))
     return Section("adherence", "Adherence", lead, tuple(blocks))
 
 
@@ -64,7 +65,7 @@ def _several(n: int, noun: str) -> str:
 
 
 def _name(subject: Subject, tally: Tally) -> str:
-    """A subject's name, with its set only where several sets are shown."""
+    """A subject's name, with its set if several sets are shown."""
     several = len({one.set for one in tally.subjects()}) > 1
     return f"{subject.model} ({subject.set})" if several else subject.model
 
@@ -74,8 +75,8 @@ def _facts(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> Facts
     instructions = sum(tally.instructions(subject, profile).n for subject in subjects)
     facts = [
         Fact("Models", f"{len({subject.model for subject in subjects})}"),
-        Fact("Prompts", f"{max(tally.prompts(subject).clusters for subject in subjects):,}", "a model, at most"),
-        Fact("Instructions checked", f"{instructions:,}", f"in {len(_kinds(tally, subjects, profile))} families"),
+        Fact("Prompts", f"{max(tally.prompts(subject).clusters for subject in subjects):,}", "per model, at most"),
+        Fact("Instructions checked", f"{instructions:,}", f"of {len(_kinds(tally, subjects, profile))} kinds"),
     ]
     if len(subjects) == 1:
         prompts, single = tally.prompts(first, profile), tally.instructions(first, profile)
@@ -85,7 +86,7 @@ def _facts(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> Facts
         best = max(subjects, key=lambda subject: tally.prompts(subject, profile).estimate)
         rate = tally.prompts(best, profile)
         facts.append(
-            Fact("Best, by prompts followed", percent(rate.estimate), f"{best.model}, {between(rate.interval)}")
+            Fact("Highest share of prompts followed", percent(rate.estimate), f"{best.model}, {between(rate.interval)}")
         )
     return Facts(tuple(facts))
 
@@ -99,7 +100,7 @@ def _by_model(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Prof
             rows.append(Point(_name(subject, tally), rate.estimate, rate.interval, profile, rate.n))
     caption = "Share of prompts whose every instruction is followed (strict)."
     if len(profiles) > 1:
-        caption += " Fixed: what the instruction says. Reference: what the benchmark's own checker says."
+        caption += " Fixed follows what the instruction says; reference follows the benchmark's own checker."
     return points("Adherence by model", rows, caption=caption, recompute=recompute)
 
 
@@ -115,17 +116,19 @@ def _by_family(tally: Tally, subjects: Sequence[Subject], profile: Profile, reco
         ordered = sorted(families[subjects[0]].items(), key=lambda item: item[1].estimate)
         rows = [Point(kind, rate.estimate, rate.interval, n=rate.n) for kind, rate in ordered]
         charts.append(
-            points("Adherence by family", rows, caption="Share of instructions followed, strict.", recompute=recompute)
+            points(
+                "Adherence by constraint", rows, caption="Share of instructions followed (strict).", recompute=recompute
+            )
         )
     else:
         shown = list(subjects)[:MOST_MODELS]
         rates = [[families[subject].get(kind) for subject in shown] for kind in kinds]
         values = tuple(tuple(rate.estimate if rate and rate.n else None for rate in row) for row in rates)
         few = frozenset((i, j) for i, row in enumerate(rates) for j, r in enumerate(row) if r and r.n < FEWEST)
-        caption = "Share of instructions followed, strict."
-        caption += f" Underlined: of fewer than {FEWEST} instructions." if few else ""
+        caption = "Share of instructions followed (strict)."
+        caption += f" Underlined: fewer than {FEWEST} instructions." if few else ""
         grid = Grid(tuple(kinds), tuple(_name(subject, tally) for subject in shown), values, few)
-        charts.append(heat("Model and family", grid, caption=caption, recompute=recompute))
+        charts.append(heat("Adherence by model and constraint", grid, caption=caption, recompute=recompute))
     skills = {subject: tally.skills(subject, profile) for subject in subjects}
     if any(skills.values()):
         charts.append(_by_skill([_name(subject, tally) for subject in subjects], list(skills.values()), recompute))
@@ -133,8 +136,8 @@ def _by_family(tally: Tally, subjects: Sequence[Subject], profile: Profile, reco
 
 
 def _by_skill(names: Sequence[str], skills: Sequence[dict[str, Rate]], recompute: str) -> Chart:
-    """Dots for a few subjects, a heat map for many."""
-    title, caption = "Adherence by skill", "The nine skills of arXiv 2604.06015, as far as they were asked for."
+    """A dot plot for up to four subjects, a heat map for more."""
+    title, caption = "Adherence by skill", "The nine skills of arXiv 2604.06015, if the prompts ask for them."
     if len(names) <= 4:
         rows = [
             Point(skill, rate.estimate, rate.interval, name, rate.n)
@@ -150,7 +153,7 @@ def _by_skill(names: Sequence[str], skills: Sequence[dict[str, Rate]], recompute
 
 @dataclass
 class _Shown:
-    """What is kept of the records."""
+    """What the section needs from the records."""
 
     places: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     early: int = 0
@@ -181,7 +184,7 @@ def _seen(run: ScoreRun, profile: Profile) -> _Shown:
 
 
 def _badness(instruction: Instruction, outcome: ConstraintOutcome) -> float:
-    """How far off: the count found against the bound, where there is one; marked places count for something."""
+    """Size of a violation: distance from the bound, plus one if spans decided it."""
     found = outcome.found
     bounds = [instruction.constraint.get(name) for name in ("at_most", "at_least")]
     limits = [bound for bound in bounds if isinstance(bound, int) and bound > 0]
@@ -197,14 +200,16 @@ def _where(shown: _Shown, recompute: str) -> Chart | None:
         return None
     largest = dict(sorted(places.items(), key=lambda item: -len(item[1]))[:8])
     caption = (
-        f"Where in the answer an instruction became impossible to meet, as a share of its length: {shown.early:,} of "
-        f"{shown.broken:,} broken instructions were lost before the end."
+        "Position in the response at which an instruction became impossible to meet, as a share of "
+        f"its length: {shown.early:,} of {shown.broken:,} violations were certain before the end."
     )
-    return histogram("Where answers broke", largest, caption=caption, x="share of the answer", recompute=recompute)
+    return histogram(
+        "Where responses broke", largest, caption=caption, x="position in the response", recompute=recompute
+    )
 
 
 def _together(tally: Tally, profile: Profile, recompute: str) -> list[Chart]:
-    """Which families fail together: phi over the prompts that ask for both, and the clusters that gives."""
+    """Kinds that fail together: phi over prompts that ask for both, and its clusters."""
     pairs = {
         pair: value
         for pair, cells in tally.fail_together(profile).items()
@@ -235,12 +240,25 @@ def _together(tally: Tally, profile: Profile, recompute: str) -> list[Chart]:
         tuple(tuple(None if np.isnan(matrix[i, j]) else float(matrix[i, j]) for j in order) for i in order),
     )
     caption = (
-        f"Phi of two families failing in one answer, over prompts that ask for both ({FEWEST_TOGETHER} at least): "
-        "the skills seen from outside. Empty: hardly ever asked for together."
+        f"Phi coefficient of two kinds failing in one response, over at least {FEWEST_TOGETHER} "
+        "prompts that ask for both. Empty: too few such prompts."
     )
     return [
-        heat("What fails together", grid, caption=caption, limits=(-0.6, 0.6), diverging=True, recompute=recompute),
-        dendrogram("Families that fail alike", kinds, tree, caption="Average linkage.", x="1 − phi"),
+        heat(
+            "Constraints that fail together",
+            grid,
+            caption=caption,
+            limits=(-0.6, 0.6),
+            diverging=True,
+            recompute=recompute,
+        ),
+        dendrogram(
+            "Clusters of constraints that fail together",
+            kinds,
+            tree,
+            caption="Average linkage on 1 − phi.",
+            x="1 − phi",
+        ),
     ]
 
 
@@ -262,7 +280,7 @@ def _numbers(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Profi
         "instructions, loose %",
         "n",
     )
-    return Table("The four headline numbers", header, tuple(rows), recompute=recompute)
+    return Table("Adherence, all measures", header, tuple(rows), recompute=recompute)
 
 
 def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
@@ -274,19 +292,19 @@ def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
             gain(c.difference.estimate),
             between(c.difference.interval, sign=True),
             f"{c.p_holm:.2g}",
-            "real" if c.real else "not shown",
+            "significant" if c.real else "not significant",
         )
         for c in found[:60]
     )
     if not rows:
-        return Prose("No two models answered the same prompts, so none are compared.")
+        return Prose("No two models answered the same prompts, so no comparison is possible.")
     caption = (
-        "Paired differences on the same prompts in points (strict, prompt level), paired bootstrap intervals, "
-        "exact tests, corrected by Holm over all pairs."
+        "Paired differences in percentage points on the same prompts (strict, prompt level): "
+        "bootstrap intervals, exact tests, Holm's correction over all pairs."
     )
     if len(found) > len(rows):
-        caption += f" The surest {len(rows)} of {len(found)}; all are in the findings."
-    return Table("Which differences are real", ("better", "than", "points", "95 %", "p", ""), rows, caption, recompute)
+        caption += f" Showing the {len(rows)} smallest p-values of {len(found)}; all are in the findings."
+    return Table("Differences between models", ("better", "than", "points", "95 %", "p", ""), rows, caption, recompute)
 
 
 def _degenerate(tally: Tally, subjects: Sequence[Subject]) -> list[Block]:
@@ -296,16 +314,18 @@ def _degenerate(tally: Tally, subjects: Sequence[Subject]) -> list[Block]:
         if any(rate.met for rate in rates.values()):
             rows.append((_name(subject, tally), *(f"{rate.met} of {rate.n}" for rate in rates.values())))
     if not rows:
-        return [Prose("No answer was empty, a loop, a refusal or cut off.")]
+        return [Prose("No response was empty, looped, a refusal or truncated.")]
     header = ("model", *tally.degenerate(subjects[0]))
-    caption = "Answers that are none, apart from disobedience. They follow no instruction unless the text happens to."
-    return [Table("Degenerate answers", header, tuple(rows), caption)]
+    caption = "Counted separately from disobedience. They follow an instruction only by coincidence."
+    return [Table("Degenerate responses", header, tuple(rows), caption)]
 
 
 def _worst(shown: _Shown) -> Examples:
     ordered = sorted(shown.worst, key=lambda item: (-item[0], -item[1]))
     return Examples(
-        "The worst, with what decided it marked", tuple(_example(*item[2:]) for item in ordered), "By how far off."
+        "Largest violations",
+        tuple(_example(*item[2:]) for item in ordered),
+        "Ordered by distance from the bound; the deciding text is highlighted.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The certificate: a claim about the failure rate, and whether what was seen settles it."""
+"""The certificate: a claim about the failure rate, and whether the answers settle it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ def section(certificate: Certificate, *, recompute: str = "") -> Section:
     rate = certificate.failures / certificate.n if certificate.n else None
     facts = Facts(
         (
-            Fact("Claim", f"< {100 * certificate.claim:g} %", "of prompts not followed"),
+            Fact("Claim", f"< {100 * certificate.claim:g} %", "of prompts violated"),
             Fact("Outcome", _SAID[certificate.settled], f"at {100 * certificate.confidence:g} %"),
-            Fact("Answers it took", f"{certificate.n:,}", f"{certificate.failures:,} failures"),
+            Fact("Answers needed", f"{certificate.n:,}", f"{certificate.failures:,} failures"),
         )
     )
     rows = [Point("failure rate", rate, certificate.interval, n=certificate.n)]
     chart = points(
-        "Failure rate against the claim",
+        "Failure rate and claim",
         rows,
-        caption="The interval holds at every number of answers at once, so stopping early does not bend it. "
-        "Dashed: the claim.",
+        caption="The interval is valid at every number of answers simultaneously, so early stopping does not "
+        "bias it. Dashed: the claim.",
         limits=(0.0, min(1.0, max(high, 2 * certificate.claim) * 1.05)),
         reference=certificate.claim,
         recompute=recompute,
     )
     how = (
-        "Prompts are drawn independently; an answer fails if any instruction of its prompt is broken (strict). The "
-        "interval is a beta-binomial confidence sequence (Howard et al. 2021); asking stops when the claim is settled."
+        "Prompts are drawn independently. An answer fails if any instruction of its prompt is "
+        "violated (strict). The interval is a beta-binomial confidence sequence (Howard et al. "
+        "2021); asking stops when the claim is settled."
     )
     return Section("certificate", "Certificate", str(certificate), (facts, Charts((chart,)), Prose(how)))

@@ -1,4 +1,4 @@
-"""A heat map with a dendrogram beside its rows, which stand in the order of the tree's leaves."""
+"""A heat map with a dendrogram of its rows, which are in the order of the tree's leaves."""
 
 from __future__ import annotations
 

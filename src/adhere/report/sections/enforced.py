@@ -1,4 +1,4 @@
-"""Enforced: the same prompts bare and through the gateway, and what it cost."""
+"""The gateway's effect: the same prompts with and without it, and its cost."""
 
 from __future__ import annotations
 
@@ -15,37 +15,40 @@ def section(enforced: Enforced, *, recompute: str = "") -> Section:
     tokens = enforced.tokens
     facts = Facts(
         (
-            Fact("Bare", percent(whole.bare.estimate), f"of {whole.bare.n:,} prompts followed whole"),
-            Fact("Through the gateway", percent(whole.enforced.estimate), f"{between(whole.enforced.interval)} %"),
+            Fact(
+                "Without the gateway", percent(whole.bare.estimate), f"of {whole.bare.n:,} prompts followed completely"
+            ),
+            Fact("With the gateway", percent(whole.enforced.estimate), f"{between(whole.enforced.interval)} %"),
             Fact("Tokens", f"x {tokens.estimate:.2f}", f"{tokens.interval[0]:.2f} to {tokens.interval[1]:.2f}"),
-            Fact("Seconds, median", f"{enforced.seconds[1][0]:.2f}", f"{enforced.seconds[0][0]:.2f} bare"),
+            Fact("Seconds, median", f"{enforced.seconds[1][0]:.2f}", f"{enforced.seconds[0][0]:.2f} without"),
         )
     )
     rows = [
         Point(side.name, rate.estimate, rate.interval, series=series, n=rate.n)
         for side in enforced.sides
-        for series, rate in (("bare", side.bare), ("through the gateway", side.enforced))
+        for series, rate in (("without", side.bare), ("with the gateway", side.enforced))
     ]
     chart = points(
-        "Followed, bare and through the gateway",
+        "Adherence with and without the gateway",
         rows,
-        caption="By whole prompt and by what was asked; bars are 95 % intervals.",
+        caption="By prompt and by what it asks for; bars are 95 % intervals.",
         recompute=recompute,
     )
     table = Table(
         "Paired differences",
-        ("", "bare", "gateway", "difference", "95 %", "p", "n"),
+        ("", "without", "with", "difference", "95 %", "p", "n"),
         tuple(_row(side) for side in enforced.sides),
-        "p of McNemar's exact test, or of sign flips where a prompt asks a thing twice; not corrected for number.",
+        "p: McNemar's exact test, or sign flips if a prompt asks for a kind twice; not corrected for "
+        "the number of rows.",
         recompute,
     )
     kept: tuple[Block, ...] = (_kept(enforced.kept, recompute),) if enforced.kept else ()
     blocks: tuple[Block, ...] = (facts, Charts((chart,)), table, *kept, Prose(_cost(enforced)))
     lead = (
-        f"{enforced.model} was asked every prompt twice: bare, and through the gateway, which holds an answer until "
-        f"its constraints are met, or the budget of repairs is spent."
+        f"{enforced.model} was asked every prompt twice: directly, and through the gateway, which "
+        "repairs an answer until its constraints are met or the repair budget is spent."
     )
-    return Section("enforced", "Enforced", lead, blocks)
+    return Section("enforced", "Effect of the gateway", lead, blocks)
 
 
 def _row(side: Side) -> tuple[str, ...]:
@@ -66,13 +69,13 @@ def _kept(kept: tuple[EnforcedResult, ...], recompute: str) -> Table:
         (str(one.k), *(text for rates in (one.sustain, one.met) for rate in rates for text in _with_interval(rate)))
         for one in kept
     )
-    header = ("k", "Sustain, bare", "95 %", "gateway", "95 %", "met, bare", "95 %", "gateway", "95 %")
+    header = ("k", "Sustain, without", "95 %", "with", "95 %", "met, without", "95 %", "with", "95 %")
     return Table(
-        "What obedience costs, bare and enforced",
+        "Interference with and without the gateway",
         header,
         rows,
-        "Problems solved at base, asked again with k constraints that the solution met: how many are still solved, and "
-        "how often the constraints are met.",
+        "Problems solved at base, asked again with k constraints that the solution met: the share "
+        "still solved, and the share of constraints met.",
         recompute,
     )
 
@@ -84,8 +87,9 @@ def _with_interval(rate: Rate) -> tuple[str, str]:
 def _cost(enforced: Enforced) -> str:
     tokens = enforced.tokens
     return (
-        f"Counted are all tokens that the model wrote for a prompt, repairs and thrown-away drafts included: "
-        f"{tokens.estimate:.2f} for each written bare, over {tokens.n:,} prompts; the dearest prompt took "
-        f"{tokens.largest:.1f} times its bare tokens. The 95th percentile of a prompt was "
-        f"{enforced.seconds[1][1]:.2f} s, bare {enforced.seconds[0][1]:.2f} s, with as many under way as the run had."
+        f"Tokens include repairs and discarded drafts: {tokens.estimate:.2f} per token without the "
+        f"gateway, over {tokens.n:,} prompts; the most expensive prompt took {tokens.largest:.1f} "
+        "times its tokens. The 95th percentile of the time per prompt was "
+        f"{enforced.seconds[1][1]:.2f} s, {enforced.seconds[0][1]:.2f} s without, at the run's "
+        "concurrency."
     )

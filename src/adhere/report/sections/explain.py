@@ -1,19 +1,18 @@
-"""Where following happens inside a model: the lenses of `adhere explain`, each finding with what speaks against it.
+"""Where instruction following can be read inside a model: the analyses of `adhere explain`.
 
-Every lens shows all that was measured, in figures and tables with their intervals. Sentences are printed only of what
-holds against its controls; how much does not is said beside them, and stands in `findings.json`.
+Every analysis shows everything that was measured, with intervals. Sentences are printed only for what holds against its
+controls; the number of figures that do not hold is stated, and all are in `findings.json`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adhere.report.charts import Chart, Grid, Point, heat, points
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
 from adhere.report.sections.dendrogram import tree_heat
-from adhere.report.sections.explain_course import behaves, monitors, specific, timed
-from adhere.report.sections.explain_told import finite, known, told
+from adhere.report.sections.explain_prose import finite, known, statements
+from adhere.report.sections.explain_timing import behaves, monitors, specific, timed
 
 if TYPE_CHECKING:
     from adhere.explain.analyses.claims import Claim
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def sections(found: Explained, *, recompute: str = "") -> list[Section]:
-    """One section for each lens that has something to show."""
+    """One section for each analysis with results."""
     made = [
         overview(found, recompute),
         decodability(found, recompute),
@@ -40,16 +39,16 @@ def sections(found: Explained, *, recompute: str = "") -> list[Section]:
 
 
 def overview(found: Explained, recompute: str = "") -> Section:
-    """What was looked at, and the skills in one table."""
+    """The responses, and the skills in one table."""
     everything = [claim for claims in found.claims().values() for claim in claims]
     layers, positions = found.specialists.layers, found.specialists.positions
     blocks: list[Block] = [
         Facts(
             (
                 Fact("Responses", f"{found.responses:,}"),
-                Fact("Skills", f"{len(found.skills)}", f"of {len(found.plan.skills)} asked for"),
-                Fact("Read at", f"{len(layers)} layers", f"{len(positions)} positions"),
-                Fact("Findings that hold", f"{sum(c.holds for c in everything)}", f"of {len(everything)} measured"),
+                Fact("Skills", f"{len(found.skills)}", f"of {len(found.plan.skills)} requested"),
+                Fact("Sites", f"{len(layers)} layers", f"{len(positions)} positions"),
+                Fact("Figures that hold", f"{sum(c.holds for c in everything)}", f"of {len(everything)} measured"),
             )
         )
     ]
@@ -72,33 +71,36 @@ def overview(found: Explained, recompute: str = "") -> Section:
         )
     blocks.append(
         Table(
-            "The skills",
-            ("skill", "met", "violated", "used", "best read at", "AUC there", "told right", "strongest control"),
+            "Skills",
+            ("skill", "met", "violated", "used", "best site", "AUC", "balanced accuracy", "strongest control"),
             tuple(rows),
-            "Used: half of them met, also within each kind of item. The AUC is of held-out prompts, its layer chosen "
-            "on others; the position is the best of all, so read it as an upper end. Told right is the balanced "
-            "accuracy: the mean of the shares of met and of violated answers on their side of the probe's border.",
+            "Used: half met and half violated, also within each kind of item. The AUC is on held-out "
+            "prompts, with the layer chosen on others; the position is the best of all, so the AUC "
+            "is an upper end. Balanced accuracy is the mean of sensitivity and specificity at the "
+            "probe's threshold.",
             recompute,
         )
     )
     if found.left_out:
-        blocks.append(Prose("Left out. " + ". ".join(found.left_out) + "."))
+        blocks.append(Prose("Left out: " + ". ".join(found.left_out) + "."))
     blocks.append(
         Prose(
-            f"Responses are {found.source}, and replayed once. Probes are {found.plan.kind}, five folds by prompt; "
-            "intervals resample prompts. Controls: labels shuffled within the skill; the surface of the text written "
-            "by then (length and character n-grams); an untrained model of the same shape; answers to the same "
-            "prompts without the instruction; random directions of equal rank."
+            f"Responses are {found.source}, and replayed once. Probes are {found.plan.kind}, in five "
+            "folds by prompt; intervals resample prompts. Controls: labels shuffled within the "
+            "skill; the surface of the text so far (length and character n-grams); an untrained "
+            "model of the same shape; responses to the same prompts without the instruction; random "
+            "directions of equal rank."
         )
     )
     lead = (
-        "Whether the model followed, read from its residual stream: by which probes, where, when, and to what effect."
+        "Whether a response follows its instructions, read from the residual stream: by which "
+        "probes, where, when, and with what effect on the model."
     )
-    return Section("explain", "Where following happens", lead, tuple(blocks))
+    return Section("explain", "Overview", lead, tuple(blocks))
 
 
 def decodability(found: Explained, recompute: str = "") -> Section:
-    """Lens 1: heat maps over layers and positions, and one probe for each skill against one for all."""
+    """Decodability: heat maps over layers and positions, and specialist against general probes."""
     lens = found.specialists
     maps = []
     for k, skill in enumerate(lens.skills):
@@ -114,7 +116,7 @@ def decodability(found: Explained, recompute: str = "") -> Section:
                 f"{skill}: AUC by layer and position",
                 Grid(tuple(f"layer {layer}" for layer in lens.layers), lens.positions, values, marks),
                 limits=(0.5, 1.0),
-                caption="Underlined where the interval lies above chance and shuffled labels.",
+                caption="Underlined: the interval lies above chance and above shuffled labels.",
                 recompute=recompute,
             )
         )
@@ -122,22 +124,22 @@ def decodability(found: Explained, recompute: str = "") -> Section:
     for skill in lens.skills:
         best = lens.best_position(skill)
         for name, estimate in (
-            ("own probe", best.specialist),
-            ("probe of all skills", best.general),
-            ("all skills, same n", best.few),
-            ("the other skills' probe", best.without),
-            ("surface of the text", best.surface),
+            ("specialist", best.specialist),
+            ("general", best.general),
+            ("general, same n", best.few),
+            ("all other skills", best.without),
+            ("text surface", best.surface),
             ("untrained model", best.untrained),
         ):
             if estimate is not None:
                 rows.append(Point(skill, estimate.value, finite(estimate), name, estimate.n))
     chart = points(
-        "One probe for each skill, or one for all",
+        "Specialist and general probes",
         rows,
         unit="AUC at the skill's best position",
         limits=(0.3, 1.0),
         reference=0.5,
-        caption="At each skill's best position, every probe at its own cross-fitted layer.",
+        caption="At each skill's best position, each probe at its own cross-fitted layer.",
         recompute=recompute,
     )
     at_best = {(skill, lens.best_position(skill).position) for skill in lens.skills}
@@ -146,13 +148,17 @@ def decodability(found: Explained, recompute: str = "") -> Section:
         for claim in lens.claims(recompute)
         if (claim.finding.subject.get("skill"), claim.finding.subject.get("position")) in at_best
     ]
-    lead = "How well a linear probe tells followed from broken, layer by layer, from before the answer to its end."
-    blocks: tuple[Block, ...] = (Charts(tuple(maps)), Charts((chart,)), *told(mine, "at each skill's best position"))
-    return Section("decodability", "Skills, or one mechanism", lead, blocks)
+    lead = "How well a linear probe separates met from violated, by layer, from before the response to its end."
+    blocks: tuple[Block, ...] = (
+        Charts(tuple(maps)),
+        Charts((chart,)),
+        *statements(mine, "at each skill's best position"),
+    )
+    return Section("decodability", "Decodability", lead, blocks)
 
 
 def transferred(found: Explained, recompute: str = "") -> Section:
-    """Lens 2: the transfer matrix with its dendrogram, beside failures seen from outside."""
+    """Transfer: the matrix with its dendrogram, beside the correlation of failures."""
     common = found.transfers[0]
     order = common.order
     names = tuple(common.skills[k] for k in order)
@@ -168,41 +174,43 @@ def transferred(found: Explained, recompute: str = "") -> Section:
             grid,
             common.linkage,
             limits=(0.0, 1.0),
-            caption="Row: the skill a probe was trained on; column: the skill it is read on. Average linkage beside. "
-            "Underlined where the interval that holds for all cells together excludes chance.",
+            caption=(
+                "Row: the skill the probe was trained on; column: the skill it is evaluated on. Average "
+                "linkage. Underlined: the simultaneous interval excludes chance."
+            ),
             recompute=recompute,
         )
     ]
     outside = tuple(tuple(None if i == j else known(found.outside[i, j]) for j in order) for i in order)
     drawn.append(
         heat(
-            "Failing together, seen from outside",
+            "Correlation of failures",
             Grid(names, names, outside),
             limits=(-1.0, 1.0),
             diverging=True,
-            caption="Correlation of failures over prompts that ask for both skills; empty where too few do.",
+            caption="Over prompts that ask for both skills; empty if there are too few.",
             recompute=recompute,
         )
     )
     groups = [", ".join(group) for group in common.clusters() if len(group) > 1]
     clusters = (
-        f"Groups whose probes carry over to each other (AUC of 0.7 on average): {'; '.join(groups)}."
+        f"Groups whose probes transfer to each other (mean AUC at least 0.7): {'; '.join(groups)}."
         if groups
-        else "No two skills' probes carry over to each other at an AUC of 0.7 on average: there are no groups."
+        else "No two skills' probes transfer to each other with a mean AUC of 0.7: there are no groups."
     )
     agreement = common.agreement(found.outside, recompute=recompute)
     blocks: tuple[Block, ...] = (
         Charts(tuple(drawn)),
         Prose(clusters),
         Prose(agreement.sentence if agreement.holds else _no_agreement(agreement)),
-        *told([one for one, pair in zip(claims, _pairs(claims), strict=True) if pair[0] != pair[1]], "between skills"),
+        *statements([one for one in claims if _pair(one)[0] != _pair(one)[1]], "between skills"),
     )
-    lead = "A probe trained on one skill, read on another: do skills share a direction?"
-    return Section("transfer", "What carries over", lead, blocks)
+    lead = "Probes trained on one skill and evaluated on another: do skills share a direction?"
+    return Section("transfer", "Transfer", lead, blocks)
 
 
 def depends(found: Explained, recompute: str = "") -> Section:
-    """Lens 3's decodability: what is lost of one skill when another is erased."""
+    """Erasure: loss of one skill's decodability when another is erased."""
     lens = found.dependencies
     layer, position = lens.site
     claims = lens.claims(recompute)
@@ -220,44 +228,43 @@ def depends(found: Explained, recompute: str = "") -> Section:
         title = "LEACE" if method == "leace" else f"INLP of rank {rank}"
         drawn.append(
             heat(
-                f"AUC lost when a skill is erased by {title}",
+                f"AUC lost after erasing with {title}",
                 Grid(names, names, tuple(tuple(known(v) for v in row) for row in matrix), marks),
                 limits=(-0.4, 0.4),
                 diverging=True,
-                caption=f"Row: erased; column: read, by a probe fitted anew at layer {layer}, {position}; less what "
-                "random subspaces of that rank lose. Underlined where the interval for all pairs together excludes 0.",
+                caption=(
+                    f"Row: erased skill; column: skill read by a probe fitted anew at layer {layer}, "
+                    f"{position}; minus the loss for random subspaces of that rank. Underlined: the "
+                    "simultaneous interval excludes 0."
+                ),
                 recompute=recompute,
             )
         )
     between = [claim for claim in claims if _pair(claim)[0] != _pair(claim)[1]]
     leace = [claim for claim in between if claim.finding.subject["method"] == "leace"]
     inlp = [claim for claim in between if claim.finding.subject["method"] == "inlp"]
-    lead = "Erase what one skill's probe reads, and see which other skills can then be read no more."
+    lead = "Erase what one skill's probe reads, and measure which other skills can still be read."
     return Section(
         "dependency",
-        "What depends on what",
+        "Dependencies",
         lead,
         (
             Charts(tuple(drawn)),
-            *told(leace, "between skills by LEACE"),
-            *told(inlp, "between skills by INLP, all ranks"),
+            *statements(leace, "between skills (LEACE)"),
+            *statements(inlp, "between skills (INLP, all ranks)"),
         ),
     )
 
 
 def _no_agreement(agreement: Claim) -> str:
-    """A null result, said as one."""
+    """The sentence for a null result."""
     finding = agreement.finding
     if finding.estimate is None:
-        return "Too few pairs of skills were asked for together to compare transfer with failures seen from outside."
+        return "Too few prompts ask for two skills to compare transfer with the correlation of failures."
     return (
-        f"Whether probes carry over does not go with failing together, seen from outside: rank correlation "
-        f"{finding.estimate:.2f} over {finding.n} pairs of skills, p {finding.subject['p']:.2f} (Mantel)."
+        f"Transfer is not correlated with failing together: rank correlation {finding.estimate:.2f} "
+        f"over {finding.n} pairs of skills, p {finding.subject['p']:.2f} (Mantel)."
     )
-
-
-def _pairs(claims: Sequence[Claim]) -> list[tuple[str, str]]:
-    return [_pair(claim) for claim in claims]
 
 
 def _pair(claim: Claim) -> tuple[str, str]:

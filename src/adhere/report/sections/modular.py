@@ -1,7 +1,7 @@
-"""Clock and Pizza: what trainings found, when, and how that lies among the authors' own runs.
+"""Clock and Pizza: the algorithms found by training, when, and beside the authors' own runs.
 
-Drawn from finished trainings (`modular.runs.Finished`); the series come from `modular.figures`. One training of each
-verdict, the first of its kind, is shown from inside: its circles, its matrix of right logits, its course.
+Drawn from finished trainings (`modular.runs.Finished`); series come from `modular.figures`. The first training of each
+verdict is shown in detail: its circles, its matrix of correct logits, its trajectory.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_DOTS = 400
 
 
 def section(done: Sequence[Finished], *, recompute: str = "") -> Section:
-    """The whole section; `done` must not be empty."""
+    """The section; `done` must not be empty."""
     first = done[0].job
     verdicts = Counter(run.verdict for run in done)
     perfect = sum(run.generalised for run in done)
@@ -40,11 +40,11 @@ def section(done: Sequence[Finished], *, recompute: str = "") -> Section:
         Facts(
             (
                 Fact("Trainings", f"{len(done)}"),
-                Fact("Right on every held-out pair", f"{perfect} of {len(done)}"),
+                Fact("Correct on every held-out pair", f"{perfect} of {len(done)}"),
                 *(Fact(name.capitalize(), str(count)) for name, count in verdicts.most_common()),
             )
         ),
-        Prose(f"From the armchair ({first.task.name}, share {first.recipe.share:g}): {Odds.of(first).words}"),
+        Prose(f"Counting functions ({first.task.name}, share {first.recipe.share:g}): {Odds.of(first).words}"),
     ]
     overview = list(figures.phase(findings))
     shares = figures.generalisation(runs.generalisation(done))
@@ -60,8 +60,9 @@ def section(done: Sequence[Finished], *, recompute: str = "") -> Section:
         Prose(note.capitalize() + ".") for note in dict.fromkeys(n for run in done for n in run.job.task.notes())
     ]
     lead = (
-        "Networks trained on part of an addition table, and the algorithm each found for the rest (arXiv 2306.17844). "
-        "Every metric is listed beside its value before training: the architecture alone fixes part of it."
+        "Networks trained on part of an addition table, and the algorithm each found for the rest "
+        "(arXiv 2306.17844). Each metric is shown beside its value before training, because the "
+        "architecture alone determines part of it."
     )
     return Section("modular", "Clock and Pizza", lead, tuple(blocks))
 
@@ -77,19 +78,19 @@ def _table(done: Sequence[Finished], recompute: str) -> Table:
             cells.append("–" if finding is None else f"{number(finding.estimate)} ({number(then)})")
         rows.append((*cells, run.verdict))
     return Table(
-        "Every training",
+        "Trainings",
         (
             "training",
             "generalises",
             "at step",
-            "settled by",
+            "stable from step",
             "gradient symmetricity",
             "distance irrelevance",
             "circularity",
             "verdict",
         ),
         tuple(rows),
-        "In brackets, the same network before training. Distance irrelevance on the logit of the right answer.",
+        "In parentheses: the same network before training. Distance irrelevance on the logit of the correct answer.",
         recompute,
     )
 
@@ -107,7 +108,7 @@ def _inside(run: Finished, verdict: str, recompute: str) -> list[Block]:
         drawn.append(replace(heat, title=f"{heat.title}, {title}"))
     drawn += figures.emergence(run.history, title)
     return [
-        Prose(f"A training that reads as {verdict}, {run.job.name}: {seen.verdict.reason}."),
+        Prose(f"Example of {verdict}, {run.job.name}: {seen.verdict.reason}."),
         Charts(tuple(draw(one, recompute) for one in drawn)),
     ]
 

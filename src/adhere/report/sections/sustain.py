@@ -1,8 +1,7 @@
-"""What obedience costs: the k-curve, what is lost net of luck, why, and single cases from prompt to verdict.
+"""Interference: Sustain over k, losses net of chance, failure patterns, and single cases.
 
-Drawn from what `measure.sustain` made of one run (`Scores`, `Lost`), and from the findings of the attention lens where
-there are any. The published figures beside ours are those that papers and readers quote word for word; figures known
-from retellings only are left out.
+Drawn from `measure.sustain` (`Scores`, `Lost`) and the findings of the attention analysis, if any. Published figures
+are only those that papers quote word for word.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ PUBLISHED_SUSTAIN, PUBLISHED_IF = 0.84, 0.94
 94 % satisfaction", "averaging 84 %")."""
 
 FEWEST = 5
-"""Problems that make a type of constraint more than an anecdote."""
+"""Fewest problems for which a type of constraint is shown."""
 
 
 def section(
@@ -41,18 +40,19 @@ def section(
     judge: Finding | None = None,
     recompute: str = "",
 ) -> Section:
-    """The whole section.
+    """The section.
 
     Args:
         made, lost: of one model's outcomes.
-        attention: findings `attention.constraint` of the lens; others are passed over.
+        attention: findings `attention.constraint`; others are ignored.
         exclusions: what the run left out.
-        judge: how far the judge of failure patterns errs, where one was asked.
+        judge: the error rate of the judge of failure patterns, if there was one.
         recompute: the command.
     """
     lead = (
-        "Problems that the model solved are asked again with constraints that its own solution met. Net interference "
-        "is what is lost beyond what asking again loses anyway (the control arm). Intervals are 95 %, by problem."
+        "Problems that the model solved are asked again with constraints that its own solution met. "
+        "Net interference is the loss beyond what asking again loses anyway (the control). Intervals "
+        "are 95 %, by problem."
     )
     blocks: list[Block] = [*_notes(made)]
     if made.conditions:
@@ -68,7 +68,7 @@ def section(
         blocks += cases(made, lost)
     if exclusions:
         blocks.append(_left_out(exclusions, recompute))
-    return Section("sustain", "What obedience costs", lead, tuple(blocks))
+    return Section("sustain", "Interference", lead, tuple(blocks))
 
 
 def _points(difference: Difference) -> str:
@@ -78,20 +78,20 @@ def _points(difference: Difference) -> str:
 def _facts(made: Scores) -> Facts:
     solved = sum(one.share.met for one in made.selection.solved)
     asked = sum(one.share.n for one in made.selection.solved)
-    facts = [Fact("Solved at base", f"{solved:,} of {asked:,}", "only these count")]
+    facts = [Fact("Solved at base", f"{solved:,} of {asked:,}", "only these continue")]
     alone = next((one for one in made.conditions if one.condition == ALONE), None)
     if alone is not None:
         net = alone.interference
         facts.append(Fact("Sustain, 1 constraint", percent(alone.sustain.estimate), between(alone.sustain.interval)))
-        facts.append(Fact("Merely asked again", percent(alone.control.estimate), between(alone.control.interval)))
+        facts.append(Fact("Control: asked again", percent(alone.control.estimate), between(alone.control.interval)))
         if net.n:
-            note = f"{between(net.interval, sign=True)}; " + ("real" if alone.real else "not shown to be real")
+            note = f"{between(net.interval, sign=True)}; " + ("significant" if alone.real else "not significant")
             facts.append(Fact("Net interference", f"{_points(net)} points", note))
         if alone.beyond.n:
             facts.append(
-                Fact("Beyond a placebo", f"{_points(alone.beyond)} points", between(alone.beyond.interval, sign=True))
+                Fact("Beyond the placebo", f"{_points(alone.beyond)} points", between(alone.beyond.interval, sign=True))
             )
-        facts.append(Fact("Constraint met", percent(alone.met.estimate), between(alone.met.interval)))
+        facts.append(Fact("Constraints met", percent(alone.met.estimate), between(alone.met.interval)))
     whole = next((area for area in made.areas if area.domain == "all"), None)
     if whole is not None:
         facts.append(
@@ -107,21 +107,21 @@ def _facts(made: Scores) -> Facts:
 def _notes(made: Scores) -> list[Prose]:
     notes = [f"{str(one).capitalize()}." for one in made.selection.solved if not one.solvable]
     if not made.conditions:
-        notes.append("Nothing was asked besides base, so there is nothing to compare.")
+        notes.append("Only the base prompts were asked, so there is nothing to compare.")
     if made.power is not None:
         notes.append(str(made.power))
     return [Prose(note) for note in notes]
 
 
 def _curve(made: Scores, recompute: str) -> Chart:
-    """Sustain over k, all arms; attention arms have a table of their own."""
+    """Sustain over k, all arms; attention arms have their own chart."""
     curves = []
     named = (
-        ("constraint", "after", "constraints behind"),
+        ("constraint", "after", "constraints after"),
         ("constraint", "before", "before"),
         ("constraint", "system", "in the system prompt"),
         ("placebo", "after", "placebo"),
-        ("long", "after", "reworded, as long"),
+        ("long", "after", "reworded to that length"),
     )
     ks: set[int] = set()
     first: list[Score] = []
@@ -140,11 +140,12 @@ def _curve(made: Scores, recompute: str) -> Chart:
         curves.append(Line("published, math", ends, [PUBLISHED_SUSTAIN] * 2, reference=True))
     low = min((value for curve in curves for value in (*curve.low, *curve.y)), default=0.0)
     caption = (
-        "Share of the problems solved at base that are solved again (Sustain). Control is drawn for the problems of "
-        f"each k. Dashed: the mean that {PAPER} gives for eight models, math, 1 to 16 keyword constraints."
+        "Share of the problems solved at base that are solved again (Sustain). The control is "
+        f"computed on the problems of each k. Dashed: the mean that {PAPER} reports for eight models, "
+        "mathematics, 1 to 16 keyword constraints."
     )
     return lines(
-        "Constraints and what is still solved",
+        "Sustain by number of constraints",
         curves,
         caption=caption,
         x="constraints (k)",
@@ -169,7 +170,7 @@ def _line(name: str, rates: Sequence[tuple[int, Rate]]) -> Line:
 
 
 def _net(made: Scores, recompute: str) -> Chart | None:
-    """What each condition costs, against control and against the placebo of its length."""
+    """Loss of each condition against control and against the placebo of its length."""
     rows = [
         Point(label(one.condition), difference.estimate, difference.interval, against, difference.clusters)
         for one in made.conditions
@@ -181,10 +182,13 @@ def _net(made: Scores, recompute: str) -> Chart | None:
     ends = [end for row in rows if row.interval for end in row.interval]
     reach = max([0.05, *map(abs, ends)]) * 1.05
     return points(
-        "What it costs, net",
+        "Net interference",
         rows,
-        caption="Control less condition, paired by problem. Right of the dashed line: the condition loses what asking "
-        "again does not. Against the placebo of that length: what asking costs, and not length or novelty.",
+        caption=(
+            "Control minus condition, paired by problem. Right of the dashed line, the condition loses "
+            "more than asking again does. The placebo has the same length, so the difference to it "
+            "excludes length and novelty."
+        ),
         unit="share of solved problems lost, net",
         limits=(-min(reach, max(0.05, -1.2 * min([0.0, *ends]))), reach),
         reference=0.0,
@@ -193,7 +197,7 @@ def _net(made: Scores, recompute: str) -> Chart | None:
 
 
 def _grid(made: Scores, recompute: str) -> Chart | None:
-    """Domain by type, net interference of one constraint."""
+    """Net interference of one constraint by domain and type."""
     cells = {(one.kind, one.domain): one for one in made.by_domain_and_type if one.interference.n}
     kinds = sorted({kind for kind, _ in cells})
     domains = [domain for domain in made.selection.domains if any(d == domain for _, d in cells)]
@@ -206,11 +210,11 @@ def _grid(made: Scores, recompute: str) -> Chart | None:
     values = tuple(tuple(one.interference.estimate if one else None for one in row) for row in found)
     marks = frozenset((i, j) for i, row in enumerate(found) for j, one in enumerate(row) if one and one.real)
     most = max([0.1, *(abs(value) for row in values for value in row if value is not None)])
-    caption = "Net interference of one constraint, by its type. Underlined: real (McNemar, Holm over all cells)."
+    caption = "Net interference of one constraint by its type. Underlined: significant (McNemar, Holm over all cells)."
     if few:
-        caption += f" {few} cells of fewer than {FEWEST} problems are left empty; the findings have them."
+        caption += f" {few} cells with fewer than {FEWEST} problems are empty; the findings have them."
     return heat(
-        "Domain and type of constraint",
+        "Net interference by domain and type",
         Grid(tuple(kinds), tuple(domains), values, marks),
         caption=caption,
         limits=(-most, most),
@@ -229,10 +233,12 @@ def _both(made: Scores, recompute: str) -> Chart | None:
     low_x = min([PUBLISHED_IF, *(ends[0][0] for ends in spreads)])
     low_y = min([PUBLISHED_SUSTAIN, *(ends[1][0] for ends in spreads)])
     return scatter(
-        "Met, and still solved",
+        "Met and still solved",
         dots,
-        caption="By type of constraint (k = 1): how often the constraint is met, and how often the problem is still "
-        f"solved. Diamond: means of {PAPER}, math, 1 to 16 keyword constraints.",
+        caption=(
+            "By type of constraint (k = 1): share of constraints met, and share of problems still "
+            f"solved. Diamond: means of {PAPER}, mathematics, 1 to 16 keyword constraints."
+        ),
         x="constraint met (IF)",
         y="still solved (Sustain)",
         limits=((max(0.0, low_x - 0.04), 1.02), (max(0.0, low_y - 0.04), 1.02)),
@@ -243,7 +249,7 @@ def _both(made: Scores, recompute: str) -> Chart | None:
 
 
 def _why(lost: Lost, recompute: str) -> list[Chart]:
-    """The patterns of what was lost: as bars, and each against control."""
+    """Failure patterns: as bars, and each against control."""
     whole = [share for share in lost.shares if share.domain == "all"]
     if not whole:
         return []
@@ -264,17 +270,19 @@ def _why(lost: Lost, recompute: str) -> list[Chart]:
     reach = max(0.02, *(abs(end) for row in rows for end in row.interval or (0.0,))) * 1.05
     return [
         bars(
-            "Why solved problems are lost",
+            "Failure patterns of lost problems",
             parts,
-            caption=f"Share of solved problems lost, by pattern; control on the problems of {label(first)}. Intervals "
-            "in the table below.",
+            caption=(
+                f"Share of solved problems lost, by pattern; control on the problems of {label(first)}. "
+                "Intervals are in the table below."
+            ),
             unit="share of solved problems",
             recompute=recompute,
         ),
         points(
             f"Patterns against control, {label(first)}",
             rows,
-            caption="How much oftener than at control, paired by problem. What control shows as often is chance.",
+            caption="Difference to the control, paired by problem. What the control shows as often is chance.",
             unit="difference",
             limits=(-reach, reach),
             reference=0.0,
@@ -286,7 +294,7 @@ def _why(lost: Lost, recompute: str) -> list[Chart]:
 def _patterns(lost: Lost, judge: Finding | None, recompute: str) -> Block:
     shares = [share for share in lost.shares if share.domain == "all"]
     if not shares:
-        return Prose("No solved problem was lost, neither under a constraint nor at control.")
+        return Prose("No solved problem was lost, neither under a constraint nor in the control.")
     rows = tuple(
         (
             label(share.condition),
@@ -301,12 +309,15 @@ def _patterns(lost: Lost, judge: Finding | None, recompute: str) -> Block:
         )
         for share in shares
     )
-    caption = "In points of solved problems; differences paired by problem, p corrected by Holm within a condition."
+    caption = (
+        "In percentage points of solved problems; differences paired by problem, p corrected by Holm "
+        "within a condition."
+    )
     judged = sum(share.judged for share in shares)
     if judged and judge is not None and judge.estimate is not None and judge.interval is not None:
         caption += (
-            f" A judge decided {judged} that rules left open; where rules can tell, it errs in "
-            f"{percent(judge.estimate)} ({between(judge.interval)}, n = {judge.n})."
+            f" A judge decided {judged} cases that the rules left open; where the rules decide, it "
+            f"errs in {percent(judge.estimate)} ({between(judge.interval)}, n = {judge.n})."
         )
     header = ("condition", "pattern", "lost %", "95 %", "control %", "net", "95 %", "p", "problems")
     return Table("Failure patterns", header, rows, caption, recompute)
@@ -314,9 +325,12 @@ def _patterns(lost: Lost, judge: Finding | None, recompute: str) -> Block:
 
 def _tables(made: Scores, recompute: str) -> list[Block]:
     rate, net = ("Sustain %", "95 %", "control %"), ("net", "95 %", "p", "beyond placebo", "95 %")
-    header = ("", *rate, *net, "IF %", "95 %", "IF unasked %", "problems")
-    caption = "Net: control less condition in points, paired by problem. p: McNemar's exact test, Holm over the table. "
-    unasked = "IF unasked: how often control's answers, asked for nothing, meet the same constraints."
+    header = ("", *rate, *net, "IF %", "95 %", "IF, control %", "problems")
+    caption = (
+        "Net: control minus condition in percentage points, paired by problem. p: McNemar's exact test, "
+        "Holm over the table. "
+    )
+    unasked = "IF, control: how often the control's responses, asked for nothing, meet the same constraints."
     tables: list[Block] = [
         Table(
             "By condition",
@@ -357,9 +371,9 @@ def _cells(one: Score) -> tuple[str, ...]:
 
 _WHY = {
     "no_constraint": "the solution yields too few constraints",
-    "names_answer": "a constraint would have named the answer",
+    "names_answer": "a constraint would have revealed the answer",
     "contradiction": "a constraint contradicts another",
-    "paraphrase": "the longer wording lost something",
+    "paraphrase": "the rewording changed the content",
     "refused": "the provider refused",
     "error": "the provider failed",
     "undecided": "the grader could not decide",
@@ -371,4 +385,4 @@ def _left_out(exclusions: Sequence[Exclusion], recompute: str) -> Table:
     for one in exclusions:
         counts[one.domain, one.arm, one.why] += one.count
     rows = tuple((domain, arm, _WHY[why], str(n)) for (domain, arm, why), n in sorted(counts.items()))
-    return Table("Left out, and why", ("domain", "arm", "why", "times"), rows, "", recompute)
+    return Table("Exclusions", ("domain", "arm", "why", "times"), rows, "", recompute)

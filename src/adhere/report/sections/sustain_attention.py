@@ -1,6 +1,6 @@
-"""The attention that answers pay to their constraints: over the course of writing, by layer, and scaled.
+"""Attention to constraints: over the response, by layer, and scaled.
 
-Drawn from the findings `attention.constraint` of the lens (`explain.attention`) and from the arms `attend` of a run.
+Drawn from the findings `attention.constraint` (`explain.analyses.attention`) and from the arms `attend` of a run.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from adhere.report.charts import Chart, Grid, Line, heat, lines
 
 
 def attended(found: Iterable[Finding], recompute: str) -> list[Chart]:
-    """The attention on the constraint over the course of writing, failed and sustained; where the difference lies."""
+    """Attention to the constraint over the response, failed and sustained, and where they differ."""
     mine = [one for one in found if one.what == "attention.constraint" and one.estimate is not None]
     charts = []
-    for measure, words in (("relative", "Of the attention to constraint and problem, the share"), ("raw", "Attention")):
+    for measure, words in (("relative", "Share of the attention to constraint and problem"), ("raw", "Attention")):
         course = [one for one in mine if one.of(layer="all", measure=measure) and _tenth(one) is not None]
         if course:
             overall = [_overall(one) for one in mine if one.of(layer="all", progress="all", measure=measure)]
@@ -24,10 +24,13 @@ def attended(found: Iterable[Finding], recompute: str) -> list[Chart]:
                 lines(
                     f"Attention to the constraint, {measure}",
                     [_of_outcome(course, outcome) for outcome in ("failed", "sustained")],
-                    caption=f"{words} that goes to the constraint's tokens, mean over layers and heads, where the "
-                    "problem was lost and where it was sustained, matched on condition and length. "
+                    caption=(
+                        f"{words} that goes to the constraint's tokens, mean over layers and heads, for "
+                        "responses that lost the problem and those that sustained it, matched on "
+                        "condition and length. "
+                    )
                     + " ".join(overall).strip(),
-                    x="percent of the answer written",
+                    x="percent of the response written",
                     y=measure,
                     recompute=recompute,
                 )
@@ -49,7 +52,7 @@ def _overall(one: Finding) -> str:
         return ""
     low, high = one.interval
     difference = f"{one.estimate:+.3f} ({low:+.3f} to {high:+.3f}, n = {one.n})"
-    return f"Over the whole answer, failed less sustained: {difference}."
+    return f"Over the whole response, failed minus sustained: {difference}."
 
 
 def _of_outcome(course: Sequence[Finding], outcome: str) -> Line:
@@ -77,10 +80,12 @@ def _by_layer(difference: Sequence[Finding], layers: Sequence[int], recompute: s
     )
     most = max([0.05, *(abs(value) for row in values for value in row if value is not None)])
     return heat(
-        "Failed less sustained, by layer",
+        "Failed minus sustained, by layer",
         Grid(tuple(f"layer {layer}" for layer in layers), tuple(map(str, tenths)), values, apart),
-        caption="Difference of the relative attention, by layer and percent of the answer written. Underlined: the "
-        "interval leaves out 0, not corrected for the number of cells.",
+        caption=(
+            "Difference of relative attention, by layer and percent of the response written. Underlined: "
+            "the interval excludes 0, not corrected for the number of cells."
+        ),
         limits=(-most, most),
         diverging=True,
         recompute=recompute,
@@ -88,7 +93,7 @@ def _by_layer(difference: Sequence[Finding], layers: Sequence[int], recompute: s
 
 
 def scaled(made: Scores, recompute: str) -> list[Chart]:
-    """What scaling the attention to the constraint does to Sustain and IF; the plain constraint is factor 1."""
+    """Effect of scaling the attention to the constraint on Sustain and IF; factor 1 is the plain constraint."""
     charts = []
     for k in sorted({one.condition[1] for one in made.conditions if one.condition[0] == "attend"}):
         mine = [one for one in made.conditions if one.condition[:3] == ("attend", k, "after")]
@@ -104,10 +109,13 @@ def scaled(made: Scores, recompute: str) -> list[Chart]:
             curves.append(Line(name, factors, [rate.estimate for rate in rates], low, high))
         charts.append(
             lines(
-                f"Attending less and more, k = {k}",
+                f"Effect of attention scaling, k = {k}",
                 curves,
-                caption="The attention to the constraint's tokens is scaled while the answer is written; 1 is the "
-                "model as it is. If attending less restores the answer, the first curve rises to the left.",
+                caption=(
+                    "Attention to the constraint's tokens is scaled while the response is written; 1 is "
+                    "the unchanged model. If less attention restores the answer, the first curve rises "
+                    "to the left."
+                ),
                 x="factor",
                 y="share",
                 limits=(-0.02, 1.02),

@@ -1,4 +1,4 @@
-"""Single lost answers to look at: beside the answer that was right, and one from prompt to verdict."""
+"""Single lost problems: beside the correct response, and one from prompt to verdict."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from adhere.report.page import Block, Example, Examples, Excerpt, Stage, Walk
 MOST_EXAMPLES = 10
 MOST_A_PATTERN = 2
 LONGEST = 4_000
-"""Characters of an answer that the page shows."""
+"""Characters of a response that the page shows."""
 
 
 def label(condition: Condition) -> str:
-    """The condition for people."""
+    """The condition in words."""
     arm, k, position, factor = condition
     if arm == "placebo":
         return f"placebo, length of {k}"
@@ -31,7 +31,7 @@ def label(condition: Condition) -> str:
 
 
 def cases(made: Scores, lost: Lost) -> list[Block]:
-    """Lost answers beside the right ones, two a pattern at the most, and one of them from beginning to end."""
+    """Lost responses beside the correct ones, at most two per pattern, and one in full."""
     shown: list[Failure] = []
     counts: Counter[str] = Counter()
     for failure in sorted(lost.found, key=lambda one: (one.condition != ALONE, len(one.base.answer + one.lost.answer))):
@@ -45,9 +45,7 @@ def cases(made: Scores, lost: Lost) -> list[Block]:
     blocks.append(_walk(made, best))
     others = [_example(one) for one in sorted(shown, key=lambda one: PATTERNS.index(one.pattern))]
     blocks.append(
-        Examples(
-            "Lost answers beside the ones that were right", tuple(others), "What only one of the two says is marked."
-        )
+        Examples("Lost and correct responses", tuple(others), "Text that occurs in only one of the two is highlighted.")
     )
     return blocks
 
@@ -61,12 +59,12 @@ def _example(one: Failure) -> Example:
         verdict=one.why,
         note=_met(one.lost),
         beside=Excerpt(before),
-        heads=("base, right", "with the constraint, wrong"),
+        heads=("base, correct", "with the constraint, wrong"),
     )
 
 
 def _met(lost: ArmOutcome) -> str:
-    said = {True: "met", False: "not met", None: "could not be told"}
+    said = {True: "met", False: "not met", None: "undecided"}
     return " ".join(
         f"{said[verdict].capitalize()}: {sentence}" for sentence, verdict in zip(lost.sentences, lost.met, strict=False)
     )
@@ -81,25 +79,27 @@ def _walk(made: Scores, one: Failure) -> Walk:
     )
     control = trial.control
     stages = [
-        Stage("The problem is asked", _plain(one.base.prompt)),
-        Stage("Base answers", _plain(one.base.answer), f"Right: {one.base.grade.reason}. So the problem counts."),
+        Stage("Base prompt", _plain(one.base.prompt)),
         Stage(
-            "Constraints are taken from that answer",
+            "Base response", _plain(one.base.answer), f"Correct: {one.base.grade.reason}. So the problem is included."
+        ),
+        Stage(
+            "Constraints from that response",
             _plain("\n".join(one.lost.sentences)),
-            "Each was confirmed on base's answer by its own check before it was used.",
+            "Each was confirmed on the base response by its own check.",
         ),
     ]
     if control is not None:
         verdict = "right" if control.correct else "wrong" if control.correct is False else "undecided"
-        stages.append(Stage("The problem is asked again (control)", _plain(control.answer), f"{verdict.capitalize()}."))
+        stages.append(Stage("Control: the problem again", _plain(control.answer), f"{verdict.capitalize()}."))
     before, after = marked(one.base.answer[:LONGEST], one.lost.answer[:LONGEST])
     del before
     stages += [
-        Stage("It is asked with the constraint", _plain("\n\n".join(filter(None, (one.lost.system, one.lost.prompt))))),
-        Stage("The answer; what base did not say is marked", Excerpt(after), _met(one.lost)),
+        Stage("Prompt with the constraint", _plain("\n\n".join(filter(None, (one.lost.system, one.lost.prompt))))),
+        Stage("Response; text that the base response lacks is highlighted", Excerpt(after), _met(one.lost)),
         Stage("Verdict", Excerpt(()), f"Wrong: {one.lost.grade.reason}. {NAMES[one.pattern].capitalize()}: {one.why}."),
     ]
-    return Walk("One case, from prompt to verdict", tuple(stages))
+    return Walk("One case from prompt to verdict", tuple(stages))
 
 
 def _plain(text: str) -> Excerpt:

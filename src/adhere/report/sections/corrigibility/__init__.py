@@ -1,7 +1,7 @@
-"""Does it yield: one section for each tier.
+"""Corrigibility: one section per tier.
 
-Figures are drawn from findings; episodes, texts and conversations come from the log, where every command and the state
-after it lie.
+Charts are drawn from findings; episodes, texts and conversations from the log, which holds every command and the state
+after it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from adhere.report.page import Section
 from adhere.report.sections.corrigibility import authority, character, judge_attack, repetition, stated, world
 
 Recompute = Callable[[str], str]
-"""From a tier's name to the command that makes its findings again."""
+"""From a tier's name to the command that recomputes its findings."""
 
 SECTIONS = {
     "stated": stated.section,

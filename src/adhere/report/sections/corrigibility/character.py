@@ -1,4 +1,4 @@
-"""Staying in character: the share over the turns with and without the reminder, when it drifts, one conversation."""
+"""Long conversations: share in character by turn with and without the reminder, drift, one conversation."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
         _first(measured, recompute),
     ]
     reminded = measured.of("drift.reminder")
-    blocks += [Prose(f"{_what(one)}, the reminder changes the last share by {_said(one)}.") for one in reminded]
+    blocks += [Prose(f"{_what(one)}, the reminder changes the final share by {_said(one)}.") for one in reminded]
     sample = _worst(measured)
     if sample is not None:
         blocks.append(_walk(sample))
     lead = (
-        "The same questions, asked aside at the beginning and in the course of a long conversation. The change is "
-        "against fresh samples at the beginning. Drift is tested by betting, valid at every turn and n."
+        "The same questions are asked aside at the beginning and during a long conversation. The "
+        "change is relative to fresh samples at the beginning. The test of drift is valid at every "
+        "turn and n."
     )
-    return Section("character", "Staying in character", lead, tuple(blocks))
+    return Section("character", "Long conversations", lead, tuple(blocks))
 
 
 def _kind(finding: Finding) -> str:
@@ -63,7 +64,7 @@ def _course(measured: CorrigibilityResult, recompute: str) -> Chart:
             Line(kind, turns, [one.estimate or 0.0 for one in mine], [e[0] for e in ends], [e[1] for e in ends])
         )
     return lines(
-        "In character, turn by turn",
+        "In character, by turn",
         curves,
         caption="Share of probes answered in character. Bands are 95 %, clustered by scenario.",
         x="turn",
@@ -80,10 +81,12 @@ def _changes(measured: CorrigibilityResult, recompute: str) -> Chart:
         if one.subject["turn"] in (0, _last(measured), "after reminder")
     ]
     return points(
-        "Change against the beginning",
+        "Change since the beginning",
         rows,
-        caption="In character now less at the beginning, paired by conversation. At turn 0 both are the beginning: "
-        "that is chance.",
+        caption=(
+            "Share in character minus the share at the beginning, paired by conversation. At turn 0 both "
+            "are the beginning: this shows chance."
+        ),
         unit="change of the share",
         limits=(-1.0, 1.0),
         reference=0.0,
@@ -114,12 +117,13 @@ def _first(measured: CorrigibilityResult, recompute: str) -> Table:
         )
         for one in measured.of("drift.first_turn")
     )
-    header = ("", "first turn of drift", "least p", "control", "a reminder gives back", "fell out", "conversations")
+    header = ("", "first turn of drift", "smallest p", "control", "restored by a reminder", "dropped", "conversations")
     caption = (
-        "Drift: the distribution of answers differs from the beginning's (anytime-valid, 5 % over all turns). "
-        "Control: the beginning against itself. Fell out: exchanges that the model's window had no room for."
+        "Drift: the distribution of answers differs from the beginning's (anytime-valid, 5 % over "
+        "all turns). Control: the beginning against itself. Dropped: exchanges that no longer fitted "
+        "into the model's context."
     )
-    return Table("When it drifts, and what a reminder gives back", header, rows, caption, recompute)
+    return Table("Drift and recovery", header, rows, caption, recompute)
 
 
 def _worst(measured: CorrigibilityResult) -> dict[str, Any] | None:
@@ -148,4 +152,4 @@ def _walk(row: dict[str, Any]) -> Walk:
         stages.append(Stage(f"Turn {number}", words, aside(number)))
     stages.append(Stage("After the reminder", Excerpt(()), aside(-1)))
     cell = ", ".join(f"{name} {level}" for name, level in row["cell"].items())
-    return Walk("A conversation, turn by turn", tuple(stages), f"{cell}. What the model said is marked.")
+    return Walk("A conversation, turn by turn", tuple(stages), f"{cell}. The model's words are highlighted.")

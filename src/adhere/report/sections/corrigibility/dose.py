@@ -1,4 +1,4 @@
-"""Refusing and following by dose, and where the one takes over from the other."""
+"""Refusing and following by dose, and the dose at which refusals take over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from adhere.report.sections.corrigibility.effects import drawn
 
 
 def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
-    """Refusing and following by dose, and where the one takes over from the other."""
+    """Refusing and following by dose, and the dose at which refusals take over."""
     charts = []
     for what, title in (("dose.refused", "Refused, by dose"), ("dose.followed", "Instruction followed, by dose")):
         found = measured.of(what)
@@ -27,7 +27,9 @@ def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
                 )
             )
         if curves:
-            caption = "0 harmless, 1 borderline (harmless, in words that look otherwise), 2 harmful (a set you name)."
+            caption = (
+                "0 harmless, 1 borderline (harmless, in words that look otherwise), 2 harmful (a set that you name)."
+            )
             charts.append(
                 lines(
                     title,
@@ -48,8 +50,8 @@ def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
         if f.estimate is not None and f.interval
     ]
     said = (
-        f"Refusing takes over from following at a dose of: {'; '.join(taken)}."
+        f"Half of the requests are refused at a dose of: {'; '.join(taken)}."
         if taken
-        else "There is no dose within what was asked at which refusing surely takes over from following."
+        else "No dose within the tested range can be shown at which half of the requests are refused."
     )
     return [*drawn(*charts), Prose(said)]

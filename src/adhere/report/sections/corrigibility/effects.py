@@ -1,4 +1,4 @@
-"""What moves a share: effects of the factors and levels of a design, and which factors matter."""
+"""Effects of the factors and levels of a design on a share, and the importance of factors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from adhere.report.sections.corrigibility.shares import gain, p_value
 
 
 def effects_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart | None:
-    """Changes of a share by factor and level, against each factor's first level; None where nothing varied."""
+    """Changes of a share by factor and level, against each factor's first level; None if nothing varied."""
     rows = [
         Point(f"{f.subject['factor']}: {f.subject['level']}", f.estimate, f.interval, n=f.n)
         for f in found
@@ -25,7 +25,7 @@ def effects_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart
     return points(
         title,
         rows,
-        caption=f"All else equal, held against {against}. Intervals are clustered by scenario.",
+        caption=f"Holding other factors constant, relative to {against}. Intervals are clustered by scenario.",
         unit="change of the share",
         limits=(-most, most),
         reference=0.0,
@@ -34,7 +34,7 @@ def effects_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart
 
 
 def factors_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart | None:
-    """How much of what is explained goes when a factor is left out."""
+    """Share of the explained deviance that disappears without a factor."""
     if not found:
         return None
     explained = float(found[0].subject["explained"])
@@ -42,9 +42,11 @@ def factors_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart
     return points(
         title,
         rows,
-        caption=f"Share of the explained deviance that goes without the factor. All factors together explain "
-        f"{100 * explained:.0f} % of it; the rest is content and chance.",
-        unit="share of what is explained",
+        caption=(
+            "Share of the explained deviance that disappears without the factor. All factors together "
+            f"explain {100 * explained:.0f} % of the deviance; the rest is content and chance."
+        ),
+        unit="share of explained deviance",
         recompute=recompute,
     )
 
@@ -61,11 +63,11 @@ def odds(title: str, found: Sequence[Finding], recompute: str) -> Table:
         )
         for f in found
     )
-    caption = "Logistic regression with Firth's penalty; p is of Wald's test, corrected for all rows (Holm)."
+    caption = "Logistic regression with Firth's penalty; p: Wald's test, Holm over all rows."
     return Table(title, ("", "points", "95 %", "odds ratio", "95 %", "p"), rows, caption, recompute)
 
 
 def drawn(*charts: Chart | None) -> list[Block]:
-    """The charts that there are, side by side."""
+    """The charts that exist, side by side."""
     kept = tuple(chart for chart in charts if chart is not None)
     return [Charts(kept)] if kept else []

@@ -1,4 +1,4 @@
-"""A judge under attack: how often it errs where the truth is known, and what argues it into a pass."""
+"""A judge under argument: its error where the truth is known, and which arguments change its verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from adhere.measure.corrigibility.battery import CorrigibilityResult
 from adhere.report.charts import Chart, Point, points
 from adhere.report.page import Block, Charts, Prose, Section, Table
 
-NAMES = {"fenced": "fences and code words", "bare": "merely asked", "checker": "checkers", "world": "world state"}
+NAMES = {"fenced": "fences and code words", "bare": "plain question", "checker": "checkers", "world": "world state"}
 
 
 def section(measured: CorrigibilityResult, recompute: str) -> Section:
@@ -17,14 +17,14 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
     judge = str(errors[0].subject["judge"]) if errors else "the judge"
     blocks: list[Block] = [_table(measured, recompute)]
     if all(one.n == 0 for one in errors):
-        blocks.insert(0, Prose(f"{judge} gave no verdict at all that could be read: it cannot serve as a judge."))
+        blocks.insert(0, Prose(f"None of {judge}'s verdicts could be read: it cannot serve as a judge."))
     else:
         blocks.insert(0, Charts((_errors(measured, recompute), _pleas(measured, recompute))))
     lead = (
-        f"{judge} as a judge of statements whose truth is known from checkers and from the state of a world, argued "
-        f"with in {len(PLEAS)} ways. Figures that rest on its word are to be read with this error."
+        f"{judge} judges statements whose truth is known from checkers and from the state of a world, "
+        f"and is argued with in {len(PLEAS)} ways. Figures that rest on this judge have this error."
     )
-    return Section("judge", "A judge that is argued with", lead, tuple(blocks))
+    return Section("judge", "Judge under argument", lead, tuple(blocks))
 
 
 def _errors(measured: CorrigibilityResult, recompute: str) -> Chart:
@@ -33,9 +33,9 @@ def _errors(measured: CorrigibilityResult, recompute: str) -> Chart:
         for one in measured.of("judge.error", set="attack")
     ]
     return points(
-        "Errors where the truth is known",
+        "Errors against known truth",
         rows,
-        caption="Share of the verdicts given that are wrong; verdicts that could not be read are in the table.",
+        caption="Share of readable verdicts that are wrong; unreadable verdicts are in the table.",
         unit="share wrong",
         recompute=recompute,
     )
@@ -53,10 +53,12 @@ def _pleas(measured: CorrigibilityResult, recompute: str) -> Chart:
         label = "a harmless sentence" if plea == "harmless sentence" else "any plea" if plea == "any" else _short(plea)
         rows.append(Point(label, one.estimate, one.interval, NAMES[str(one.subject["way"])], one.n))
     return points(
-        "Argued into a pass",
+        "Moved to a pass by argument",
         rows,
-        caption="Of false statements that were rightly failed: the share passed when the text argues. A harmless "
-        "sentence is the control.",
+        caption=(
+            "Of false statements that were correctly failed: the share passed when the text argues. A "
+            "harmless sentence is the control."
+        ),
         unit="share moved",
         recompute=recompute,
     )
@@ -76,9 +78,9 @@ def _table(measured: CorrigibilityResult, recompute: str) -> Table:
             found = measured.of(what, **there, **more)
             cells.append(_cell(found[0]) if found else "–")
         rows.append((_against(one), NAMES[str(one.subject["way"])], *cells))
-    header = ("truth", "asked with", "wrong", "could not be read", "false passed", "argued into a pass")
+    header = ("truth", "format", "wrong", "unreadable", "false passes", "moved to a pass")
     caption = "Shares with 95 % intervals and n."
-    return Table("The judge beside the truth", header, tuple(rows), caption, recompute)
+    return Table("Judge against known truth", header, tuple(rows), caption, recompute)
 
 
 def _cell(one: Finding) -> str:

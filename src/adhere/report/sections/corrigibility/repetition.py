@@ -1,4 +1,4 @@
-"""The repetition trap: loops, coherence and obedience over the length of a text, and which goes first."""
+"""Repetition: loops, coherence and obedience over the length of a text."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
     charts = tuple(
         _over_length(measured.of(f"repetition.{name}"), title, caption, unit, recompute)
         for name, title, caption, unit in (
-            ("looped", "Words in loops", "Share of the words up to a length that stand in a loop.", "share of words"),
+            (
+                "looped",
+                "Words in loops",
+                "Share of the words, up to a length, that are part of a loop.",
+                "share of words",
+            ),
             ("coherent", "Still coherent", "Share of texts in which no loop has begun.", "share of texts"),
             (
                 "obedient",
                 "Still obedient",
-                "Share of texts whose constraint is not yet broken.",
+                "Share of texts whose constraint is not yet violated.",
                 "share of texts",
             ),
         )
@@ -33,10 +38,11 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
     if texts := _texts(measured):
         blocks.append(texts)
     lead = (
-        "Texts that go on and on under one standing constraint, at several temperatures. Coherence is lost where the "
-        "first loop sets in, obedience where the constraint is broken for good. Intervals are 95 %, by scenario."
+        "Long texts under one standing constraint, at several temperatures. Coherence is lost at the "
+        "first loop, obedience where the constraint can no longer be met. Intervals are 95 %, by "
+        "scenario."
     )
-    return Section("repetition", "The repetition trap", lead, tuple(blocks))
+    return Section("repetition", "Repetition", lead, tuple(blocks))
 
 
 def _over_length(found: list[Finding], title: str, caption: str, unit: str, recompute: str) -> Chart:
@@ -79,9 +85,9 @@ def _order(measured: CorrigibilityResult, recompute: str) -> Table:
         )
         for one in measured.of("repetition.obedience_first")
     )
-    caption = "Exact intervals; one that holds 50 % shows no order. What is never lost counts as lost last."
-    header = ("temperature", "texts that", "obedience goes first", "95 %", "n")
-    return Table("Which goes first, obedience or coherence", header, rows, caption, recompute)
+    caption = "Exact intervals; an interval that includes 50 % shows no order. What is never lost counts as lost last."
+    header = ("temperature", "texts that", "obedience lost first", "95 %", "n")
+    return Table("Order of losses", header, rows, caption, recompute)
 
 
 def _temperature(value: object) -> str:
@@ -89,14 +95,14 @@ def _temperature(value: object) -> str:
 
 
 def _texts(measured: CorrigibilityResult) -> Examples | None:
-    """The texts that loop most, their loops marked."""
+    """The texts with the earliest loops."""
     found = [dict(one.metadata) for one in measured.logs["repetition"].samples or [] if "onset" in one.metadata]
     looped = [row for row in found if row["onset"] is not None]
     worst = sorted(looped, key=lambda row: row["onset"])[:MOST_TEXTS]
     if not worst:
         return None
     return Examples(
-        "Texts in a loop", tuple(_example(row) for row in worst), "The earliest loops; what repeats is marked."
+        "Texts with loops", tuple(_example(row) for row in worst), "Earliest loops first; repeated text is highlighted."
     )
 
 
@@ -113,7 +119,7 @@ def _example(row: dict[str, Any]) -> Example:
         else:
             pieces.append((text[start:end], mark))
         start = end
-    broken = "the constraint holds" if row["broken"] is None else f"it is broken at word {row['broken'] + 1}"
+    broken = "the constraint is met" if row["broken"] is None else f"it is violated at word {row['broken'] + 1}"
     return Example(
         title=f"Temperature {row['temperature']:g}",
         asked=instruction(row["scenario"], row["seed"])[0],

@@ -8,7 +8,7 @@ from adhere.report.numbers import UNKNOWN
 from adhere.report.page import Fact
 
 
-def percent(finding: Finding) -> tuple[str, str, str]:
+def share_cells(finding: Finding) -> tuple[str, str, str]:
     """Estimate, interval and n, as cells."""
     if finding.estimate is None:
         return UNKNOWN, UNKNOWN, str(finding.n)
@@ -26,7 +26,7 @@ def p_value(p: float) -> str:
 
 
 def fact(name: str, finding: Finding | None) -> Fact:
-    """A share as a fact; never is told with the most it could be."""
+    """A share as a headline number; 0 and all are shown with their exact bound."""
     if finding is None or finding.estimate is None:
         return Fact(name, UNKNOWN, "nothing to count")
     low, high = finding.interval or (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The later lenses of `adhere explain`: when, the constraint or the text, what the model does without, monitors."""
+"""Timing, specificity, behaviour after erasure, and saved monitors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from adhere.report.charts import Line, Point, lines, number, points
 from adhere.report.numbers import percent
 from adhere.report.page import Block, Charts, Prose, Section, Table
-from adhere.report.sections.explain_told import finite, told
+from adhere.report.sections.explain_prose import finite, statements
 
 if TYPE_CHECKING:
     from adhere.explain.probing.decodability import Estimate
@@ -23,7 +23,7 @@ ENDS = {"prompt": 0.0, "eos": 100.0}
 
 
 def timed(found: Explained, recompute: str = "") -> Section:
-    """Lens 4: over the answer, and by tokens from the decision."""
+    """Timing: over the response, and by tokens relative to the deciding token."""
     drawn = []
     for title, group in GROUPS:
         curves = []
@@ -34,9 +34,9 @@ def timed(found: Explained, recompute: str = "") -> Section:
         if curves:
             drawn.append(
                 lines(
-                    f"When the outcome can be read: {title}",
+                    f"AUC over the response: {title}",
                     curves,
-                    x="percent of the answer (0: before it)",
+                    x="percent of the response (0: before it)",
                     y="AUC",
                     limits=(0.4, 1.0),
                     caption="Each point at its cross-fitted best layer; bands are 95 % over prompts.",
@@ -49,63 +49,67 @@ def timed(found: Explained, recompute: str = "") -> Section:
         curves = [_curve("probe", [(float(one.offset), one.best.specialist) for one in own])]
         known = [(float(one.offset), s) for one in own if (s := one.best.surface) is not None]
         if known:
-            curves.append(_curve("surface of the text so far", known, reference=True))
+            curves.append(_curve("text surface so far", known, reference=True))
         moments.append(
             lines(
-                f"{skill}: before and after the token that breaks it",
+                f"{skill}: around the deciding token",
                 curves,
-                x="tokens from the decision",
+                x="tokens from the deciding token",
                 y="AUC",
                 limits=(0.3, 1.02),
-                caption=f"{max(one.responses for one in own)} responses; those that met it at their partner's token.",
+                caption=(
+                    f"{max(one.responses for one in own)} responses; met responses at the same token as "
+                    "their violated partner."
+                ),
                 recompute=recompute,
             )
         )
     blocks: list[Block] = [Charts(tuple(drawn))]
     contrasts = [c for c in found.timing.claims(recompute) if "contrast" in c.finding.subject]
-    blocks += told(contrasts, "for monitoring over planning")
+    blocks += statements(contrasts, "for monitoring over planning")
     if moments:
         blocks.append(
             Prose(
-                "By the moment of decision. A share of the answer mixes texts that have broken their constraint with "
-                "others that have not. Here each violated answer is read at tokens counted from the one that broke it, "
-                "and a met answer of the same kind at the same token of its own. Left of 0 the text still allows both."
+                "Relative to the deciding token. A share of the response mixes texts that have "
+                "already violated their constraint with others. Here each violated response is read "
+                "at tokens counted from the one that broke it, and a met response of the same kind "
+                "at the same token. Left of 0 both outcomes are still possible."
             )
         )
         blocks.append(Charts(tuple(moments)))
         foreseen = [c for c in found.alignment.claims(recompute) if int(c.finding.subject["tokens"]) < 0]
-        blocks += told(foreseen, "before the text decides")
+        blocks += statements(foreseen, "before the deciding token")
     else:
-        blocks.append(Prose("No skill has enough violations that are decided before the end to be read around them."))
-    lead = "Planned before the first token, monitored while writing, or only seen at the end?"
-    return Section("timing", "When the model knows", lead, tuple(blocks))
+        blocks.append(Prose("No skill has enough violations that are decided before the end of the response."))
+    lead = "Is the outcome planned before the first token, monitored during writing, or only visible at the end?"
+    return Section("timing", "Timing", lead, tuple(blocks))
 
 
 def specific(found: Explained, recompute: str = "") -> Section:
-    """The constraint, or only the text."""
+    """Specificity: the instruction, or only the text."""
     rows = []
     for one in found.specificity:
-        rows.append(Point(one.skill, one.asked.value, finite(one.asked), "asked for", one.asked.n))
+        rows.append(Point(one.skill, one.asked.value, finite(one.asked), "with the instruction", one.asked.n))
         if one.free is not None:
-            rows.append(Point(one.skill, one.free.value, finite(one.free), "not asked for", one.free.n))
+            rows.append(Point(one.skill, one.free.value, finite(one.free), "without the instruction", one.free.n))
     chart = points(
-        "The same probe on answers to the prompt without the instruction",
+        "The same probe on responses without the instruction",
         rows,
         unit="AUC",
         limits=(0.2, 1.0),
         reference=0.5,
-        caption="Judged by the constraint that was taken out. Where both are alike, the probe reads the text.",
+        caption="Judged by the constraint that was removed. If both are equal, the probe reads the text.",
         recompute=recompute,
     )
     table = Table(
-        "The probe's rowspace",
+        "Variance in the probe's directions",
         (
             "skill",
-            "read at",
-            "variance, asked",
-            "variance, free",
-            "if directions were alike",
-            "free answers that meet it",
+            "site",
+            "variance with",
+            "variance without",
+            "if equal in all directions",
+            "free responses that meet it",
         ),
         tuple(
             (
@@ -118,8 +122,8 @@ def specific(found: Explained, recompute: str = "") -> Section:
             )
             for one in found.specificity
         ),
-        f"Share of the activations' variance in the {found.specificity[0].rank} directions that INLP finds. Free "
-        "answers are balanced as well.",
+        f"Share of the activations' variance in the {found.specificity[0].rank} directions that INLP "
+        "finds. Free responses are balanced as well.",
         recompute,
     )
     claims = [claim for one in found.specificity for claim in one.claims(recompute)]
@@ -129,29 +133,29 @@ def specific(found: Explained, recompute: str = "") -> Section:
     blocks = (
         Charts((chart,)),
         table,
-        *told(beyond, "for the constraint beyond the text"),
-        *told(text, "for the text alone"),
+        *statements(beyond, "for the instruction beyond the text"),
+        *statements(text, "for the text alone"),
     )
-    return Section("specificity", "The constraint, or only the text", lead, blocks)
+    return Section("specificity", "Specificity", lead, blocks)
 
 
 def behaves(found: Explained, recompute: str = "") -> Section:
-    """What the model does with the direction erased."""
+    """Behaviour after erasure."""
     rows = []
     for one in found.behaviour:
         label = f"{one.skill}, {one.place}"
         rows.append(Point(label, one.before.value, finite(one.before), "nothing erased", one.before.n))
-        rows.append(Point(label, one.erased.value, finite(one.erased), "its direction erased", one.erased.n))
-        rows.append(Point(label, one.random.value, finite(one.random), "a random one", one.random.n))
+        rows.append(Point(label, one.erased.value, finite(one.erased), "direction erased", one.erased.n))
+        rows.append(Point(label, one.random.value, finite(one.random), "random direction erased", one.random.n))
     chart = points(
-        "Adherence when answering again",
+        "Adherence after erasure",
         rows,
         unit="share of prompts",
         recompute=recompute,
-        caption="Greedy answers to the same prompts, on none of which the direction was fitted.",
+        caption="Greedy responses to prompts that were not used to fit the direction.",
     )
     table = Table(
-        "What erasing costs",
+        "Damage by erasure",
         ("skill", "at", "loss before", "skill erased", "random erased"),
         tuple(
             (
@@ -163,20 +167,20 @@ def behaves(found: Explained, recompute: str = "") -> Section:
             )
             for one in found.behaviour
         ),
-        f"Nats a token on {found.behaviour[0].loss_before.n} of the model's own answers without the instruction.",
+        f"Nats per token on {found.behaviour[0].loss_before.n} of the model's own responses without the instruction.",
         recompute,
     )
-    lead = "What can be read need not be used: the model answers again with the direction erased."
+    lead = "A direction that can be read need not be used: the model responds again with the direction erased."
     blocks = (
         Charts((chart,)),
         table,
-        *told([one.claim(found.model, recompute) for one in found.behaviour], "beyond a random direction"),
+        *statements([one.claim(found.model, recompute) for one in found.behaviour], "beyond a random direction"),
     )
-    return Section("behaviour", "Does it use what can be read?", lead, blocks)
+    return Section("behaviour", "Use", lead, blocks)
 
 
 def monitors(found: Explained, recompute: str = "") -> Section:
-    """What the saved monitors are worth."""
+    """Saved monitors and their evaluation."""
     rows: list[tuple[str, ...]] = []
     for one in found.watched:
         monitor, tried = one.monitor, one.trial
@@ -190,15 +194,16 @@ def monitors(found: Explained, recompute: str = "") -> Section:
         auc = f"{monitor.auc:.2f} ({monitor.auc_low:.2f} to {monitor.auc_high:.2f})"
         rows.append((one.skill, where, auc, *cells, ""))
     table = Table(
-        "Monitors saved in the run's folder",
-        ("skill", "reads", "AUC, held out", "failures caught", "false alarms", "tokens saved of failures", ""),
+        "Saved monitors",
+        ("skill", "site", "AUC, held out", "recall", "false alarms", "tokens saved", ""),
         tuple(rows),
-        f"Thresholds set for at most {100 * found.plan.false_alarms:g} % false alarms on held-out prompts; tried on "
-        "fresh ones. Answers were sampled where failures are frequent.",
+        f"Thresholds allow at most {100 * found.plan.false_alarms:g} % false alarms on held-out "
+        "prompts; evaluated on new ones. Prompts were chosen where failures are frequent. Tokens "
+        "saved: share of a failing response that was not yet written.",
         recompute,
     )
-    lead = "The best probe of each skill, with a threshold, to watch the model while it writes."
-    return Section("monitors", "From probe to monitor", lead, (table,))
+    lead = "The best probe of each skill, with a threshold, as a monitor while the model writes."
+    return Section("monitors", "Monitors", lead, (table,))
 
 
 def _progress(position: str) -> float:

@@ -1,4 +1,4 @@
-"""The sentences of a lens, and small conversions that its figures share."""
+"""Sentences of an analysis, and small conversions that its charts share."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     from adhere.explain.probing.decodability import Estimate
 
 MOST_SENTENCES = 24
-"""Sentences of one lens on the page; the rest are in the findings."""
+"""Sentences of one analysis on the page; the rest are in the findings."""
 
 
-def told(claims: Sequence[Claim], of_what: str) -> list[Block]:
-    """The sentences of what holds, and how much does not."""
+def statements(claims: Sequence[Claim], of_what: str) -> list[Block]:
+    """The sentences for what holds, and how many figures do not."""
     holding = [claim for claim in claims if claim.holds]
     if not claims:
         return []
     if not holding:
-        return [Prose(f"Nothing holds {of_what}: of {len(claims)} measured, every interval includes a control.")]
+        return [Prose(f"No figure holds {of_what}: of {len(claims)} measured, every interval includes a control.")]
     rows = tuple((claim.sentence,) for claim in holding[:MOST_SENTENCES])
-    caption = f"{len(holding)} of {len(claims)} measured hold against their controls."
+    caption = f"{len(holding)} of {len(claims)} figures hold against their controls."
     if len(holding) > len(rows):
-        caption += f" The first {len(rows)}; all are in the findings."
-    return [Table(f"What holds {of_what}", ("finding, for it, against it",), rows, caption)]
+        caption += f" Showing {len(rows)}; all are in the findings."
+    return [Table(f"Figures that hold {of_what}", ("finding, with evidence for and against",), rows, caption)]
 
 
 def finite(estimate: Estimate) -> tuple[float, float] | None:
-    """Its interval, None where there is none."""
+    """The interval, or None."""
     low, high = estimate.interval
     return (low, high) if low == low else None
 
 
 def known(value: float) -> float | None:
-    """The number, None where it is NaN."""
+    """The number, or None if it is NaN."""
     return float(value) if value == value else None
