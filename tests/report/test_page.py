@@ -104,6 +104,7 @@ def test_a_page_too_large_is_refused_in_one_line(tmp_path) -> None:
     assert not (tmp_path / "r.html").exists()
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path) -> None:
-    with pytest.raises(UserError, match="nowhere"):
-        page.write(tmp_path / "nowhere" / "r.html", "x")
+def test_a_folder_that_is_a_file_is_named(tmp_path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(UserError, match="taken"):
+        page.write(tmp_path / "taken" / "r.html", "x")

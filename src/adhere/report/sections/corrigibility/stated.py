@@ -38,7 +38,7 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
     if effects:
         blocks.append(odds("Effects on yielding (choices)", effects, recompute))
     for few in measured.of(f"{name}.not_fitted"):
-        blocks.append(Prose(f"What moves its answer cannot be told: {few.subject['why']}."))
+        blocks.append(Prose(f"Effects on yielding cannot be estimated: {few.subject['why']}."))
     blocks += _readings(measured, recompute)
     if sets := measured.of(f"{name}.set"):
         rows = tuple((str(f.subject["set"]), *share_cells(f), str(f.subject["unread"])) for f in sets)

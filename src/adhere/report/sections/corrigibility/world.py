@@ -74,7 +74,7 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
         if effects:
             blocks.append(odds(f"Effects: {outcome}", effects, recompute))
         elif few := measured.of(f"{name}.not_fitted", outcome=outcome):
-            blocks.append(Prose(f"What moves whether it {verb} cannot be told: {few[0].subject['why']}."))
+            blocks.append(Prose(f"Effects on whether it {verb} cannot be estimated: {few[0].subject['why']}."))
         elif outcome in of:
             blocks.append(Prose(f"Whether it {verb} never varied, so no effects can be estimated."))
     for finding in measured.of(f"{name}.clarity"):
