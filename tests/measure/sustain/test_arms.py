@@ -18,6 +18,11 @@ def test_all_arms_stand_in_the_plan_once_and_base_comes_first() -> None:
     assert {c.k for c in made if c.arm == "placebo"} == {1, 16}
 
 
+def test_the_placebo_stands_before_the_problem_too_where_constraints_do() -> None:
+    assert Condition("placebo", 1, "before") in plan(("placebo", "position"), (1, 4))
+    assert not [c for c in plan(("position",), (1, 4)) if c.arm == "placebo"]
+
+
 def test_a_ladder_of_one_has_one_placebo() -> None:
     assert [c for c in plan(("placebo",), (4,)) if c.arm == "placebo"] == [Condition("placebo", 4)]
 

@@ -204,3 +204,19 @@ def test_unmet_and_unsure_constraints_lower_if() -> None:
 def test_outcomes_of_two_models_are_not_mixed() -> None:
     with pytest.raises(ValueError, match="several models"):
         select([outcome("a", "base", True), outcome("a", "control", True, model="other")])
+
+
+def test_a_constraint_before_the_problem_is_held_against_the_placebo_before_it() -> None:
+    """Idle words behind the problem cost a small model as much as a constraint there; before it they cost nothing."""
+    outcomes = []
+    for number in range(30):
+        name = str(number)
+        outcomes += asked(name, True, False)
+        outcomes.append(outcome(name, "constraint", False, k=1, position="before"))
+        outcomes.append(outcome(name, "placebo", False, k=1))
+        outcomes.append(outcome(name, "placebo", True, k=1, position="before"))
+    made = scores(outcomes)
+    (behind,) = made.of("constraint", k=1)
+    (before,) = made.of("constraint", k=1, position="before")
+    assert behind.beyond.estimate == 0.0
+    assert before.beyond.estimate == 1.0

@@ -100,7 +100,7 @@ def prepare(
     length = len(block(sentences))
     if condition.arm == "placebo":
         drawn = wordings.placebo(length, random.Random(f"placebo {seed} {problem.id} {condition.k}"))
-        return Query(problem, condition, put(problem.prompt, drawn)[1])
+        return Query(problem, condition, put(problem.prompt, drawn, condition.position)[1])
     if condition.arm == "long":
         text = longer if longer is not None else wordings.reworded(problem, length + 1)
         if text is None:

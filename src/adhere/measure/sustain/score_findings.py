@@ -21,9 +21,11 @@ def findings(made: Scores, *, recompute: str = "", evidence: tuple[str, ...] = (
     """The scores as findings: `sustain.` score, interference, beyond_placebo, if, auc, solved and needed."""
     shared = {"recompute": recompute, "evidence": evidence}
     found = [*_of_selection(made), *_of_curve(made)]
-    idle = {(one.domain, one.condition[1]): one for one in (*made.conditions, *made.by_domain) if _is_placebo(one)}
+    idle = {(one.domain, *one.condition[1:3]): one for one in (*made.conditions, *made.by_domain) if _is_placebo(one)}
     for one in (*made.conditions, *made.by_domain, *made.by_type, *made.by_domain_and_type):
-        found += _of_score(one, made.model, idle.get((one.domain, one.condition[1])))
+        k, place = one.condition[1:3]
+        beside = idle.get((one.domain, k, place)) or idle.get((one.domain, k, "after"))
+        found += _of_score(one, made.model, beside)
     return [finding.model_copy(update=shared) for finding in found]
 
 

@@ -58,7 +58,7 @@ class Score:
         sustain: share correct under the condition.
         control: share correct at control, on the problems of `interference`.
         interference: control less condition, paired.
-        beyond: placebo of that length less condition, paired; n is 0 where there is none.
+        beyond: placebo of that length (and place, if asked there) less condition, paired; n is 0 where there is none.
         met: share of the inserted constraints met; n counts constraints, 0 where the condition inserts none.
         unasked: share of the same constraints that the control's answers meet.
         undecided: outcomes under the condition that could not be decided.
@@ -151,7 +151,9 @@ def score(
     sustain, met, unasked = _Sums(), _Sums(), _Sums()
     against_control: dict[str, list[int]] = {}
     against_placebo: dict[str, list[int]] = {}
-    placebo: Condition = ("placebo", condition[1], "after", 1.0)
+    placebos: list[Condition] = [("placebo", condition[1], "after", 1.0)]
+    if condition[2] == "before":
+        placebos.insert(0, ("placebo", condition[1], "before", 1.0))
     undecided = 0
     for trial, outcome in _asked(trials, condition, domain, kind):
         met.add(trial.problem, tuple(verdict is True for verdict in outcome.met))
@@ -160,7 +162,8 @@ def score(
             undecided += 1
             continue
         sustain.add(trial.problem, (outcome.correct,))
-        idle = next(iter(trial.of(placebo)), None) if condition[0] in ("constraint", "attend") else None
+        asks = condition[0] in ("constraint", "attend")
+        idle = next((one for placebo in placebos for one in trial.of(placebo)), None) if asks else None
         for other, pairs in ((trial.control, against_control), (idle, against_placebo)):
             if other is not None and other.correct is not None:
                 sums = pairs.setdefault(trial.problem, [0, 0, 0])

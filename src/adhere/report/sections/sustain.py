@@ -121,6 +121,7 @@ def _curve(made: Scores, recompute: str) -> Chart:
         ("constraint", "before", "before"),
         ("constraint", "system", "in the system prompt"),
         ("placebo", "after", "placebo"),
+        ("placebo", "before", "placebo before"),
         ("long", "after", "reworded to that length"),
     )
     ks: set[int] = set()

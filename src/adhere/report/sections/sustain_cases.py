@@ -21,7 +21,7 @@ def label(condition: Condition) -> str:
     """The condition in words."""
     arm, k, position, factor = condition
     if arm == "placebo":
-        return f"placebo, length of {k}"
+        return f"placebo, length of {k}" + (" before" if position == "before" else "")
     if arm == "long":
         return f"reworded, length of {k}"
     name = "1 constraint" if k == 1 else f"{k} constraints"
