@@ -117,7 +117,17 @@ def audit() -> None:
 def sustain() -> None:
     """SustainScore on easy problems of the kinds that the pilot keeps."""
     place = STATE / "sustain"
-    plan = ("--limit", "24", "--constraints", "1,4", "--arms", "placebo,constraint,position", "--no-attention")
+    plan = (
+        "--limit",
+        "30",
+        "--samples",
+        "1",
+        "--constraints",
+        "1,4",
+        "--arms",
+        "placebo,constraint,position",
+        "--no-attention",
+    )
     adhere("sustain", MODEL, *plan, "--out", str(place), "--json", f"{place}.json")
 
 
