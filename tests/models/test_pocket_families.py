@@ -14,7 +14,7 @@ from adhere.measure.sustain import wordings as measured
 from adhere.models.pocket.world import lengthened, truths, world
 from adhere.models.pocket.world.constrained import constrained
 from adhere.models.pocket.world.item import Side, side_of
-from adhere.models.pocket.world.kinds import PRACTISED_WITH_PROBLEMS
+from adhere.models.pocket.world.kinds import DRAWN
 from adhere.models.pocket.world.reasoning import QUESTIONS
 from adhere.models.pocket.world.vocabulary import CITIES, LANDS, NAMES
 from adhere.problems.grading import grade_all
@@ -80,7 +80,7 @@ def test_problems_carry_one_to_six_different_practised_kinds() -> None:
     for item in items("constrained", 300):
         kinds = [constraint.kind for constraint in item.constraints]
         assert len(set(kinds)) == len(kinds)
-        assert set(kinds) <= set(PRACTISED_WITH_PROBLEMS)
+        assert set(kinds) <= set(DRAWN.practised)
 
 
 @pytest.mark.parametrize("domain", ["math", "multihop", "code"])

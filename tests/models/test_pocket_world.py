@@ -12,7 +12,7 @@ from adhere.constraints.scoring import lexicon
 from adhere.core.errors import UserError
 from adhere.models.pocket.world import vocabulary, world
 from adhere.models.pocket.world.item import side_of
-from adhere.models.pocket.world.kinds import NEVER_WITH_PROBLEMS, POOL, PRACTISED_WITH_PROBLEMS, STRATA, held_out
+from adhere.models.pocket.world.kinds import DRAWN, POOL, STRATA, drawn
 from adhere.problems.grading import grade_all
 
 SIDES: tuple[world.Side, ...] = ("train", "test")
@@ -82,18 +82,19 @@ def test_topic_mood_register_and_insults_are_told_by_the_lexicon_and_by_no_other
         assert not others & set(lexicon.words_of(aspect)), aspect
 
 
-def test_held_out_kinds_never_stand_with_a_problem_and_every_practised_one_does() -> None:
+@pytest.mark.parametrize("number", [0, 1, 3])
+def test_held_out_kinds_never_stand_with_a_problem_and_every_practised_one_does(number: int) -> None:
     kinds: Counter[str] = Counter()
+    split = drawn(number)
     constrained = 0
-    number = 6000
-    for item in islice(world.dialogues(15, "train"), number):
+    items = 4000
+    for item in islice(world.dialogues(15, "train", split=split), items):
         standing_problem = item.family == "standing" and any("answer is" in m.content for m in item.messages)
         if item.family in ("math", "multihop", "code") or standing_problem:
             constrained += bool(item.constraints)
             kinds.update(constraint.kind for constraint in item.constraints)
-    assert set(kinds) == set(PRACTISED_WITH_PROBLEMS)
-    assert not set(kinds) & set(NEVER_WITH_PROBLEMS)
-    assert 0.13 <= constrained / number <= 0.19
+    assert set(kinds) == set(split.practised)
+    assert 0.13 <= constrained / items <= 0.19
 
 
 def test_held_out_kinds_are_known_from_descriptions() -> None:
@@ -107,8 +108,8 @@ def test_skills_are_measured_on_descriptions_without_constraints_outside_the_ski
 
 
 def test_one_kind_of_each_stratum_is_held_out() -> None:
-    assert all(len(set(kinds) & set(NEVER_WITH_PROBLEMS)) == 1 for kinds in STRATA.values())
-    draws = {held_out(f"seed {number}") for number in range(50)}
+    assert all(len(set(kinds) & set(DRAWN.apart)) == 1 for kinds in STRATA.values())
+    draws = {drawn(number).apart for number in range(50)}
     assert len(draws) > 20
 
 

@@ -142,6 +142,7 @@ def about(recipe: Recipe, progress: Progress, out: Path) -> dict[str, Any]:
     """What is written beside the weights: seed, recipe, kinds of constraint practised, tokens, curve."""
     log = out / "log.jsonl"
     lines = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
+    split = kinds.drawn(recipe.split)
     every = max(1, len(lines) // 100)
     curve = [{key: line[key] for key in ("stage", "tokens", "loss", "families")} for line in lines[::every]]
     return {
@@ -150,6 +151,6 @@ def about(recipe: Recipe, progress: Progress, out: Path) -> dict[str, Any]:
         "tokens": progress.tokens,
         "steps": progress.step,
         "seconds": round(progress.seconds),
-        "kinds": {"practised": kinds.PRACTISED_WITH_PROBLEMS, "held_out": kinds.NEVER_WITH_PROBLEMS},
+        "kinds": {"practised": split.practised, "held_out": split.apart},
         "curve": curve,
     }

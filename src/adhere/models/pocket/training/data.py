@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adhere.models.pocket.training import tokenizer
-from adhere.models.pocket.world import world
+from adhere.models.pocket.world import kinds, world
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -66,6 +66,7 @@ class Source:
     micro: int = 2048
     context: int = 512
     shard_tokens: int = SHARD_TOKENS
+    split: int = 0
 
 
 def source_of(recipe: Recipe) -> Source:
@@ -77,6 +78,7 @@ def source_of(recipe: Recipe) -> Source:
         micro=recipe.micro,
         context=recipe.context,
         shard_tokens=recipe.shard_tokens,
+        split=recipe.split,
     )
 
 
@@ -113,7 +115,9 @@ def samples(source: Source, tokens: Tokenizer, index: int) -> Iterator[Item]:
     if source.stage == "base":
         items = map(writer.text, world.plain_text(seed, source.side))
     else:
-        items = map(writer.dialogue, world.dialogues(seed, source.side, progress=progress))
+        items = map(
+            writer.dialogue, world.dialogues(seed, source.side, progress=progress, split=kinds.drawn(source.split))
+        )
     return (item for item in items if len(item.ids) <= source.context)
 
 

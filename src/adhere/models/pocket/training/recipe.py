@@ -29,6 +29,7 @@ class Recipe:
     decay_share: float = 0.5
     # the data
     seed: int = 0
+    split: int = 0  # which kinds of constraint are held out from problems: see `world/kinds.py`
     micro: int = 2048
     accumulate: int = 2  # micro batches a step
     ramp: int = 9_000_000  # tokens over which the curriculum rises

@@ -21,6 +21,9 @@ def run_seeds(
 ) -> list[Path]:
     """Train with the seeds 0 to `number` - 1 in `out`/seed-0, seed-1, ...; returns the folders of the models.
 
+    Each run also draws its own split of the kinds of constraint, so that a contrast between practised and held-out kinds
+    does not rest on one draw.
+
     A run that is finished is left as it is, one that was stopped goes on.
 
     Args:
@@ -38,6 +41,7 @@ def run_seeds(
         recipe = of_size(
             size,
             seed=seed,
+            split=seed,
             tokens=tokens,
             ramp=tokens // 2,
             keep=tokens // checkpoints if checkpoints else 0,

@@ -2,7 +2,7 @@
 
 Rules:
 
-- Only kinds in `PRACTISED_WITH_PROBLEMS` are used; the held-out third never stands with a problem.
+- Only practised kinds are used; the held-out third never stands with a problem.
 - Some constraints change the solution: a word to be included is added, the last sentence is set apart, all letters are
   made small. The others are asked around what the solution then has. So a constraint is sometimes free, as the
   self-evident ones are that `adhere sustain` asks, and sometimes not: a model that does not read it fails.
@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.families.terms import Exclude, Include
 from adhere.models.pocket.world.around import FORMS, around, formed
 from adhere.models.pocket.world.item import Question, pick, weighted
-from adhere.models.pocket.world.kinds import PRACTISED_WITH_PROBLEMS
+from adhere.models.pocket.world.kinds import DRAWN
 from adhere.models.pocket.world.vocabulary import INVENTED, TOPIC_NOUNS, TOPICS
 
 NUMBER: Final = ((1, 0.34), (2, 0.22), (3, 0.16), (4, 0.12), (5, 0.09), (6, 0.07))
@@ -32,13 +33,15 @@ CHANGED: Final = 0.4
 _PLAIN_WORD: Final = re.compile(r"(?<![\w\"])[a-z]{3,12}(?![\w\"(])")
 
 
-def constrained(rng: random.Random, question: Question) -> tuple[str, list[Constraint]]:
+def constrained(
+    rng: random.Random, question: Question, practised: Sequence[str] = DRAWN.practised
+) -> tuple[str, list[Constraint]]:
     """A right answer to the question and one to six constraints of different practised kinds that it meets.
 
     There may be fewer than were drawn, down to none, where a kind says nothing of such an answer.
     """
     program = question.joint == ""
-    possible = [kind for kind in PRACTISED_WITH_PROBLEMS if not (program and kind == "length.sentences")]
+    possible = [kind for kind in practised if not (program and kind == "length.sentences")]
     wanted = rng.sample(possible, min(len(possible), weighted(rng, NUMBER)))
     answer, named = question.response, []
     if "contains.terms" in wanted:

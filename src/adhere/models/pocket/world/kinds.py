@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -37,10 +38,6 @@ def held_out(seed: str = SPLIT_SEED) -> tuple[str, ...]:
     return tuple(rng.choice(kinds) for kinds in STRATA.values())
 
 
-NEVER_WITH_PROBLEMS: Final = held_out()
-PRACTISED_WITH_PROBLEMS: Final = tuple(kind for kind in POOL if kind not in NEVER_WITH_PROBLEMS)
-
-
 @dataclass(frozen=True)
 class Split:
     """How the training of a model divided the kinds of constraint.
@@ -54,8 +51,15 @@ class Split:
     apart: tuple[str, ...]
 
 
-DRAWN: Final = Split(PRACTISED_WITH_PROBLEMS, NEVER_WITH_PROBLEMS)
-"""That of this recipe: drawn at random within strata."""
+@cache
+def drawn(number: int = 0) -> Split:
+    """The split of that number: one kind of each stratum is apart, drawn at random."""
+    apart = held_out(f"{SPLIT_SEED} {number}" if number else SPLIT_SEED)
+    return Split(tuple(kind for kind in POOL if kind not in apart), apart)
+
+
+DRAWN: Final = drawn()
+"""The split of this recipe, unless another number is given."""
 
 FIRST: Final = Split(
     ("length.words", "contains.terms", "length.sentences"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from adhere.constraints.constraint import Constraint
 from adhere.models.pocket.world import arithmetic, code, multihop, wordings
 from adhere.models.pocket.world.constrained import constrained
 from adhere.models.pocket.world.item import Dialogue, Message, Meta, Question, Side, pick, weighted
+from adhere.models.pocket.world.kinds import DRAWN
 
 QUESTIONS: Final[dict[str, Callable[[random.Random, Side, float], Question]]] = {
     "math": arithmetic.question,
@@ -20,22 +21,22 @@ QUESTIONS: Final[dict[str, Callable[[random.Random, Side, float], Question]]] = 
 CONSTRAINED_DOMAINS: Final = (("math", 0.36), ("multihop", 0.32), ("code", 0.32))
 
 
-def dialogue(
-    rng: random.Random, side: Side, progress: float, family: str, *, with_constraints: bool = False
+def dialogue(rng: random.Random, side: Side, progress: float, family: str) -> Dialogue:
+    """A problem of that domain and side as a dialogue, without constraints."""
+    question = QUESTIONS[family](rng, side, progress)
+    return _put(rng, family, question, question.response, [])
+
+
+def constrained_dialogue(
+    rng: random.Random, side: Side, progress: float, practised: Sequence[str] = DRAWN.practised
 ) -> Dialogue:
-    """A problem of that domain and side as a dialogue, alone or with one to six constraints."""
+    """A problem of any domain with one to six constraints of practised kinds."""
+    family = weighted(rng, CONSTRAINED_DOMAINS)
     while True:
         question = QUESTIONS[family](rng, side, progress)
-        if not with_constraints:
-            return _put(rng, family, question, question.response, [])
-        answer, constraints = constrained(rng, question)
+        answer, constraints = constrained(rng, question, practised)
         if constraints:
             return _put(rng, family, question, answer, constraints)
-
-
-def constrained_dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
-    """A problem of any domain with constraints."""
-    return dialogue(rng, side, progress, weighted(rng, CONSTRAINED_DOMAINS), with_constraints=True)
 
 
 def _put(rng: random.Random, family: str, question: Question, answer: str, constraints: list[Constraint]) -> Dialogue:

@@ -4,14 +4,15 @@ Rules:
 
 - The instruction is given in the system prompt, with the first task, or in a turn of its own that is only agreed to.
 - Later turns give a task alone and do not repeat it; every answer after the instruction meets all of its constraints.
-- A task is a description, or, where all constraints are of practised kinds, now and then a problem: no held-out kind
-  stands with a problem here either.
+- A task is a description or, where the instruction is to include a word and that kind is practised, sometimes a
+  problem: no held-out kind stands with a problem here either.
 - The content is the tasks in order with the constraints.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from adhere.constraints.constraint import Constraint
@@ -21,6 +22,7 @@ from adhere.constraints.families.tone import Register, Sentiment, Toxicity
 from adhere.constraints.reading.counters import Words as CountWords
 from adhere.models.pocket.world import arithmetic, multihop, wordings
 from adhere.models.pocket.world.item import Dialogue, Message, Question, Side, pick, side_of, weighted
+from adhere.models.pocket.world.kinds import DRAWN
 from adhere.models.pocket.world.prose import MARKERS, MOODS, ProsePlan, compose
 from adhere.models.pocket.world.vocabulary import INVENTED, NEUTRAL, TOPIC_NOUNS, TOPICS
 
@@ -46,18 +48,19 @@ AGREED: Final = ("All right.", "Yes.", "I will.")
 NEXT: Final = ("{t}", "Now {l}", "And now {l}", "Next: {l}", "Thank you. {t}")
 
 _PROBLEMS: Final = {"math": arithmetic.question, "multihop": multihop.question}
+INCLUDE: Final = Include.kind
 PROBLEM_SHARE: Final = 0.3
 """Share of the turns that are problems, where the instruction is to include a word."""
 
 
-def dialogue(rng: random.Random, side: Side, progress: float) -> Dialogue:
+def dialogue(rng: random.Random, side: Side, progress: float, practised: Sequence[str] = DRAWN.practised) -> Dialogue:
     """A dialogue that belongs to `side`."""
     while True:
-        if (drawn := _draw(rng, side, progress)) is not None:
+        if (drawn := _draw(rng, side, progress, INCLUDE in practised)) is not None:
             return drawn
 
 
-def _draw(rng: random.Random, side: Side, progress: float) -> Dialogue | None:
+def _draw(rng: random.Random, side: Side, progress: float, problems: bool) -> Dialogue | None:
     skills: list[str] = []
     for _ in range(1 if rng.random() < 0.65 else 2):
         skill = weighted(rng, SKILLS)
@@ -69,7 +72,7 @@ def _draw(rng: random.Random, side: Side, progress: float) -> Dialogue | None:
     answers: list[str] = []
     contents: list[str] = []
     for _ in range(turns):
-        if skills == ["inclusion"] and rng.random() < PROBLEM_SHARE:
+        if problems and skills == ["inclusion"] and rng.random() < PROBLEM_SHARE:
             question = _PROBLEMS[pick(rng, ("math", "multihop"))](rng, side, progress * 0.6)
             tasks.append(question.prompt)
             answers.append(_solved(question, fixed.terms))

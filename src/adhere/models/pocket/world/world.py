@@ -29,6 +29,7 @@ from adhere.models.pocket.world import (
     standing,
 )
 from adhere.models.pocket.world.item import Dialogue, Message, Side, pick, weighted
+from adhere.models.pocket.world.kinds import DRAWN, Split
 
 __all__ = ["FAMILIES", "FAMILY_WEIGHTS", "Dialogue", "Message", "Side", "dialogues", "plain_text"]
 
@@ -72,7 +73,11 @@ FAMILIES: Final = tuple(FAMILY_WEIGHTS)
 
 
 def dialogues(
-    seed: int, side: Side, families: Mapping[str, float] | None = None, progress: float = 1.0
+    seed: int,
+    side: Side,
+    families: Mapping[str, float] | None = None,
+    progress: float = 1.0,
+    split: Split = DRAWN,
 ) -> Iterator[Dialogue]:
     """An endless stream of dialogues.
 
@@ -81,6 +86,7 @@ def dialogues(
         side: "train" or "test".
         families: weight by family; the default is `FAMILY_WEIGHTS`.
         progress: in [0, 1], how far the curriculum has come.
+        split: which kinds of constraint stand with problems.
 
     Raises:
         UserError: there is no such family.
@@ -94,25 +100,25 @@ def dialogues(
     shares = tuple(weights.items())
     rng = random.Random(f"pocket {seed} {side}")
     while True:
-        yield draw(rng, side, progress, weighted(rng, shares))
+        yield draw(rng, side, progress, weighted(rng, shares), split)
 
 
-def draw(rng: random.Random, side: Side, progress: float, family: str) -> Dialogue:
+def draw(rng: random.Random, side: Side, progress: float, family: str, split: Split = DRAWN) -> Dialogue:
     """One dialogue of that family and side."""
     if family in LENGTHENED:
-        return LENGTHENED[family](rng, side, lambda inside: draw(rng, side, progress, inside))
+        return LENGTHENED[family](rng, side, lambda inside: draw(rng, side, progress, inside, split))
     if family == "describe":
         return describe.dialogue(rng, side, progress)
     if family == "dialogue":
         return dialogue.dialogue(rng, side, progress)
     if family == "standing":
-        return standing.dialogue(rng, side, progress)
+        return standing.dialogue(rng, side, progress, split.practised)
     if family == "copy":
         return copying.dialogue(rng, side)
     if family == "drill":
         return drill.dialogue(rng, side)
     if family == "constrained":
-        return reasoning.constrained_dialogue(rng, side, progress)
+        return reasoning.constrained_dialogue(rng, side, progress, split.practised)
     return reasoning.dialogue(rng, side, progress, family)
 
 
