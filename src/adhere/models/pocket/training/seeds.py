@@ -21,8 +21,8 @@ def run_seeds(
 ) -> list[Path]:
     """Train with the seeds 0 to `number` - 1 in `out`/seed-0, seed-1, ...; returns the folders of the models.
 
-    Each run also draws its own split of the kinds of constraint, so that a contrast between practised and held-out kinds
-    does not rest on one draw.
+    Each run also draws its own split of the kinds of constraint, so that a contrast between practised and held-out
+    kinds does not rest on one draw.
 
     A run that is finished is left as it is, one that was stopped goes on.
 
