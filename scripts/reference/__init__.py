@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from scripts.reference import api, commands, schemas
+from scripts.reference import api, commands, navigation, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "reference"
@@ -18,8 +18,13 @@ SECTIONS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (api.pages, comm
 
 
 def pages() -> dict[Path, str]:
-    """The text of every generated page, by its path."""
-    return {FOLDER / name: f"{NOTE}\n{text.strip()}\n" for section in SECTIONS for name, text in section()}
+    """The text of every generated file, by its path: the pages, and the navigation that lists them."""
+    written = {name: f"{NOTE}\n{text.strip()}\n" for section in SECTIONS for name, text in section()}
+    config = ROOT / "zensical.toml"
+    return {
+        **{FOLDER / name: text for name, text in written.items()},
+        config: navigation.updated(config.read_text("utf-8"), written),
+    }
 
 
 def stale(wanted: dict[Path, str]) -> list[Path]:
