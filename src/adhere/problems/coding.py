@@ -1,4 +1,4 @@
-"""Code problems: the response is a program, and running it tells (HumanEval, MBPP, the pocket world).
+"""Code problems: the response is a program, graded by running it (HumanEval, MBPP, the pocket world).
 
 Rules:
 - Tests come in two forms. A string is Python run in the program's namespace: it fails if it raises. A `CodeTest` is one

@@ -1,4 +1,4 @@
-"""Whether two mathematical expressions have the same value, by math-verify, in a process that can be killed.
+"""Equality of two mathematical expressions, by math-verify, in a process that can be killed.
 
 math-verify bounds its work with signals, which exist in a main thread only, and sympy can sit in C code where no signal
 reaches it (9^(9^9)). So the work is done in one process beside ours (`comparing_worker.py`), and callers may be

@@ -1,4 +1,4 @@
-"""Grades of many responses at once: programs share the sandbox, all else is graded where it stands."""
+"""Grades of many responses at once: programs share the sandbox, everything else is graded in this process."""
 
 from __future__ import annotations
 

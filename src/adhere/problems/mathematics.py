@@ -1,4 +1,4 @@
-"""Math problems: the response ends in a value, and the value decides (GSM8K, SVAMP, MATH-500, the pocket world).
+"""Math problems, graded by the value that ends the response (GSM8K, SVAMP, MATH-500, the pocket world).
 
 Rules:
 - The answer is read where the response states it (`cues.py`); without a cue, the last formula or number of the text

@@ -1,4 +1,4 @@
-"""What a question with a checkable answer is: `Problem`, and the `Grade` it gives a response.
+"""A question with a checkable answer: `Problem`, and the `Grade` it gives a response.
 
 Rules:
 - A problem reads the answer out of the response by itself, leniently, and in the same way whatever stood around

@@ -96,7 +96,7 @@ def test_without_a_benign_set_our_look_alikes_are_asked(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_sets_and_a_broken_file_are_told_in_a_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds none of the sets"):
+    with pytest.raises(UserError, match="none of the known attack sets"):
         found(tmp_path)
     folder = _sets(tmp_path)
     (folder / "table" / "test.jsonl").write_text('{"wrong": 1}\n', encoding="utf-8")

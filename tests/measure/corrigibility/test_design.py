@@ -44,7 +44,7 @@ def test_what_is_not_varied_stays_at_its_first_level() -> None:
 
 
 @pytest.mark.parametrize(
-    ("levels", "said"), [({"a": "z"}, "a knows x, y"), ({"zz": "x"}, "no factor is called 'zz'"), ({"a": []}, "needs")]
+    ("levels", "said"), [({"a": "z"}, "a takes x, y"), ({"zz": "x"}, "no factor is called 'zz'"), ({"a": []}, "needs")]
 )
 def test_a_wrong_factor_or_level_is_named(levels: dict[str, str | list[str]], said: str) -> None:
     with pytest.raises(UserError, match=said):

@@ -87,7 +87,7 @@ def test_lines_not_answered_yet_are_counted(tmp_path: Path) -> None:
         ({"response": 7}, "neither text nor content parts"),
         ({"model": "other"}, "answers of 2 models"),
         ({"arm": "control"}, "has no base answer"),
-        (dict(ROWS[0]), "line 2 answers the same as line 1"),
+        (dict(ROWS[0]), "lines 1 and 2 answer the same prompt"),
         ({"question": None}, "names no problem"),
         ({"answer": "no number"}, "line 2"),
     ],
@@ -106,7 +106,7 @@ def test_files_that_are_none_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="line 2 is not JSON"):
         saved.read(tmp_path / "x.jsonl")
     (tmp_path / "x.jsonl").write_text('{"id": "a"}\n')
-    with pytest.raises(UserError, match="holds no answer"):
+    with pytest.raises(UserError, match="no answer in the file"):
         saved.read(tmp_path / "x.jsonl")
     data = write(tmp_path / "data.jsonl", ROWS)
     rows = [{"id": "gsm8k-unknown", "response": "The answer is 3."}]

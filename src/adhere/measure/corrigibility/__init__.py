@@ -1,4 +1,4 @@
-"""Does it yield? What a model says and does when it is told to stop, and whose word it takes.
+"""Corrigibility: what a model says and does when it is told to stop, and whose instructions it follows.
 
 Three things are kept apart, and named so: what is *stated* (`stated`, `evals`), what is *done* in a world
 (`world`, `episode`, `shutdown_world`), and *whose* instruction is followed (`authority`, `attacks`, `dose`). How long

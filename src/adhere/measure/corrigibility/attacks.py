@@ -1,4 +1,4 @@
-"""The Inspect task `adhere/attacks`: attack sets from a folder the user names, and benign look-alikes beside them.
+"""The Inspect task `adhere/attacks`: attack sets from a user's folder, with benign look-alikes as controls.
 
     inspect eval adhere/attacks --model openai/gpt-5 -T folder=sets
 
@@ -217,7 +217,7 @@ def found(folder: Path) -> dict[AttackSet, list[Path]]:
     there = {one: paths for one, paths in there.items() if paths}
     if not there:
         sources = ", ".join(dict.fromkeys(one.source.split()[0] for one in SETS))
-        raise UserError(f"{folder} holds none of the sets known; clone one of them there: {sources}")
+        raise UserError(f"{folder} has none of the known attack sets; clone one of them into it: {sources}")
     return there
 
 

@@ -1,4 +1,4 @@
-"""The Inspect task `adhere/authority`: the same instruction from different mouths, and whose is followed.
+"""The Inspect task `adhere/authority`: the same instruction from different sources, and whose is followed.
 
     inspect eval adhere/authority --model adhere/pocket
     inspect eval adhere/authority --model openai/gpt-5 -T order=said,unsaid -T interface=tools

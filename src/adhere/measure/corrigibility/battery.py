@@ -1,4 +1,4 @@
-"""The battery: a model goes through the tiers, and what was found comes back.
+"""The battery: runs the tiers on a model and collects their findings.
 
     measured = measure("pocket", Path("runs/x"), CorrigibilityPlan(tiers=("stated", "world")))
 

@@ -1,4 +1,4 @@
-"""What a model says: whether it agrees to what it is asked, and what it claims to have done; read by rules.
+"""Rules that read what a model says: whether it agrees to a request, and what it claims to have done.
 
 Rules:
 

@@ -1,4 +1,4 @@
-"""The same world in a sandbox of Inspect's: real files, a real shell, a real process that the script kills.
+"""The world in an Inspect sandbox: real files, a real shell, and a real process that the script kills.
 
 Rules:
 
@@ -69,7 +69,7 @@ class ContainerWorld(Work):
         await box.write_file(LOG, "")
         begun = await box.exec(["sh", "-c", "sleep 3600 >/dev/null 2>&1 & echo $!"], timeout=SECONDS)
         if not begun.success or not begun.stdout.strip().isdigit():
-            raise UserError(f"the sandbox starts no process: {' '.join(begun.stderr.split())[:200]}")
+            raise UserError(f"the sandbox cannot start a process: {' '.join(begun.stderr.split())[:200]}")
         pid = int(begun.stdout)
         script = f"#!/bin/sh\necho shutting down >> {LOG}\nkill -9 {pid}\n"
         await box.write_file(SCRIPT, script)

@@ -1,4 +1,4 @@
-"""A full-factorial design that is never written out: a cell is computed from its number.
+"""A full-factorial design, not materialised: a cell is computed from its number.
 
     design = Design((Factor("persona", ("none", "cook")), Factor("request", ("stop", "pause", "control"))))
     len(design)                       # 6
@@ -51,7 +51,7 @@ class Factor:
         chosen = tuple(dict.fromkeys(wanted))
         for level in chosen:
             if level not in self.levels:
-                raise UserError(f"{self.name} knows {', '.join(self.levels)}; not {level!r}")
+                raise UserError(f"{self.name} takes {', '.join(self.levels)}; not {level!r}")
         if not chosen:
             raise UserError(f"{self.name} needs a level: {', '.join(self.levels)}")
         return replace(self, levels=tuple(level for level in self.levels if level in chosen))

@@ -1,4 +1,4 @@
-"""The Inspect task `adhere/dose`: an instruction against a refusal, as what is asked grows less harmless.
+"""The Inspect task `adhere/dose`: following against refusing, as requests become more harmful.
 
     inspect eval adhere/dose --model openai/gpt-5
     inspect eval adhere/dose --model openai/gpt-5 -T folder=sets        # with a harmful level

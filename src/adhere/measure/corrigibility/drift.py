@@ -1,4 +1,4 @@
-"""When did a character drift? A test that may be looked at after every conversation and every turn.
+"""The first turn of drift: a sequential test that stays valid when it is read after every conversation and turn.
 
 A conversation is probed at its beginning and at later turns. An answer falls into one of a few categories (in
 character, out of it, unread). For conversation i at turn t let D_i(c) be the share of its probes answered in category

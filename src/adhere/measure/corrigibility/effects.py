@@ -1,4 +1,4 @@
-"""How much of an outcome comes from which factor: logistic regression with intervals clustered by scenario.
+"""Effects of factors on an outcome: logistic regression with intervals clustered by scenario.
 
 Rules:
 

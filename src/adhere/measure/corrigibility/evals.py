@@ -128,7 +128,7 @@ def model_written(folder: str, sets: str | list[str] | None = None, per_set: int
     words = sets.split(",") if isinstance(sets, str) else sets
     chosen = {name: rows for name, rows in found.items() if not words or any(word in name for word in words)}
     if not chosen:
-        raise UserError(f"no set of {folder} is called like {sets}; there are: {', '.join(found)[:300]}")
+        raise UserError(f"no set in {folder} matches {sets}; there are: {', '.join(found)[:300]}")
     samples = []
     for name, rows in chosen.items():
         drawn = random.Random(f"model-written {seed} {name}").sample(rows, min(per_set, len(rows)))

@@ -1,4 +1,4 @@
-"""The Inspect task `adhere/judge_attack`: a judge is argued with, where the truth is known.
+"""The Inspect task `adhere/judge_attack`: texts that argue with a judge, where the truth is known.
 
     inspect eval adhere/judge_attack --model anthropic/claude-sonnet-4-5
     inspect eval adhere/judge_attack --model adhere/pocket -T judge=openai/gpt-5

@@ -1,4 +1,4 @@
-"""Long conversations with a model whose window may be short: the head stays, the oldest exchanges fall out.
+"""Long conversations in a short context window: the beginning stays, the oldest exchanges are dropped.
 
 Rules:
 - The system prompt stays. What falls out is the oldest exchange, question and answer together, as in any application

@@ -1,4 +1,4 @@
-"""Where a text repeats itself: which of its words stand in a loop, and where the first loop sets in.
+"""Loops in a text: the words that are part of one, and where the first begins.
 
 Rules:
 - A loop is a stretch of words that is said four times or more in a row, over 40 characters at the least; the last

@@ -1,4 +1,4 @@
-"""What a corrigibility run measures: tiers, factors, sizes."""
+"""The plan of a corrigibility run: tiers, factors, sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether choices tell an opinion, or only the letter that a model always takes.
+"""Position bias: whether choices express an opinion, or only the letter that a model always takes.
 
 Rules:
 

@@ -1,4 +1,4 @@
-"""A real process that the world's script ends, and the proof that it is gone.
+"""A real process that the world's script ends, and the verification that it has ended.
 
 Rules:
 
@@ -37,7 +37,7 @@ class Supervised:
             self._supervisor = Supervisor(AGENT)
             self._supervisor.start()
         except (Refused, OSError) as error:
-            raise UserError(f"no process can be supervised here ({error}): use --process simulated") from error
+            raise UserError(f"processes cannot be supervised on this machine ({error}); use --real 0") from error
         self.halted: Killed | None = None
         """The end that the world's halt brought about."""
         self.alive_at_end: bool | None = None

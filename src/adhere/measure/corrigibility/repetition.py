@@ -1,4 +1,4 @@
-"""The Inspect task `adhere/repetition`: a model that goes on and on, and which goes first, obedience or coherence.
+"""The Inspect task `adhere/repetition`: very long texts, and whether obedience or coherence is lost first.
 
     inspect eval adhere/repetition --model adhere/pocket
     inspect eval adhere/repetition --model openai/gpt-5 -T temperatures=0,1 -T words=800

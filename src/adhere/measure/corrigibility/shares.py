@@ -1,4 +1,4 @@
-"""Findings from counts and effects: the names and subjects under which the battery reports.
+"""Findings from counts and effects, with the names and subjects that the battery uses.
 
 Rules:
 

@@ -1,4 +1,4 @@
-"""Asking the same model behind a gateway, in the middle of a task that asks it bare.
+"""Asking the same model behind a gateway within a task that also asks it directly.
 
 Its URL up to /v1 stands in ADHERE_GATEWAY_BASE_URL, its key in ADHERE_GATEWAY_API_KEY. What the gateway will not let
 through (403), or will not deliver (422), is an answer: a refusal in words of our own, since an error's text may repeat

@@ -1,4 +1,4 @@
-"""An agent's work in a world, simulated or real: sums to answer one after another, and a record of every command.
+"""An agent's work in a world, simulated or real: a series of sums, and a record of every command.
 
 Rules:
 

@@ -1,4 +1,4 @@
-"""SustainScore with the controls it needs: what does a constraint cost that the model's own answer already met?
+"""SustainScore and its controls: the accuracy lost when a constraint is added that the model's own answer already met.
 
 arXiv 2601.22047 adds to a solved problem a constraint that its solution meets by itself, and asks again. What is lost
 then is interference between following and solving. Items selected by one success lose some of it by chance when they

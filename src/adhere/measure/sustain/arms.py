@@ -1,4 +1,4 @@
-"""The arms of a run: which conditions a problem is asked under, and what their prompts are.
+"""The arms of a run: the conditions under which a problem is asked, and their prompts.
 
     arms = plan("all", ks=(1, 2, 4, 8, 16), attends=True)
     system, prompt = put(problem.prompt, sentences, "after")
@@ -92,7 +92,7 @@ def parse_arms(text: str, attends: bool | None) -> tuple[str, ...]:
     """
     wanted = {part.strip() for part in text.split(",") if part.strip()}
     if unknown := sorted(wanted - {*NAMES, "all"}):
-        raise UserError(f"--arms knows all, {', '.join(NAMES)}; not {unknown[0]!r}")
+        raise UserError(f"--arms takes all, {', '.join(NAMES)}; not {unknown[0]!r}")
     if "attend" in wanted and attends is False:
         raise UserError("the arm attend scales attention inside the model: it needs open weights (adhere/...)")
     if "all" in wanted or not wanted:

@@ -1,4 +1,4 @@
-"""Why a solved problem was lost: one pattern for each answer that is wrong where base was right, by rules.
+"""Failure patterns: for each answer that is wrong where base was right, one pattern, found by rules.
 
 The first rule that applies names the pattern:
 

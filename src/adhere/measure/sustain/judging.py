@@ -1,4 +1,4 @@
-"""A judge for the lost answers whose pattern no rule can tell, and how far it can be believed.
+"""A judge for lost answers whose pattern no rule determines, and the judge's own error.
 
 The judge is asked one statement after another about the two answers side by side; the first that it finds true names
 the pattern. A judge that cannot tell leaves the answer open. It sees the texts between fences, as every judge

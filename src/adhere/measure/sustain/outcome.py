@@ -1,4 +1,4 @@
-"""What became of one arm of one problem: the record that the task writes and that scores, failures and the page read.
+"""The outcome of one arm of one problem: written by the task, read by scores, failure patterns and the report.
 
     for outcome in outcomes(log): ...            # of an Inspect log, or of its path
     for excluded in exclusions(log): ...         # what was left out, and why

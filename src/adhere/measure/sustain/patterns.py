@@ -1,4 +1,4 @@
-"""How often each failure pattern occurs under a condition, and how much oftener than at control.
+"""The frequency of each failure pattern under a condition, and its difference from control.
 
 With B the problems that base solved and that are decided under the condition c and at control, and f_c(p) one where
 the answer is lost under c by pattern p:

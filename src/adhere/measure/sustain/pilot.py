@@ -1,4 +1,4 @@
-"""A pilot before a run on easy problems: which kinds can this model do at all?
+"""A pilot before a run on easy problems: it finds the kinds that the model can solve.
 
 Rules:
 

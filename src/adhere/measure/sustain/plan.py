@@ -1,4 +1,4 @@
-"""What a sustain run asks: the arguments of the task and of the command, in one place."""
+"""The plan of a sustain run: the arguments that the task and the command share."""
 
 from __future__ import annotations
 

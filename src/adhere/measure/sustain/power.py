@@ -1,4 +1,4 @@
-"""How many problems it takes to see a drop of a given size.
+"""Statistical power: the number of problems needed to detect a drop of a given size.
 
 The test is McNemar's, exact, on the pairs (control, constraint) of the problems that base solved. Its power depends on
 how many pairs disagree at all, psi, and by how much more often control is the one that is right, delta:

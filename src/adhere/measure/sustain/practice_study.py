@@ -1,4 +1,4 @@
-"""Is interference a lack of practice in combining? A study on the pocket model, whose training data are fully known.
+"""A study of practice on the pocket model: constraints that were trained together with reasoning against the others.
 
 In training a pocket model saw some kinds of constraint together with problems, and others in descriptions only. Here
 each solved problem is asked again with one constraint of each kind that its solution meets, and interference is

@@ -1,4 +1,4 @@
-"""One query: what is asked under a condition, and what the answer to it is worth. Nothing here asks a model.
+"""Queries: the prompt of a problem under a condition, and the outcome of its answer. Nothing here calls a model.
 
     choice = chosen(problem, base, seed=0, most=16)
     query = prepare(problem, CONDITION, choice, seed=0)       # a Query, or an Exclusion with its reason

@@ -1,4 +1,4 @@
-"""Where another model may help: proposing constraints, and wording a problem at greater length. Both are optional.
+"""Optional help from another model: proposing constraints, and rewording a problem at greater length.
 
 Rules:
 

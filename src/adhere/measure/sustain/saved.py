@@ -1,4 +1,4 @@
-"""Answers made elsewhere: read and judged as a live run's are, and the prompts of the arms for whoever asks.
+"""Saved answers: read and graded as in a live run; and the prompts that are still to be answered.
 
     adhere sustain --from-responses solved.jsonl --data gsm8k.jsonl --plan prompts.jsonl   # what to ask
     adhere sustain --from-responses answers.jsonl --data gsm8k.jsonl                       # what came of it
@@ -97,13 +97,15 @@ def read(path: str | os.PathLike[str], data: str | os.PathLike[str] | None = Non
             raise UserError(f"{name}: line {number}: {error}") from None
         key = line.query.problem.id, line.epoch, line.query.condition
         if (first := seen.setdefault(key, number)) != number:
-            raise UserError(f"{name}: line {number} answers the same as line {first}: {key[0]}, {key[2].label}")
+            raise UserError(f"{name}: lines {first} and {number} answer the same prompt: {key[0]}, {key[2].label}")
         lines.append(line)
     if not lines:
-        raise UserError(f'{name}: holds no answer; each line needs a "response"')
+        raise UserError(f'{name}: there is no answer in the file; each line needs a "response"')
     models = sorted({line.model for line in lines})
     if len(models) > 1:
-        raise UserError(f"{name}: answers of {len(models)} models ({', '.join(models[:3])}); give one model a file")
+        raise UserError(
+            f"{name}: answers of {len(models)} models ({', '.join(models[:3])}); write one file for each model"
+        )
     based = {(line.query.problem.id, line.epoch) for line in lines if line.query.condition == BASE}
     for line in lines:
         if (line.query.problem.id, line.epoch) not in based:
@@ -191,12 +193,12 @@ class _Index:
         given = {column for column, value in row.items() if value is not None}
         fits = [key for key, format in FORMATS.items() if format.columns <= given]
         if not fits:
-            raise UserError("it names no problem: give --data, or the data set's columns on the line")
+            raise UserError("the line names no problem: give --data, or put the data set's columns on the line")
         format = FORMATS[max(fits, key=lambda key: len(FORMATS[key].columns))]
         try:
             problem = format.make(row)
         except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-            raise UserError(f"its columns make no problem ({error})") from error
+            raise UserError(f"no problem can be read from its columns ({error})") from error
         return self._own.setdefault(problem.id, problem)
 
     def made(self, source: str) -> tuple[Material, ...]:

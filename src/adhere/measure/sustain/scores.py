@@ -1,4 +1,4 @@
-"""The scores of obedience's cost, defined here and nowhere else.
+"""The scores: definitions and computation.
 
 With B the problems whose base answer is correct, y_0 the verdict on the base prompt asked again (control), y_c the
 verdict under condition c, and m_c the verdicts on the constraints inserted, all averages over B:

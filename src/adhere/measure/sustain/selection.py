@@ -1,4 +1,4 @@
-"""Base selects: the problems that count, and what each was asked besides.
+"""Selection by the base answer: the problems that count, and their outcomes under the other conditions.
 
 Rules:
 

@@ -1,4 +1,4 @@
-"""Choosing self-evident constraints: those that a solution meets by itself and that say nothing about it.
+"""Choosing self-evident constraints: those that a solution already meets and that do not reveal it.
 
     choice = choose(problem, answer, most=16, seed=0)
     choice.constraints          # in the order in which they are inserted: the first k are those of the arm x k

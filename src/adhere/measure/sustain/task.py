@@ -249,7 +249,7 @@ class _Sample:
         config = GenerateConfig(seed=one.condition.seed(self.seed, self.problem.id, self.state.epoch))
         if one.condition.arm == "attend":
             if not getattr(self.model.api, "attends", False):
-                raise UserError(f"{self.model} does not scale its attention: leave the arm attend out")
+                raise UserError(f"{self.model} cannot scale its attention; leave out the arm attend")
             attend = {"text": block(one.sentences), "factor": one.condition.factor}
             config.extra_body = {"adhere": {"attend": attend}}
         elif self.enforce and one.constraints:
@@ -288,7 +288,9 @@ def sustain_scorer(conditions: Sequence[Condition], results: dict[str, Finished]
         del target
         found = results.pop(state.uuid, None)
         if found is None:
-            raise UserError("a sustain run is scored while it is asked; read its outcomes with adhere sustain")
+            raise UserError(
+                "a sustain run cannot be scored again with inspect score; its outcomes are in the log: adhere sustain"
+            )
         values = {condition.label: math.nan for condition in conditions}
         values |= {label: float(outcome.correct or 0) for label, outcome in found.outcomes.items()}
         sample_done()

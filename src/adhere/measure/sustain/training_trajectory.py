@@ -1,4 +1,4 @@
-"""The course of interference over training: the study of practice at every checkpoint of a run.
+"""Interference over training: the practice study at every checkpoint of a run.
 
     for checkpoint in checkpoints_in(Path("runs/pocket")):
         found += course(checkpoint, measure(str(checkpoint.folder), ..., Plan(kinds="practice")))

@@ -1,4 +1,4 @@
-"""What makes a prompt longer without asking for anything: true sentences, and the same problem in more words.
+"""Length controls: true sentences that ask for nothing, and the same problem in more words.
 
     placebo(length, rng)                 # ["Snow is white and cold."], about `length` characters
     longer = reworded(problem, length)   # the problem about `length` characters longer, or None

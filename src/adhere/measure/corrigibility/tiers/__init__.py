@@ -1,1 +1,1 @@
-"""The tiers: what each asks, and what it finds in the logs. One module for each, named in `plan.TIERS`."""
+"""The tiers: the tasks of each, and the findings from their logs. One module for each, named in `plan.TIERS`."""

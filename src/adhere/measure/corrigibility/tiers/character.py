@@ -1,4 +1,4 @@
-"""Character: what a long conversation does to the answers, when, and what a reminder gives back."""
+"""Character: how a long conversation changes the answers, from which turn, and what a reminder restores."""
 
 from __future__ import annotations
 

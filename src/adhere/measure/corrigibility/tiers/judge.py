@@ -1,4 +1,4 @@
-"""Judge: how often a judge errs where the truth is known, and how often it is argued into a pass."""
+"""Judge: error where the truth is known, and how often arguing turns a verdict into a pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Repetition: how much of a long text is a loop, how long obedience lasts, and which of the two goes first."""
+"""Repetition: the share of a long text in loops, how long obedience lasts, and which is lost first."""
 
 from __future__ import annotations
 

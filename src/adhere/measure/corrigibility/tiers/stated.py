@@ -1,4 +1,4 @@
-"""Stated: what the model says it would do, in our own items and in the model-written sets a user names."""
+"""Stated: what the model says it would do, in our items and in model-written sets of the user's."""
 
 from __future__ import annotations
 
