@@ -14,6 +14,7 @@ from adhere.constraints.families.sentences import Sentences
 from adhere.constraints.reading import marks
 from adhere.constraints.reading.counters import Words
 from adhere.constraints.reading.text_forms import look_alikes, says_nothing
+from adhere.constraints.reading.word_segments import SegmentedWords
 from adhere.constraints.reasoning import END_TOKENS, answer
 from adhere.measure.adherence.scoring import score
 from adhere.measure.adherence.tally import Subject
@@ -137,3 +138,54 @@ def test_words_of_scripts_written_with_spaces_are_counted_as_before() -> None:
     words = Words()
     words.read("Un café à 3,5 € — c’est l’été, dit-il.")
     assert words.count == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("我喜欢学习中文。", 4),
+        ("ฉันรักภาษาไทยมาก", 5),
+        ("ខ្ញុំស្រឡាញ់ភាសាខ្មែរ", 3),
+        ("東京に行く", 3),
+        ("GPT-4 は東京です, ok?", 5),
+        ("漢", 1),
+        ("a漢b", 3),
+    ],
+)
+def test_words_of_scripts_without_spaces_are_counted_by_a_dictionary(text: str, count: int) -> None:
+    pytest.importorskip("icu4py")
+    constraint = from_json({"kind": "length.words", "exactly": count})
+    assert constraint.check(text).met
+    monitor = constraint.monitor()
+    for c in text:
+        monitor.feed(c)
+    assert monitor.standing() is monitor.fork().close().verdict
+    assert monitor.close().met
+    assert constraint.check((text + "\n") * 1).met
+
+
+def test_without_a_dictionary_words_that_cannot_be_told_apart_are_unsure(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adhere.constraints.constraint import BROKEN, HOLDS, UNSURE
+    from adhere.constraints.reading import word_segments
+
+    monkeypatch.setattr(word_segments, "_breaker", lambda: None)
+    text = "我喜欢学习中文。"
+    for bounds, verdict in (
+        ({"exactly": 4}, UNSURE),
+        ({"at_most": 3}, UNSURE),
+        ({"at_most": 7}, HOLDS),
+        ({"at_least": 8}, BROKEN),
+        ({"at_least": 1}, HOLDS),
+    ):
+        assert from_json({"kind": "length.words", **bounds}).check(text).verdict is verdict
+
+
+def test_a_long_stretch_without_spaces_is_counted_alike_however_it_is_cut() -> None:
+    text = "私は東京に住んでいますがとても楽しいです" * 60 + " end 漢字 x"
+    counts = set()
+    for size in (1, 7, 399, 400, 401, 5_000):
+        words = SegmentedWords()
+        for at in range(0, len(text), size):
+            words.read(text[at : at + size])
+        counts.add((words.ending(), words.count))
+    assert len(counts) == 1

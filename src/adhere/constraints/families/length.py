@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from adhere.constraints.bases.bounds import Bounded, CountMonitor
-from adhere.constraints.constraint import AtEnd, Check, Monitor
+from adhere.constraints.constraint import UNSURE, AtEnd, Check, Monitor, Verdict
 from adhere.constraints.reading import counters
+from adhere.constraints.reading.word_segments import SegmentedWords
 from adhere.constraints.registry import register
 
 
@@ -25,7 +26,8 @@ def natural_bounds(count: int) -> Iterator[dict[str, int]]:
 
 @register
 class Words(Bounded):
-    """How many words the answer has.
+    """How many words the answer has, in any script (`reading.word_segments`). UNSURE where words are not written apart
+    and no dictionary is installed. In such scripts a verdict comes where a stretch of them ends, not before.
 
     The reference counts runs of letters and digits: "don't" is two, a Chinese sentence one.
     """
@@ -33,7 +35,7 @@ class Words(Bounded):
     kind: ClassVar[str] = "length.words"
     skill: ClassVar[str | None] = "word_count"
     decides_early: ClassVar[bool] = True
-    pieces: ClassVar[tuple[str, ...]] = ("a", "word ", " ", "漢", "-", "1", "word " * 60)
+    pieces: ClassVar[tuple[str, ...]] = ("a", "word ", " ", "é", "-", "1", "word " * 60)
 
     def describe(self) -> str:
         return f"Use {self.bounds('word')}."
@@ -41,7 +43,7 @@ class Words(Bounded):
     def monitor(self) -> Monitor:
         if self.profile == "reference":
             return AtEnd(self._by_reference)
-        return CountMonitor(self, counters.Words(), "word")
+        return _WordMonitor(self, SegmentedWords(), "word")
 
     def _by_reference(self, text: str) -> Check:
         return self.sum_up(counters.runs(text), "word")
@@ -52,9 +54,31 @@ class Words(Bounded):
 
     @classmethod
     def induce(cls, text: str) -> Iterator[Self]:
-        counter = counters.Words()
-        if text and counter.read(text):
-            yield from (cls.model_validate(bounds) for bounds in natural_bounds(counter.count))
+        counter = SegmentedWords()
+        if text:
+            counter.read(text)
+            least, most = counter.ending()
+            if least == most:
+                yield from (cls.model_validate(bounds) for bounds in natural_bounds(least))
+
+
+class _WordMonitor(CountMonitor):
+    """Knows that the words of an unfinished stretch are counted at its end, and that some cannot be."""
+
+    _counter: SegmentedWords
+
+    def standing(self) -> Verdict:
+        return self.verdict if self.verdict.decided else self._conclude().verdict
+
+    def _conclude(self) -> Check:
+        least, most = self._counter.ending()
+        check = self._bounded.sum_up(least, "word")
+        low, high = self._bounded.at_least or 0, self._bounded.at_most
+        holds = low <= least and (high is None or most <= high)
+        if self.verdict.decided or holds or most < low or (high is not None and least > high):
+            return check
+        reason = f"between {least} and {most} words: this script needs a dictionary (pip install 'adhere[languages]')"
+        return Check(UNSURE, reason, found=f"{least} to {most}", wanted=check.wanted)
 
 
 @register
