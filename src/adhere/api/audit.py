@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adhere.api.explain import Explanation, explain
-from adhere.api.gateway_process import gateway
+from adhere.api.gateway_process import gateway, upstream_of
 from adhere.api.modular import ModularStudy, modular
 from adhere.api.results import Notice, Page, Progress, Result
 from adhere.api.runs import command_of, folder_of, resumable
@@ -164,6 +164,8 @@ def audit(
         folder = out or folder_of(model, plan)
         options = {"also": parts, "set": task_set, "data": data, "per_skill": per_skill, "limit": limit, "seed": seed}
         told = command or command_of("audit", (model,), {**options, "out": out})
+    if through_gateway:
+        upstream_of(model)  # before anything is measured that the gateway's part would be compared with
     enforced = cost = explanation = study = None
     with naming_extras(), resumable(folder):
         measured = auditing.measure(model, folder, plan, progress=progress, recompute=told)

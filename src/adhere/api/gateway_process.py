@@ -35,8 +35,13 @@ def upstream_of(model: str) -> tuple[list[str], str]:
     Raises:
         UserError: the gateway cannot be put in front of this provider.
     """
-    if model in ("pocket", "adhere/pocket"):
-        return ["--upstream", "pocket"], "pocket"
+    from adhere.models.engines.sources import is_local, locate
+
+    if model.startswith(("http://", "https://")):
+        return _at_url(model)
+    if is_local(bare := model.removeprefix("adhere/")) or bare != model:
+        locate(bare)
+        return ["--upstream", bare, *_engine(bare)], bare
     provider, _, name = model.partition("/")
     if provider in _HOSTED and name:
         url, place, key, speaks = _HOSTED[provider]
@@ -44,9 +49,35 @@ def upstream_of(model: str) -> tuple[list[str], str]:
         return [*options, *(["--key-env", key] if key else [])], name
     known = ", ".join(f"{one}/..." for one in _HOSTED)
     raise UserError(
-        f"the gateway cannot be put in front of {model}: it knows pocket, {known}; "
-        "serve open weights with `adhere pocket serve FOLDER` and name them vllm/..., with VLLM_BASE_URL"
+        f"the gateway cannot be put in front of {model}: it knows models on this machine (pocket, smollm2, a GGUF "
+        f"file, a folder), the URL of a server, and {known}"
     )
+
+
+def _at_url(name: str) -> tuple[list[str], str]:
+    """A server that is given by its URL."""
+    from adhere.measure.model_access import KEY, served
+
+    url, model, key = served(name)
+    return ["--upstream", url, *(["--key-env", KEY] if key else [])], model
+
+
+SECONDS = 1_800
+"""For one answer of a real model on this machine, its wait for those before it included."""
+
+
+def _engine(name: str) -> list[str]:
+    """The options in force, as `adhere serve` takes them. A measurement waits longer than a person would."""
+    from adhere.models.engines.options import current
+    from adhere.models.engines.sources import POCKET
+
+    options = current()
+    chosen = [(one, getattr(options, one)) for one in ("device", "dtype", "quant", "batch", "threads")]
+    if options.engine != "auto":
+        chosen.append(("engine", options.engine))
+    if name not in POCKET:
+        chosen.append(("seconds", SECONDS))
+    return [word for option, value in chosen if value for word in (f"--{option}", str(value))]
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import contextlib
 import gc
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from adhere.gateway.governance.governed_gateway import GovernedGateway
     from adhere.gateway.hooks import Handling
     from adhere.gateway.upstream.client import Upstream
+    from adhere.gateway.upstream.local_model import LocalModel
 
 COLLECTED = 50_000, 5, 2
 """Objects between two collections. What was loaded at the start stays for good, and exchanges leave next to no cycles
@@ -58,7 +60,7 @@ def serve(
     """Serve OpenAI's and Anthropic's APIs in front of a model; returns when the server is stopped.
 
     Args:
-        upstream: the model's API up to `/v1`, or `pocket`.
+        upstream: the model's API up to `/v1`, or a model on this machine: pocket, smollm2, a GGUF file, a folder.
         host, port: where to listen; port 0 takes a free one.
         charter: folder of the charter; needs a policy.
         policy: what applies to whom, YAML. It decides what `attempts` to `read_prompt` decide without one.
@@ -104,19 +106,45 @@ def serve(
         key = _key(key_env)
         governed = _governed(charter, policy)
         tell = notice or (lambda _line: None)
-        if upstream == "pocket":
-            require("torch", "transformers")  # its server runs in a process of its own
-            from adhere.gateway.upstream.pocket import Pocket
-
-            pocket = Pocket()
-            _run(pocket.upstream(), governed, handling, host, port, tell, beside=(pocket,))
-            return
         if not upstream.startswith(("http://", "https://")):
-            raise UserError(f"the upstream is a URL, as http://localhost:8000/v1, or `pocket`; not {upstream!r}")
+            local = _local(upstream)
+            _run(local.upstream(), governed, handling, host, port, tell, beside=(local,))
+            return
         from adhere.gateway.upstream.client import Upstream, dialect
 
         there = Upstream(upstream, dialect(speaks), key, prefill=prefill, constrained=constrained)
         _run(there, governed, handling, host, port, tell)
+
+
+def _local(name: str) -> LocalModel:
+    """The model called `name` in a process of its own: torch, which masks tokens, unless llama.cpp is asked for.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    from adhere.gateway.upstream.local_model import LocalModel
+    from adhere.models.engines.options import current
+    from adhere.models.engines.sources import is_local, locate
+
+    if not is_local(name):
+        raise UserError(
+            f"the upstream is a URL, as http://localhost:8000/v1, or a model on this machine: pocket, smollm2, a GGUF "
+            f"file, a folder; not {name!r}"
+        )
+    source, options = locate(name), current()
+    if options.engine == "llamacpp":
+        from adhere.models.engines.llamacpp import LlamaServer
+
+        if source.gguf is None:
+            raise UserError(f"--engine llamacpp needs a GGUF file, and {name} is none")
+        words = LlamaServer(source.gguf, options).command(port="{port}")
+        return LocalModel(words, name, constrained=False)
+    require("torch", "transformers")
+    words = [sys.executable, "-m", "adhere", "pocket", "serve", name, "--port", "{port}"]
+    for option in ("device", "dtype", "quant", "batch", "threads"):
+        if value := getattr(options, option):
+            words += [f"--{option}", str(value)]
+    return LocalModel(words, name)
 
 
 def _key(name: str | None) -> str:

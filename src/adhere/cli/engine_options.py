@@ -44,7 +44,7 @@ _OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option(
             "--quant",
-            help="int8 (torch, on a CPU) or q8_0 (llamacpp): rounds the weights.",
+            help="int8: round the weights to eight bits (torch, on a CPU).",
             show_default="none",
             rich_help_panel=PANEL,
         ),

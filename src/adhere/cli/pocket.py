@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from adhere.cli import console as output
-from adhere.cli.options import Device, Json, Seed
+from adhere.cli.engine_options import engine_options
+from adhere.cli.options import Json, Seed
 from adhere.core.errors import UserError
 from adhere.core.terminal import visible
 
@@ -229,12 +230,11 @@ def sample(
 
 
 @app.command()
+@engine_options()
 def serve(
-    model: Annotated[str, typer.Argument(help="`pocket`, a folder, or a hub id on this machine.")] = "pocket",
+    model: Annotated[str, typer.Argument(help="`pocket`, `smollm2`, a GGUF file, a folder, or a hub id.")] = "pocket",
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = 8001,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    device: Device = None,
-    batch: Annotated[int, typer.Option(min=1, help="Answers written at once.")] = 64,
     monitor: Annotated[
         Path | None,
         typer.Option("--monitor", metavar="DIR", help="Saved monitors, from adhere explain.", show_default=False),
@@ -244,14 +244,15 @@ def serve(
 
     It knows prefill, `constraints` and JSON schemas. It has no keys and no policy: put `adhere serve` in front of it.
     """
+    from adhere.models.engines.options import current
     from adhere.models.load import open_model
     from adhere.models.serving.probe_monitor import load
     from adhere.models.serving.server import serve as run
 
-    opened = open_model(model, device=device)
+    opened = open_model(model, fast=True)
     saved = load(monitor, opened) if monitor else []
     output.note(f"{opened.name} on http://{host}:{port}/v1")
-    run(opened, host, port, batch, saved)
+    run(opened, host, port, current().batch or 64, saved)
 
 
 def _device(name: str) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from adhere.cli.engine_options import engine_options
+
 
 def _new_key(wanted: bool) -> None:
     if wanted:
@@ -17,10 +19,15 @@ def _new_key(wanted: bool) -> None:
         raise typer.Exit
 
 
+@engine_options()
 def serve(
     upstream: Annotated[
         str,
-        typer.Option("--upstream", metavar="URL", help="The model's API up to /v1, or `pocket` for the bundled model."),
+        typer.Option(
+            "--upstream",
+            metavar="MODEL",
+            help="The model's API up to /v1, or a model on this machine: `pocket`, `smollm2`, a GGUF file, a folder.",
+        ),
     ],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[

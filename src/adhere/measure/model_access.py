@@ -63,7 +63,8 @@ def _model(name: str) -> Model:
     from adhere.models.engines.sources import is_local
 
     if name.startswith(("http://", "https://")):
-        return _served(name)
+        url, model, key = served(name)
+        return get_model(f"openai-api/{SERVICE}/{model}", base_url=url, api_key=key or "none", memoize=False)
     if is_local(name):
         return get_model(f"adhere/{name}", memoize=False)
     try:
@@ -74,10 +75,13 @@ def _model(name: str) -> Model:
         return get_model(f"adhere/{name}", memoize=False)
 
 
-def _served(name: str) -> Model:
-    """The model of a server that is given by its URL."""
+def served(name: str) -> tuple[str, str, str]:
+    """URL, model and key of a server that is given by its URL, as `URL` or `URL#model`.
+
+    Raises:
+        UserError: it does not answer, or serves no such model.
+    """
     import httpx
-    from inspect_ai.model import get_model
 
     url, _, wanted = name.partition("#")
     url = url.rstrip("/")
@@ -96,7 +100,7 @@ def _served(name: str) -> Model:
         names = [wanted]
     if (wanted and wanted not in names) or (not wanted and len(names) != 1):
         raise UserError(f"{url} serves {', '.join(names[:20]) or 'no model'}; name one of them: {url}#MODEL")
-    return get_model(f"openai-api/{SERVICE}/{wanted or names[0]}", base_url=url, api_key=key or "none", memoize=False)
+    return url, wanted or names[0], key
 
 
 def _address(api: Any) -> str | None:

@@ -8,16 +8,21 @@ prompts are plain text.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
+import json
+import math
+import os
 import socket
 import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from adhere.core.errors import UserError
 from adhere.models.engines.options import current
+from adhere.models.engines.probing import fastest_dtype
 from adhere.models.engines.sources import locate
 from adhere.models.gguf_conversion import converted
 
@@ -106,13 +111,14 @@ def _bytes() -> torch.dtype:
     return torch.uint8
 
 
-def open_model(name: str, *, device: str | None = None, dtype: str | None = None) -> OpenModel:
+def open_model(name: str, *, device: str | None = None, dtype: str | None = None, fast: bool = False) -> OpenModel:
     """Load the model called `name`, ready to answer.
 
     Args:
         name: as `engines.sources.locate` takes it; a hub id's files are in the local cache or reachable.
         device: where to put it; a GPU if there is one, else the CPU.
-        dtype: a torch dtype's name; as stored on a GPU, float32 on a CPU (where bfloat16 is often emulated).
+        dtype: a torch dtype's name; as stored on a GPU, float32 on a CPU.
+        fast: on a CPU, weights of 16 bits may be run in bfloat16 where that is faster: for answers, not for states.
 
     Raises:
         UserError: there is no such model, or it lacks something that is needed.
@@ -129,17 +135,28 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
     folder = converted(origin.gguf) if origin.gguf is not None else origin.folder
     source = str(folder) if folder else name
     target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = dtype or ("float32" if target.type == "cpu" else "auto")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if options.quant not in (None, "int8"):
+        raise UserError(f"--quant {options.quant}: it is int8 or left out")
+    if options.quant and (target.type != "cpu" or dtype not in (None, "float32")):
+        raise UserError("--quant int8 runs on a CPU, over float32: leave --device and --dtype out")
     if folder is None and not _within_reach(name):
         raise UserError(f"no model {name!r} on this machine, and the hub cannot be reached; give a folder")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:
         raise UserError(_why(name, folder, "tokenizer", error)) from error
+    kind = dtype or _dtype(source, target, fast and options.quant is None)
+    if folder is not None:
+        _require_memory(name, folder, kind, target)
     try:
         with _LOADING:
-            model = AutoModelForCausalLM.from_pretrained(source, dtype=kind)
-        torch.nn.Module.to(model, target)
+            model = AutoModelForCausalLM.from_pretrained(
+                source, dtype=kind, trust_remote_code=False, **_placement(target, device)
+            )
+        if target.type == "cpu":
+            torch.nn.Module.to(model, target)
     except torch.OutOfMemoryError:
         raise UserError(
             f"{name} does not fit into the memory of {target}; try --device cpu or a smaller model"
@@ -148,7 +165,81 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
         raise UserError(_why(name, folder, "model", error)) from error
     torch.nn.Module.eval(model)
     model.requires_grad_(False)
-    return OpenModel(name, model, tokenizer, folder)
+    opened = OpenModel(name, model, tokenizer, folder)
+    if options.quant:
+        opened.digest = f"{opened.digest}-int8"  # before the weights are rounded: what is packed has no bytes to read
+        opened.model = _rounded(model)
+    return opened
+
+
+def _dtype(source: str, target: torch.device, fast: bool) -> str:
+    """The number format where none is asked for."""
+    from transformers import AutoConfig
+
+    if target.type != "cpu":
+        return "auto"
+    if not fast:
+        return "float32"
+    try:
+        stored = str(getattr(AutoConfig.from_pretrained(source, trust_remote_code=False), "dtype", ""))
+    except Exception:  # whatever is wrong with it is told when the model loads
+        return "float32"
+    return fastest_dtype() if stored.endswith(("float16", "half")) else "float32"
+
+
+def _placement(target: torch.device, device: str | None) -> dict[str, Any]:
+    """Where the weights go as they are read: over all GPUs where there are several and none was named."""
+    import torch
+
+    if target.type == "cpu":
+        return {}
+    if importlib.util.find_spec("accelerate") is None:
+        raise UserError("a GPU needs accelerate, which puts weights where they run: pip install 'adhere[gguf]'")
+    return {"device_map": "auto" if device is None and torch.cuda.device_count() > 1 else {"": target}}
+
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+SPARE = 0.9
+"""The share of the machine's memory that weights may fill."""
+
+
+def _require_memory(name: str, folder: Path, dtype: str, target: torch.device) -> None:
+    """Raises: UserError: the weights alone are larger than the machine's memory."""
+    if target.type != "cpu" or not hasattr(os, "sysconf"):
+        return
+    needed = weights_bytes(folder, dtype)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > SPARE * memory:
+        raise UserError(
+            f"{name} needs {needed / 2**30:.0f} GiB as {dtype} and this machine has {memory / 2**30:.0f}: "
+            "give --dtype bfloat16, a GGUF file, or a machine with a GPU"
+        )
+
+
+def weights_bytes(folder: Path, dtype: str) -> int:
+    """Bytes of a checkpoint's weights in memory as `dtype`, from the headers of its safetensors files."""
+    total = 0
+    for file in folder.glob("*.safetensors"):
+        try:
+            with file.open("rb") as source:
+                header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
+            shapes = [one["shape"] for key, one in header.items() if key != "__metadata__"]
+        except (ValueError, KeyError, TypeError, OverflowError):  # what is wrong is told when the model loads
+            continue
+        total += sum(math.prod(shape) for shape in shapes) * BYTES.get(dtype, 2)
+    return total
+
+
+def _rounded(model: PreTrainedModel) -> PreTrainedModel:
+    """The model with its linear layers in eight bits, their inputs rounded as they come (dynamic quantisation)."""
+    import warnings
+
+    import torch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quantize: Any = torch.ao.quantization.quantize_dynamic
+        return cast("PreTrainedModel", quantize(model, {torch.nn.Linear}, torch.qint8))
 
 
 _LOADING = threading.Lock()

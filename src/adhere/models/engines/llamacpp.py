@@ -112,7 +112,7 @@ class LlamaServer:
         UserError: the file is no GGUF file, or llama.cpp is not installed.
     """
 
-    def __init__(self, path: Path, options: EngineOptions = DEFAULTS, *, port: int = 0) -> None:
+    def __init__(self, path: Path, options: EngineOptions = DEFAULTS) -> None:
         if not available():
             raise UserError("a GGUF file needs llama.cpp: pip install 'adhere[llamacpp]', or give --engine torch")
         self.header: Header = read_header(path)
@@ -121,16 +121,15 @@ class LlamaServer:
         self.slots, self.context = _room(self.header, options.batch or SLOTS)
         self.url = ""
         self.threads = 0
-        self._port = port
         self._starts = 0
         self._process: subprocess.Popen[str] | None = None
         self._errors: Path | None = None
         self._lock = threading.Lock()
 
-    def command(self) -> list[str]:
+    def command(self, port: str = "0") -> list[str]:
         """The child's command line."""
         words = [sys.executable, "-m", "adhere.models.engines.llamacpp_server", str(self.path)]
-        words += ["--slots", str(self.slots), "--context", str(self.context), "--port", str(self._port)]
+        words += ["--slots", str(self.slots), "--context", str(self.context), "--port", port]
         words += ["--threads", str(self.options.threads or 0), "--alias", self.path.stem]
         device = self.options.device or "cpu"
         return words if device == "cpu" else [*words, "--gpu-layers", "999"]

@@ -45,7 +45,7 @@ from adhere.core.errors import UserError
 from adhere.models.engines import llamacpp
 from adhere.models.engines.inspect_messages import template_message, tool_schema
 from adhere.models.engines.llamacpp_engine import LlamaCppEngine
-from adhere.models.engines.options import EngineOptions, current
+from adhere.models.engines.options import EngineOptions, current, using
 from adhere.models.engines.sources import locate
 from adhere.models.forward.attention_scaling import Emphasis
 from adhere.models.forward.tokenmap import prompt_map
@@ -121,10 +121,14 @@ class AdhereAPI(ModelAPI):
         """The model in torch, opened now if it was not yet."""
         with self._opening:
             if self._opened is None:
-                self._opened = open_model(self.model_name, device=self._options.device, dtype=self._options.dtype)
+                self._opened = self._open()
             if self._batcher is None:
                 self._batcher = Batcher(self._opened, self._batch)
             return self._opened
+
+    def _open(self) -> OpenModel:
+        with using(self._options):
+            return open_model(self.model_name, fast=True)
 
     async def generate(
         self,
@@ -256,6 +260,8 @@ def _llama(name: str, options: EngineOptions) -> LlamaCppEngine | None:
     on_cpu = options.device in (None, "cpu")
     if options.engine == "llamacpp" and source.gguf is None:
         raise UserError(f"--engine llamacpp needs a GGUF file, and {name} is none")
+    if options.engine == "auto" and options.quant:
+        return None
     if source.gguf is None or (options.engine == "auto" and not (on_cpu and llamacpp.available())):
         return None
     return LlamaCppEngine(name, source.gguf, options)

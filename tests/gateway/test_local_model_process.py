@@ -17,7 +17,7 @@ from adhere.core.errors import UserError
 from adhere.gateway.app import Gateway, app
 from adhere.gateway.hooks import PassThrough
 from adhere.gateway.upstream.client import Client
-from adhere.gateway.upstream.pocket import Pocket
+from adhere.gateway.upstream.local_model import LocalModel
 
 CHILD = (sys.executable, str(Path(__file__).with_name("child.py")), "{port}")
 
@@ -38,7 +38,7 @@ def until(what: object, seconds: float = 10.0) -> None:
 
 
 def test_it_comes_up_comes_back_and_goes_with_the_gateway() -> None:
-    pocket = Pocket(CHILD)
+    pocket = LocalModel(CHILD)
     with serving(app(Gateway(Client(pocket.upstream()), PassThrough()), beside=(pocket,))) as url:
         first = ask(url, "chat-whole", "m").text
         pid = int(first.removeprefix("pid "))
@@ -62,9 +62,9 @@ def test_it_comes_up_comes_back_and_goes_with_the_gateway() -> None:
 def test_it_does_not_outlive_a_gateway_that_is_killed() -> None:
     program = (
         "import asyncio\n"
-        "from adhere.gateway.upstream.pocket import Pocket\n"
+        "from adhere.gateway.upstream.local_model import LocalModel\n"
         "async def main():\n"
-        f"    async with Pocket({CHILD!r}) as pocket:\n"
+        f"    async with LocalModel({CHILD!r}) as pocket:\n"
         "        print(pocket._process.pid, flush=True)\n"
         "        await asyncio.sleep(60)\n"
         "asyncio.run(main())\n"
@@ -82,7 +82,7 @@ def test_a_process_that_does_not_come_up_is_one_line() -> None:
     import asyncio
 
     async def start() -> None:
-        async with Pocket((sys.executable, "-c", "raise SystemExit(3)")):
+        async with LocalModel((sys.executable, "-c", "raise SystemExit(3)")):
             pass
 
     with pytest.raises(UserError, match="exit code 3"):

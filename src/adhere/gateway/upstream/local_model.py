@@ -1,10 +1,10 @@
-"""The pocket model as an upstream: a process of its own, so that the gateway never loads torch.
+"""A model on this machine as an upstream: a process of its own, so that the gateway never loads torch.
 
 Rules
 - The process listens on a free port of this machine that is chosen before it starts, and stays the same when it starts
   again, so that nobody has to be told.
-- It ends with the gateway, however that ends: it is told to by signal on an orderly end, and it is asked of the kernel
-  (PR_SET_PDEATHSIG) for every other.
+- It ends with the gateway, however that ends: it is told to by signal on an orderly end, it is asked of the kernel
+  (PR_SET_PDEATHSIG) for every other, and its standard input ends.
 - When it dies, requests fail with 503 in their API's form, and it is started again, after pauses that double up to
   `LONGEST_PAUSE`, since what dies at once will die again.
 """
@@ -26,8 +26,10 @@ from adhere.core.errors import UserError
 from adhere.gateway.upstream import chat
 from adhere.gateway.upstream.client import Upstream
 
-START_SECONDS = 60.0
+START_SECONDS = 300.0
+"""A model of some gigabytes is read, and a GGUF file may be converted, before it listens."""
 STOP_SECONDS = 5.0
+STATUS_SECONDS = 30.0
 LONGEST_PAUSE = 30.0
 
 log = logging.getLogger("adhere.gateway")
@@ -39,14 +41,19 @@ def free_port() -> int:
         return port
 
 
-class Pocket:
+class LocalModel:
     """The process and whoever starts it again. Use as an asynchronous context manager.
 
-    `command` is the command line; "{port}" in it becomes the port.
+    Args:
+        command: the command line; "{port}" in it becomes the port. The pocket model's server if empty.
+        name: of the model, for messages.
+        constrained: whether the process takes `constraints` and masks tokens.
     """
 
-    def __init__(self, command: Sequence[str] = ()) -> None:
+    def __init__(self, command: Sequence[str] = (), name: str = "pocket", constrained: bool = True) -> None:
         self.port = free_port()
+        self.name = name
+        self.constrained = constrained
         given = command or (sys.executable, "-m", "adhere", "pocket", "serve", "--port", "{port}")
         self.command = [word.replace("{port}", str(self.port)) for word in given]
         self._process: asyncio.subprocess.Process | None = None
@@ -56,7 +63,7 @@ class Pocket:
     def upstream(self) -> Upstream:
         """Where it is and what it can do."""
         url = f"http://127.0.0.1:{self.port}/v1"
-        return Upstream(url, chat, prefill=True, constrained=True)
+        return Upstream(url, chat, prefill=True, constrained=self.constrained)
 
     async def __aenter__(self) -> Self:
         await self._start()
@@ -80,11 +87,11 @@ class Pocket:
     async def _start(self) -> None:
         self.starts += 1
         self._process = await asyncio.create_subprocess_exec(
-            *self.command, stdin=asyncio.subprocess.DEVNULL, preexec_fn=_end_with_parent
+            *self.command, stdin=asyncio.subprocess.PIPE, preexec_fn=_end_with_parent
         )
 
     async def _listens(self) -> None:
-        """Wait until it takes connections.
+        """Wait until it answers.
 
         Raises:
             UserError: it ended, or takes too long.
@@ -93,14 +100,24 @@ class Pocket:
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
             if self._process.returncode is not None:
-                raise UserError(f"the pocket model's server ended at once (exit code {self._process.returncode})")
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-                writer.close()
+                raise UserError(f"the server of {self.name} ended at once (exit code {self._process.returncode})")
+            if await self._ready():
                 return
-            except OSError:
-                await asyncio.sleep(0.1)
-        raise UserError(f"the pocket model's server did not come up within {START_SECONDS:g} s")
+            await asyncio.sleep(0.1)
+        raise UserError(f"the server of {self.name} did not come up within {START_SECONDS:g} s")
+
+    async def _ready(self) -> bool:
+        """Whether it answers: a server that still reads its model says 503."""
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            try:
+                writer.write(b"GET /health HTTP/1.0\r\n\r\n")
+                status = await asyncio.wait_for(reader.readline(), STATUS_SECONDS)
+            finally:
+                writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return status.startswith(b"HTTP/") and b" 503" not in status
 
     async def _keep(self) -> None:
         """Start it again whenever it ends."""
@@ -111,7 +128,7 @@ class Pocket:
             code = await self._process.wait()
             if time.monotonic() - began > LONGEST_PAUSE:
                 pause = 0.5
-            log.warning("the pocket model's server ended (%s); it starts again in %g s", code, pause)
+            log.warning("the server of %s ended (%s); it starts again in %g s", self.name, code, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             await self._start()
