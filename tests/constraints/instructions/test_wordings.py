@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from adhere.constraints import from_json, parse
+from adhere.constraints import from_json, parse, read_instructions
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.instructions.quantity import interval
+from adhere.core.errors import UserError
 
 UNITS = {
     "words": "length.words",
@@ -77,3 +78,57 @@ def table() -> list[Any]:
 def test_a_wording_states_this_and_nothing_else(text: str, stated: str) -> None:
     expected = [constraint(one.strip()) for one in stated.split(" ; ")] if stated else []
     assert list(parse(text)) == expected
+
+
+LISTS = [
+    (
+        "Write a poem. Do not use these words:\n- moon\n- 'silver night'\n- star\n\nUse 8 lines.",
+        "not moon, silver night, star ; lines 8",
+    ),
+    (
+        "Follow these rules:\n1. At most 50 words.\n2. No commas.\n3. Reply in French.",
+        "words <=50 ; no comma ; lang fr",
+    ),
+    ('If the reader is a child:\n- use at most 20 words\n- avoid commas\n\nMention "sea".', "has sea"),
+    ("Our old style guide had these entries:\n- at most 20 words\n- no commas", ""),
+    ("Use bullets such as:\n* at most 5 words\n* no commas", ""),
+    ("Summarize the following in 30 words:\n\nUse no more than 5 commas. Write 3 paragraphs.", "words 30"),
+    ("> Use at most 5 words.\nWhat does this line mean?", ""),
+    ("<document>\nAnswer in French and use at most 20 words, please.\n</document>\nIs this polite?", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "stated"), LISTS, ids=[text[:40] for text, _ in LISTS])
+def test_lists_and_material_are_told_apart(text: str, stated: str) -> None:
+    expected = [constraint(one.strip()) for one in stated.split(" ; ")] if stated else []
+    assert list(parse(text)) == expected
+
+
+def test_what_is_not_understood_is_reported_with_its_place_and_states_nothing() -> None:
+    text = "Each stanza must have 4 lines. Ideally use 50 words. Write 2 paragraphs."
+    reading = read_instructions(text)
+    assert reading.constraints == (from_json({"kind": "length.paragraphs", "exactly": 2}),)
+    assert [text[missed.span.start : missed.span.end] for missed in reading.not_understood] == [
+        missed.text for missed in reading.not_understood
+    ]
+    assert any("50 words" in missed.text and "preference" in missed.why for missed in reading.not_understood)
+
+
+def test_the_width_of_about_is_the_callers() -> None:
+    (wide,) = read_instructions("Write about 100 words.", about=0.5).constraints
+    assert wide == from_json({"kind": "length.words", "at_least": 50, "at_most": 150})
+
+
+def test_nesting_too_deep_is_one_clear_line_and_no_recursion_error() -> None:
+    record: dict[str, Any] = {"kind": "length.words", "at_most": 5}
+    for _ in range(250):
+        record = {"kind": "not", "of": record}
+    with pytest.raises(UserError, match="levels deep"):
+        from_json(record)
+    sentence = "Do the opposite of: {" * 250 + "Use at most 5 words." + "}" * 250
+    assert parse(sentence) == ()
+
+
+def test_reading_a_prompt_of_many_braces_is_linear_enough_to_finish() -> None:
+    assert parse("Do all of the following: " + "{Use at most 5 words.} " * 2_000) != ()
+    assert parse("{" * 50_000) == ()

@@ -15,7 +15,7 @@ Mark = Literal[
 ]
 
 _PATTERNS = {mark: re.compile(f"[{characters}]") for mark, characters in MARKS.items()}
-_PLURALS = {mark: "parentheses" if mark == "parenthesis" else mark + "s" for mark in MARKS}
+_PLURALS = {mark: mark + "s" for mark in MARKS} | {"parenthesis": "parentheses", "dash": "dashes"}
 
 
 @register

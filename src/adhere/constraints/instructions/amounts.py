@@ -54,6 +54,7 @@ _GAUGE = shape(
     f"n=number {_SECOND} unit=unit? rel2=rel* tail*"
 )
 _GAUGE_AFTER = shape("(link | verb | limit)* rel1=rel* n=number hyphen? gauge=gauge rel2=rel* tail*")
+_BARE = shape("(be | modal)* rel1=rel* n=number rel2=rel*")
 _PLURAL = shape(
     "(verb | request | prep | definite | subject | article | avoid)* adjective* sub=unit"
     "(link | verb | may | rel1=exceed | comma | limit | colon)* rel1=rel*"
@@ -65,7 +66,7 @@ def amounts(clause: Clause) -> list[Statement] | None:
     """The bounds that the clause states."""
     if clause.has("select", "quote") or not clause.has("number") or _names_another_text(clause.core):
         return None
-    for rule in (_one, _gauge, _nested, _two_units, _plural):
+    for rule in (_one, _gauge, _nested, _two_units, _plural, _remainder):
         statements = rule(clause)
         if statements is not None:
             return statements
@@ -78,6 +79,18 @@ def _is_ingredient(core: Sequence[Token], unit: Token) -> bool:
     if not before & {"include", "put", "begin", "finish"} or before & {"subject", "modal", "part"}:
         return False
     return unit.value != "format.bullets" and "artifact" not in before
+
+
+def _is_treated(core: Sequence[Token], unit: Token) -> bool:
+    """Whether the number describes a text that is spoken of: "compare a 5-line poem with ..."."""
+    after = core[core.index(unit) + 1 :]
+    before = {token.role for token in core if token.start < unit.start}
+    return (
+        bool(after)
+        and after[0].role == "artifact"
+        and "treat" in before
+        and not before & {"compose", "request", "subject"}
+    )
 
 
 def _names_another_text(core: Sequence[Token]) -> bool:
@@ -104,10 +117,10 @@ def _one(clause: Clause) -> list[Statement] | None:
         else:
             n, m = match["n"][0].value, match["m"][0].value if match.get("m") else None
             bounds = _bounds(clause, [*match["rel1"], *match["rel2"]], n, m, core)
-        if _is_ingredient(core, unit):
+        if _is_ingredient(core, unit) or _is_treated(core, unit):
             return []
         scope = scope_of(match.get("part", []), clause)
-        if match.get("each"):
+        if match.get("each") or (clause.counted and any(t.text.lower() == "none" for t in clause.tokens)):
             scope = _each_of(clause)
         return _stated(unit, bounds, scope)
     return None
@@ -152,7 +165,9 @@ def _two_units(clause: Clause) -> list[Statement] | None:
 def _nested(clause: Clause) -> list[Statement] | None:
     """ "Three sentences of at most 10 words each"."""
     match = _NESTED.match(clause.core) or _NESTED_RANGE.match(clause.core)
-    if match is None or not (match["first"] or match["last"]) or clause.negated:
+    if match is None or clause.negated:
+        return None
+    if not (match["first"] or match["last"] or _is_made_of(clause.core, match["unit"][0])):
         return None
     outer, inner = match["unit"][0], match["unit2"][0]
     part = PART_OF_UNIT.get(outer.value)
@@ -163,6 +178,25 @@ def _nested(clause: Clause) -> list[Statement] | None:
     each = _bounds(clause, match["rel2"], m, k, clause.core)
     stated = [_stated(outer, whole, clause.inherited), _stated(inner, each, ("each", part))]
     return [*stated[0], *stated[1]] if stated[0] and stated[1] else None
+
+
+def _is_made_of(core: Sequence[Token], outer: Token) -> bool:
+    """Whether what is counted first is made of what is counted then: "4 bullets of at most 10 words"."""
+    after = core[core.index(outer) + 1]
+    return after.text.lower() in ("of", "de", "d'", "von") and outer.text.lower().endswith(("s", "sätze", "sätzen"))
+
+
+def _remainder(clause: Clause) -> list[Statement] | None:
+    """ "No fewer than four bullets, no more than six": a bound of the unit that was counted last."""
+    match = _BARE.match(clause.core)
+    if match is None or not clause.counted:
+        return None
+    relations = [*match["rel1"], *match["rel2"]]
+    if not relations or clause.negated:
+        return None
+    number = match["n"][0]
+    unit = Token("unit", number.text, number.start, number.end, clause.counted)
+    return _stated(unit, _bounds(clause, relations, number.value, None, clause.core), clause.inherited)
 
 
 def _plural(clause: Clause) -> list[Statement] | None:
@@ -180,10 +214,11 @@ def _plural(clause: Clause) -> list[Statement] | None:
 
 
 def _two_sided(match: dict[str, list[Token]], clause: Clause) -> Interval | None:
-    if clause.negated:
+    both = clause.negations == 2 and {"neither", "nor"} <= {token.text.lower() for token in clause.tokens}
+    if clause.negated and not both:
         return None
-    low = interval(match["low"][0].value, match["n"][0].value, about=clause.about)
-    high = interval(match["high"][0].value, match["m"][0].value, about=clause.about)
+    low = interval(match["low"][0].value, match["n"][0].value, negated=both, about=clause.about)
+    high = interval(match["high"][0].value, match["m"][0].value, negated=both, about=clause.about)
     if low is None or high is None:
         return None
     return low.meet(high)
@@ -196,7 +231,7 @@ def _bounds(
     kinds = [token.value for token in relations]
     negations = clause.negations + sum(token.role == "avoid" for token in clause.tokens)
     if m is not None:
-        if negations or set(kinds) - {"between", "from", "about", "eq"} or n >= m:
+        if negations or set(kinds) - {"between", "from", "about", "eq"} - _ranged(relations) or n >= m:
             return None
         return Interval(n, m)
     if "between" in kinds:
@@ -217,6 +252,11 @@ def _bounds(
     if bounds is not None and kind in (None, "eq") and any(token.role == "may" for token in core):
         return None
     return bounds
+
+
+def _ranged(relations: Sequence[Token]) -> set[str]:
+    """What "within" is of a range: nothing more than "in"."""
+    return {token.value for token in relations if token.text.lower() in ("within", "inside of")}
 
 
 def _implied(core: Sequence[Token]) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from adhere.constraints.instructions.layout import Sentence
 from adhere.constraints.instructions.tokens import Token
 
 LONGEST_TERM = 4
@@ -74,7 +75,11 @@ def _after_noun(tokens: Sequence[Token], at: int) -> tuple[list[Token], int] | N
         and before is not None
         and before.role in ("definite", "neg")
     )
-    if not (token.role in ("wordnoun", "letter") or is_words) or at + 1 >= len(tokens):
+    if at + 1 < len(tokens) and tokens[at + 1].role == "colon" and _announces(token):
+        listed = _list(tokens, at + 2)
+        if listed and all(len(one.text.split()) == 1 for one in listed[0]) and _all_words(tokens[at + 2 : listed[1]]):
+            return [token, tokens[at + 1], *listed[0]], listed[1]
+    if not (token.role in ("wordnoun", "letter", "key") or is_words) or at + 1 >= len(tokens):
         return None
     colon = _colon_after(tokens, at + 1)
     if colon and colon > at + 1 and colon + 1 < len(tokens):
@@ -95,7 +100,13 @@ def _after_noun(tokens: Sequence[Token], at: int) -> tuple[list[Token], int] | N
             return None
         return [token, _as_quote([follows])], at + 2
     after = tokens[at + 2] if at + 2 < len(tokens) else None
-    plural = token.text.lower().endswith("s") or token.text.lower().split()[-1] in ("keywords", "words", "terms")
+    plural = token.text.lower().endswith("s") or token.text.lower().split()[-1] in (
+        "keywords",
+        "words",
+        "terms",
+        "like",
+        "as",
+    )
     if (
         (plural or token.text.lower() in ("the word", "word", "the name", "the keyword"))
         and after
@@ -139,6 +150,51 @@ def _after_noun(tokens: Sequence[Token], at: int) -> tuple[list[Token], int] | N
     if follows.role in ("definite", "article", "only") and token.role != "letter":
         return None
     return [token, _as_quote([follows])], at + 2
+
+
+def listed_terms(tokens: Sequence[Token], text: str, sentences: Sequence[Sentence], at: int) -> list[Token]:
+    """The items of a list below a line like "Do not use these words:", each as a quotation; none where it is no list of
+    terms."""
+    if not tokens or tokens[-1].role != "colon" or not any(_names_terms(token) for token in tokens):
+        return []
+    items: list[Token] = []
+    for sentence in sentences[at + 1 : at + 1 + MOST_TERMS]:
+        if (
+            sentence.heading is None
+            or sentence.heading[1] < sentences[at].end
+            or sentence.heading[0] > sentences[at].start
+        ):
+            break
+        written = text[sentence.start : sentence.end].strip().strip("\"'“”‘’*`.,;")
+        if not written or len(written.split()) > LONGEST_TERM:
+            return []
+        items.append(Token("quote", written, sentence.start, sentence.end, written))
+    return items
+
+
+def with_commas(items: Sequence[Token]) -> list[Token]:
+    """Items of a list with a comma before each but the first."""
+    return [
+        token
+        for number, item in enumerate(items)
+        for token in ([Token("comma", ",", item.start, item.start)] if number else []) + [item]
+    ]
+
+
+def _names_terms(token: Token) -> bool:
+    return token.role == "wordnoun" or (token.role == "unit" and token.value == "length.words")
+
+
+def _announces(token: Token) -> bool:
+    """Whether single words behind this and a colon are terms: "banned: ...", "any of the following: ..."."""
+    text = token.text.lower()
+    if token.role == "neg":
+        return text in ("banned", "forbidden", "prohibited")
+    return token.role == "definite" and text.endswith(("following", "these"))
+
+
+def _all_words(tokens: Sequence[Token]) -> bool:
+    return all(token.role in ("other", "comma", "and", "or", "adjective", "fill") for token in tokens)
 
 
 def _colon_after(tokens: Sequence[Token], at: int) -> int | None:
@@ -213,7 +269,17 @@ def _name(tokens: Sequence[Token], at: int) -> tuple[list[Token], int] | None:
     if end == start:
         return None
     between = [Token("fill", t.text, t.start, t.end) for t in tokens[at + 1 : start]]
-    return [token, *between, _as_quote(tokens[start:end])], end
+    names = [_as_quote(tokens[start:end])]
+    while end + 1 < len(tokens) and tokens[end].role in ("comma", "and", "or"):
+        first = next((k for k in range(end, len(tokens)) if tokens[k].role not in ("comma", "and", "or")), end)
+        last = first
+        while last < len(tokens) and tokens[last].role == "other" and tokens[last].capital:
+            last += 1
+        if last == first:
+            break
+        names += [*tokens[end:first], _as_quote(tokens[first:last])]
+        end = last
+    return [token, *between, *names], end
 
 
 def _mentions(text: str) -> bool:

@@ -408,11 +408,15 @@ def _left_refusal(
         return ""
     if any(_is_about_parts(tokens[one.start : one.end]) for one in before if not one.statements):
         return "may be about a part that is not understood"
-    if own[0].role == "artifact":
+    several = any(token.role == "part" for token in tokens[: segment.start])
+    if own[0].role == "artifact" or (several and any(token.role == "artifact" for token in own[:3])):
         return "may be about a part that is not understood"
     last = before[-1]
+    if last.statements == [] and last.end == segment.start and not imperative:
+        return "qualifies what stands before it"
     if last.statements:
-        return ""
+        joined = last.end == segment.start and own[0].role == "prep" and own[0].value is None
+        return "qualifies what stands before it" if joined and any(t.role == "unit" for t in own) else ""
     if last.statements is not None and last.why in ("is a preference", "is left free"):
         return "" if imperative else last.why
     unread = tokens[last.start : last.end]
@@ -475,7 +479,7 @@ def _left_refusal(
             return "" if standing in ("task", "fragment") else "belongs to what stands before it"
         return "belongs to what stands before it"
     if first.role == "that":
-        fits = any(token.role == "artifact" for token in whole) and any(token.role == "compose" for token in whole)
+        fits = any(t.role in ("artifact", "unit") for t in whole) and any(t.role == "compose" for t in whole)
         return "" if fits and standing == "task" else "belongs to what stands before it"
     adjunct = first.role in ("rel", "neg", "limit") or (
         first.role in ("use", "include", "avoid", "keep", "begin", "finish") and first.text.lower().endswith("ing")

@@ -9,8 +9,8 @@ from adhere.constraints.instructions.tokens import Token
 
 _LINK = "(head | tail | include | wordnoun | colon | unit | part=part | appear | artifact)*"
 
-_FINISH = shape(f"(head | subject | part=part)* finish=finish {_LINK} q=quote (tail | part=part | appear)*")
-_BEGIN = shape(f"(head | subject | part=part)* begin=begin {_LINK} q=quote (tail | part=part | appear)*")
+_FINISH = shape(f"(head | subject | part=part | each=per)* finish=finish {_LINK} q=quote (tail | part=part | appear)*")
+_BEGIN = shape(f"(head | subject | part=part | each=per)* begin=begin {_LINK} q=quote (tail | part=part | appear)*")
 _LAST = shape(
     "(head | put | finish)* part=part (head | be | modal | colon | include | wordnoun | unit | prep)* q=quote (tail)*"
 )
@@ -32,8 +32,8 @@ def edges(clause: Clause) -> list[Statement] | None:
         if match is not None:
             return _edge(kind, match, clause)
     match = _LAST.match(clause.core)
-    if match is not None and clause.has("be", "colon", "include") and len(match["part"]) == 1:
-        return _named(match, clause, exact=clause.has("be", "colon"))
+    if match is not None and clause.has("be", "colon", "include", "compose") and len(match["part"]) == 1:
+        return _named(match, clause, exact=clause.has("be", "colon", "compose"))
     match = _PLACED.match(clause.core)
     if match is not None and clause.has("put", "include", "compose"):
         return _named(match, clause, exact=False)
@@ -45,7 +45,13 @@ def _edge(kind: str, match: dict[str, list[Token]], clause: Clause) -> list[Stat
     scope = scope_of(match["part"], clause)
     units = [token.value for token in clause.core if token.role == "unit" and token.value != "length.words"]
     counted = [PART_OF_UNIT.get(unit) for unit in units]
-    if counted:
+    if match["each"] and not units:
+        units = [clause.counted] if clause.counted else []
+        counted = [PART_OF_UNIT.get(unit) for unit in units]
+        if scope or not counted or counted[0] is None:
+            return []
+        scope = ("each", counted[0])
+    elif counted:
         plain = any(token.role == "article" for token in clause.core) or clause.negations
         if scope or len(counted) > 1 or counted[0] is None or not plain:
             return []

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from adhere.constraints.conflicts import contradict
 from adhere.constraints.constraint import Constraint, Span
 from adhere.constraints.instructions import clauses, layout
-from adhere.constraints.instructions.bare_terms import with_bare_terms
+from adhere.constraints.instructions.bare_terms import listed_terms, with_bare_terms, with_commas
 from adhere.constraints.instructions.braces import Braced, combinations
 from adhere.constraints.instructions.clause import Statement
 from adhere.constraints.instructions.languages import language_of, lexicon
@@ -108,13 +108,19 @@ def read_instructions(text: str, *, about: float = ABOUT, language: str | None =
     task = spoke = False
     composed: set[str] = set()
     default = language or language_of(readable)
-    for sentence in layout.sentences(readable):
-        if sentence.end - sentence.start > layout.LONGEST_SENTENCE:
+    found = list(layout.sentences(readable))
+    listed_until = 0
+    for at, sentence in enumerate(found):
+        if sentence.end - sentence.start > layout.LONGEST_SENTENCE or at < listed_until:
             continue
         written = _without(readable, sentence.start, sentence.end, covered)
         code = language or language_of(written, default)
         words = lexicon(code)
-        tokens = _known(with_bare_terms(tokenize(written, words, sentence.start), written, sentence.start), composed)
+        tokens = tokenize(written, words, sentence.start)
+        items = listed_terms(tokens, readable, found, at)
+        listed_until = at + 1 + len(items)
+        tokens += with_commas(items)
+        tokens = _known(with_bare_terms(tokens, "" if items else written, sentence.start), composed)
         if not tokens:
             continue
         heading = _heading(readable, sentence, code)
@@ -240,6 +246,8 @@ def _heading(text: str, sentence: layout.Sentence, code: str) -> str:
     if tokens and any(token.role == "example" for token in tokens[-3:]):
         return "is an example"
     standing = clauses.standing_of(tokens)
+    if standing == "statement" and roles & {"past", "person"}:
+        return "stands in a list about something that is not known"
     if standing in ("task", "question") or roles & {"label", "subject", "artifact", "request", "you"}:
         return "" if not roles & {"part"} else "stands in a list about a part of the answer"
     return "stands in a list about something that is not known"

@@ -17,9 +17,7 @@ _CASE = shape(
     f"that? ({_ANY} | include | avoid | letter | unit | appear)* case=case lang=language?"
     f"((and | or | comma)* prep? case=case)? ({_ANY} | appear | letter)*"
 )
-_CAPITALIZE = shape(
-    "(head | request)* capitalize (definite | article | tail | prep | part=part | each | unit | case | letter | quote)*"
-)
+_CAPITALIZE = shape("(head | request)* capitalize (definite | article | tail | prep | unit | letter)*")
 _MARK = shape(
     f"that? ({_ANY} | include | avoid | n=number)* mark=mark"
     "(joint+ (definite | article | avoid | use)* (mark=mark | any=anymark))*"
@@ -44,7 +42,7 @@ def surface(clause: Clause) -> list[Statement] | None:
             return [] if clause.negated else [Statement("format.json", {"keys": named})]
     if clause.has("quote", "select"):
         return None
-    for rule in (_case, _mark, _language, _format):
+    for rule in (_case, _capitalize, _mark, _language, _format):
         statements = rule(clause)
         if statements is not None:
             return statements
@@ -78,6 +76,21 @@ def _case(clause: Clause) -> list[Statement] | None:
     if match["lang"]:
         stated.append(Statement("language.response", {"language": match["lang"][0].value}, scope))
     return stated
+
+
+def _capitalize(clause: Clause) -> list[Statement] | None:
+    """ "Do not capitalize anything", "capitalize everything"."""
+    match = _CAPITALIZE.match(clause.core)
+    if match is None:
+        return None
+    if clause.inherited or clause.has("part", "avoid", "unit", "no_need", "may"):
+        return []
+    whole = any(
+        token.text.lower() in ("everything", "anything", "any letters", "all letters") for token in clause.tokens
+    )
+    if not whole or clause.negations > 1:
+        return []
+    return [Statement("case.letters", {"case": "lower" if clause.negations else "upper"})]
 
 
 def _said_twice(clause: Clause, cases: list[Token]) -> bool:
@@ -120,7 +133,7 @@ def _language(clause: Clause) -> list[Statement] | None:
     if after is not None and after.role == "prep" and after.value == "in" and not before:
         return [Statement("language.response", {"language": match["language"][0].value}, clause.inherited)]
     if not (
-        before == "prep"
+        before in ("prep", "colon")
         or clause.has("only")
         or clause.has("use", "answer_verb")
         or (clause.has("modal") and clause.has("be"))

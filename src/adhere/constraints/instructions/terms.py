@@ -23,7 +23,7 @@ _COUNT = (
     "prep? (rel1=rel | article)* (n=number ((to | hyphen | dash | and | or) m=number)? rel2=rel* times | often=often)"
     "rel2=rel* prep?"
 )
-_OFTEN = shape(f"that? {_BEFORE} q=quote {_AFTER} {_COUNT} {_AFTER}")
+_OFTEN = shape(f"that? {_BEFORE} {_LIST} {_AFTER} comma? per? {_COUNT} ({_AFTER} | per)")
 _OFTEN_BEFORE = shape(f"that? {_BEFORE} {_COUNT} {_BEFORE} q=quote {_AFTER}")
 
 _ASKING = frozenset({"include", "appear", "use", "request", "avoid", "modal", "put", "compose", "answer_verb", "keep"})
@@ -72,7 +72,8 @@ def _plain(clause: Clause) -> list[Statement] | None:
             return []
         bound = {"at_most": 0} if clause.denied else {"at_least": 1}
         return [Statement("contains.letter", {"letter": value.lower(), **bound}, scope) for value in values]
-    kind = "excludes.terms" if clause.denied else "contains.terms"
+    denied = clause.denied or any(token.value == "avoid" for token in clause.tokens if token.role == "wordnoun")
+    kind = "excludes.terms" if denied else "contains.terms"
     return [Statement(kind, {"terms": values}, scope)]
 
 
@@ -98,9 +99,6 @@ _CHOOSING = frozenset(
         "either of the",
         "any of those",
         "one of",
-        "a",
-        "an",
-        "another",
     )
 )
 _ALLOWED_ALONE = frozenset(
@@ -111,12 +109,13 @@ _ALLOWED_ALONE = frozenset(
 def _is_about_words(clause: Clause, match: dict[str, list[Token]]) -> bool:
     """Whether the clause says that the terms are to be in the text: "include", "the word must appear", "no 'very'"."""
     if clause.has("artifact") and not clause.has("include"):
-        return False
-    if clause.has("include", "appear", "avoid"):
+        return clause.has("compose") and clause.has("wordnoun") and any(t.text.lower() == "with" for t in clause.core)
+    if clause.has("include", "appear", "avoid") or any(t.role == "wordnoun" and t.value for t in clause.tokens):
         return True
     if clause.has("wordnoun") or match["word"] or match["letter"]:
         placed = clause.has("modal") and clause.has("be", "subject")
-        return clause.has("use", "put") or clause.negations > 0 or placed
+        wished = any(t.role == "request" and t.text.lower().startswith(("i ", "i'd", "there ")) for t in clause.core)
+        return clause.has("use", "put") or clause.negations > 0 or placed or wished
     if not all(any(c.isalnum() for c in str(token.value)) for token in match["q"]):
         return False
     if (
@@ -129,7 +128,9 @@ def _is_about_words(clause: Clause, match: dict[str, list[Token]]) -> bool:
 
 def _often(clause: Clause) -> list[Statement] | None:
     match = _OFTEN.match(clause.core) or _OFTEN_BEFORE.match(clause.core)
-    if match is None or len(match["q"]) != 1 or clause.has("no_need"):
+    if match is None or clause.has("no_need"):
+        return None
+    if len(match["q"]) != 1 and not (clause.has("per") and not match["letter"] and not clause.has("or")):
         return None
     negations = clause.negations + sum(token.role == "avoid" for token in clause.tokens)
     relations = [token.value for token in (*match["rel1"], *match["rel2"])]
@@ -143,7 +144,9 @@ def _often(clause: Clause) -> list[Statement] | None:
         if len(value[0]) != 1:
             return []
         return [Statement("contains.letter", {"letter": value[0].lower(), **bounds.bounds()}, scope)]
-    return [Statement("contains.frequency", {"term": value[0], **bounds.bounds()}, scope)] if value else []
+    if bounds.bounds() == {"at_least": 1} and len(value) > 1:
+        return [Statement("contains.terms", {"terms": value}, scope)]
+    return [Statement("contains.frequency", {"term": one, **bounds.bounds()}, scope) for one in value]
 
 
 def _times(relations: Sequence[str], n: int, m: Sequence[Token], negations: int, clause: Clause) -> Interval | None:

@@ -81,7 +81,7 @@ _SIGNS = {
     "(": "open", "（": "open", "[": "fill", ")": "close", "）": "close", "]": "fill", "—": "dash", "–": "dash",
     "-": "dash", "&": "and", "~": "rel", "≈": "rel", "≤": "rel", "≥": "rel", "<": "rel", ">": "rel", "<=": "rel",
     ">=": "rel", "±": "rel", "+": "rel", ".": "end", "!": "end", "?": "end", "。": "end", "！": "end", "？": "end",
-    "…": "end", "*": "fill", "#": "fill",
+    "…": "end", "/": "or", "*": "fill", "#": "fill",
 }  # fmt: skip
 _SIGN_RELATION = {
     "~": "about", "≈": "about", "≤": "le", "≥": "ge", "<": "lt", ">": "gt", "<=": "le", ">=": "ge", "±": "about",
@@ -209,6 +209,13 @@ def _resolved(tokens: list[Token]) -> list[Token]:
             token = replace(token, role="artifact", value=None)
         elif token.role == "letter" and not _names_letter(after):
             token = replace(token, role="artifact" if "lett" in token.text.lower() else "other")
+        elif (token.role == "article" and token.text.lower() in ("a", "an") and _counts_one(before, after)) or (
+            token.text.lower() == "single"
+            and after
+            and after.role == "unit"
+            and (not before or before.role != "number")
+        ):
+            token = replace(token, role="number", value=1)
         elif token.role == "verb_or_noun":
             noun = before is not None and before.role in (
                 "article",
@@ -233,6 +240,11 @@ def _resolved(tokens: list[Token]) -> list[Token]:
             token = replace(token, role="other")
         resolved.append(token)
     return resolved
+
+
+def _counts_one(before: Token | None, after: Token | None) -> bool:
+    """Whether an article is a number: "no more than a sentence"."""
+    return before is not None and before.role == "rel" and after is not None and after.role == "unit"
 
 
 def _names_letter(after: Token | None) -> bool:
