@@ -81,7 +81,7 @@ def score(
     """
     from adhere.api.score import score as run_score
     from adhere.cli import console as output
-    from adhere.cli.inputs import all_readable, readable
+    from adhere.cli.inputs import readable
     from adhere.cli.tables.score import print_failures, print_run
     from adhere.core.errors import UserError
     from adhere.measure.adherence.scoring import BadInput
@@ -92,7 +92,7 @@ def score(
     try:
         with _Shown() as shown:
             scores = run_score(
-                all_readable(files),
+                files,
                 prompts=None if prompts is None else readable(prompts),
                 profile=profile.value,
                 journal=journal,
