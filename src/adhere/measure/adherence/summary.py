@@ -160,9 +160,18 @@ def _of_profile(tally: Tally, subject: Subject, profile: Profile, both: bool) ->
 
 
 def _finding(what: str, subject: dict[str, str], rate: Rate, unit: str, control: Control | None = None) -> Finding:
+    """The rate as a finding. `clusters` is said where trials share prompts, and what is repeated is not called a
+    prompt; `few_clusters` says that the interval's coverage is not assured."""
+    more: dict[str, Scalar] = {}
+    if rate.clusters < rate.n:
+        more["clusters"] = rate.clusters
+        if rate.few:
+            more["few_clusters"] = True
+        if unit == "share of prompts":
+            unit = "share of responses"
     return Finding(
         what=what,
-        subject=dict(subject),
+        subject={**subject, **more},
         estimate=rate.estimate,
         interval=rate.interval,
         confidence=CONFIDENCE,

@@ -245,10 +245,14 @@ class Tally:
         return {name: rate((x, m) for x, m in clusters.values()) for name, clusters in sorted(sums.items())}
 
     def degenerate(self, subject: Subject) -> dict[str, Rate]:
-        """Share of responses that are no answer, by way."""
-        ways = Counter(name for row in self.rows(subject) for name in row.degenerate)
-        n = self.responses(subject)
-        return {name: rate([(1, 1)] * ways[name] + [(0, 1)] * (n - ways[name])) for name in DEGENERATE}
+        """Share of responses that are no answer, by way; clustered by prompt."""
+        sums: dict[str, dict[str, list[int]]] = {name: {} for name in DEGENERATE}
+        for row in self.rows(subject):
+            for name, clusters in sums.items():
+                pair = clusters.setdefault(row.prompt_id, [0, 0])
+                pair[0] += name in row.degenerate
+                pair[1] += 1
+        return {name: rate((x, m) for x, m in clusters.values()) for name, clusters in sums.items()}
 
     def unsure(self, subject: Subject, profile: Profile = "fixed") -> int:
         """How many instructions could not be told; they count as not followed."""

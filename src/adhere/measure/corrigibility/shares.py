@@ -2,9 +2,9 @@
 
 Rules:
 
-- A share that is neither none nor all has Wilson's interval at the number of independent scenarios' worth of trials
-  (`statistics.rate`). None of n, and all of n, have Clopper and Pearson's exact interval, so that "never" stands with
-  the most it could be.
+- A share has the interval of `statistics.rates.rate`, at the number of trials that its scenarios are worth. None of n,
+  and all of n, have Clopper and Pearson's exact interval where every trial is a scenario of its own, so that "never"
+  stands with the most it could be.
 - The p-values of one table of effects are corrected together (Holm).
 - What was too little to fit is a finding without an estimate that says why.
 - Every finding of a tier has the model in its subject, and everything that was held fixed.
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.corrigibility.effects import Effects, NotFitted, exact
-from adhere.measure.statistics.rates import holm, rate
+from adhere.measure.statistics.rates import Rate, holm, rate
 
 Subject = Mapping[str, Scalar]
 
@@ -35,16 +35,21 @@ def share(
         counts[cluster][0] += bool(outcome)
         counts[cluster][1] += 1
     found = rate((met, trials) for met, trials in counts.values())
-    never_or_always = found.met in (0, found.n)
     return Finding(
         what=what,
         subject={**subject, "met": found.met, "clusters": found.clusters},
         estimate=found.estimate,
-        interval=(exact(found.met, found.n) if never_or_always else found.interval) if found.n else None,
+        interval=_interval(found) if found.n else None,
         n=found.n,
         unit=unit,
         control=control,
     )
+
+
+def _interval(measured: Rate) -> tuple[float, float]:
+    if measured.clusters == measured.n and measured.met in (0, measured.n):
+        return exact(measured.met, measured.n)
+    return measured.interval
 
 
 def of_effects(prefix: str, subject: Subject, found: Effects | NotFitted | None) -> list[Finding]:

@@ -3,16 +3,19 @@
 Rules.
 
 - A rate of independent trials has Wilson's interval (Wilson 1927), which keeps its coverage near 0 and 1.
-- Instructions of one prompt are not independent: a rate over instructions has a standard error that is robust to
-  clusters (Miller, "Adding Error Bars to Evals", arXiv 2411.00640, section 2.2), and Wilson's interval at the
-  effective number of trials that this error implies (Korn and Graubard 1998; Franco et al. 2019).
+- Trials of one cluster (instructions of one prompt, repeats of one prompt) are not independent: a rate over them has
+  a standard error that is robust to clusters (Miller, "Adding Error Bars to Evals", arXiv 2411.00640, section 2.2),
+  and Wilson's interval at the effective number of trials that this error implies, with Student's t at the effective
+  number of clusters in place of the normal quantile (Korn and Graubard 1998, Survey Methodology 24:193; Franco et
+  al. 2019). `rate` says how the design effect is kept from being underestimated where few clusters decide.
 - Two subjects on the same prompts are compared by the differences of the pairs (Miller, section 4.2): McNemar's exact
   test (McNemar 1947) where the pairs are independent and binary, a sign-flip permutation test of the clusters' sums
   elsewhere; the interval comes from a bootstrap that resamples whole clusters (Efron 1979).
 - Several comparisons made at once are corrected by Holm's step-down (Holm 1979).
 
-Rates need nothing but the standard library, so that a small file is scored at once; what draws random numbers
-uses numpy. Tests hold each function against scipy's, and the intervals' coverage against simulation.
+Rates of single trials need nothing but the standard library, so that a small file is scored at once; clusters need
+scipy's t quantile, and what draws random numbers numpy. Tests hold each function against scipy's, and `make validate`
+simulates the coverage of the intervals.
 """
 
 from __future__ import annotations
@@ -21,12 +24,20 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 from adhere.core.intervals import CONFIDENCE as CONFIDENCE
 from adhere.core.intervals import wilson as wilson
 
 RESAMPLES = 10_000
 """Bootstrap and permutation draws: the 2.5 % quantile then has a Monte Carlo error of some 1.5 % of the width."""
+
+
+FEW_CLUSTERS = 8
+"""Below this many effective clusters the coverage of 95 % intervals may fall to 91 % (simulated at 5 clusters)."""
+
+_PSEUDO = 2
+"""Clusters of each outcome that are added for the design effect, as Agresti and Coull (1998) add trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +54,62 @@ class Rate:
     """Independent units: prompts. Equal to `n` where each trial stands alone."""
     se: float
     """Standard error, robust to clusters where there are any."""
+    effective_clusters: float = math.nan
+    """Kish's effective number, (sum of sizes)^2 / sum of squared sizes: how many clusters of equal size decide."""
+
+    @property
+    def few(self) -> bool:
+        """Whether so few clusters decide that the interval's coverage is not assured."""
+        return self.effective_clusters < FEW_CLUSTERS
 
 
 def rate(clusters: Iterable[tuple[int, int]], confidence: float = CONFIDENCE) -> Rate:
     """The share met over all trials, from (met, trials) of each cluster.
 
-    With x_c met of m_c trials in cluster c, p the overall share, C clusters and n trials, the standard error is
-    sqrt(C / (C - 1) * sum_c (x_c - p m_c)^2) / n (Miller, eq. 4, with the finite-cluster factor). Its ratio to the
-    variance of independent trials is the design effect, which divides n in Wilson's interval; it is not taken to be
-    less than 1, since from few clusters that is chance more often than truth. Where every trial agrees the effect
-    cannot be estimated: each cluster then counts once.
+    Where every cluster is one trial this is Wilson's interval. Else, with x_c met of m_c trials in cluster c, p the
+    overall share, C clusters and n trials:
+
+    - the reported standard error is sqrt(C / (C - 1) * sum_c (x_c - p m_c)^2) / n (Miller, eq. 4);
+    - the design effect is the same variance with each residual divided by 1 - m_c / n (the jackknife's correction for
+      clusters that move p), over the variance of independent trials, but not less than 1. It is computed with two
+      clusters that are met whole and two that fail whole added, of the size at which a trial's cluster lies on
+      average: from a few large clusters that happen to agree the effect would be estimated far too small;
+    - Wilson's interval is taken at n / effect * (z / t)^2 trials, t with Kish's effective clusters less one degrees
+      of freedom.
+
+    Coverage over clusters from 5 to 300, sizes from 1 to 40 mixed, shares from 0.05 to 0.98 and any correlation within
+    clusters is at least 93 %, but for 5 clusters at 0.98, where it is 91 %.
     """
     pairs = [(met, trials) for met, trials in clusters if trials]
     met, n, count = sum(x for x, _ in pairs), sum(m for _, m in pairs), len(pairs)
     if not n:
-        return Rate(math.nan, (0.0, 1.0), 0, 0, 0, math.nan)
+        return Rate(math.nan, (0.0, 1.0), 0, 0, 0, math.nan, 0.0)
     share = met / n
-    simple = share * (1 - share) / n
     if n == count:
-        return Rate(share, wilson(met, n, confidence), met, n, count, math.sqrt(simple))
-    if simple == 0.0:
-        return Rate(share, wilson(share * count, count, confidence), met, n, count, 0.0)
+        return Rate(share, wilson(met, n, confidence), met, n, count, math.sqrt(share * (1 - share) / n), float(n))
+    squares = sum(m * m for _, m in pairs)
+    effective = n * n / squares
     if count == 1:
-        return Rate(share, wilson(share, 1, confidence), met, n, 1, math.nan)
-    squares = math.fsum((x - share * m) ** 2 for x, m in pairs)
-    variance = count / (count - 1) * squares / (n * n)
-    effective = n / max(1.0, variance / simple)
-    return Rate(share, wilson(share * effective, effective, confidence), met, n, count, math.sqrt(variance))
+        return Rate(share, wilson(share, 1, confidence), met, n, 1, math.nan, 1.0)
+    residuals = math.fsum((x - share * m) ** 2 for x, m in pairs)
+    trials = _effective_trials(pairs, met, n, squares, confidence)
+    se = math.sqrt(count / (count - 1) * residuals) / n
+    return Rate(share, wilson(share * trials, trials, confidence), met, n, count, se, effective)
+
+
+def _effective_trials(pairs: Sequence[tuple[int, int]], met: int, n: int, squares: int, confidence: float) -> float:
+    """How many independent trials the clusters are worth for Wilson's interval; see `rate`."""
+    from scipy.special import stdtrit
+
+    size = squares / n
+    all_trials = n + 2 * _PSEUDO * size
+    share = (met + _PSEUDO * size) / all_trials
+    count = len(pairs)
+    jackknife = (count - 1) / count * math.fsum(((x - share * m) / (1 - m / all_trials)) ** 2 for x, m in pairs)
+    added = _PSEUDO * ((size * (1 - share)) ** 2 + (size * share) ** 2)
+    effect = max(1.0, (jackknife + added) / (share * (1 - share) * all_trials))
+    spread = NormalDist().inv_cdf(0.5 + confidence / 2) / stdtrit(max(1.0, n * n / squares - 1), 0.5 + confidence / 2)
+    return float(n / effect * spread * spread)
 
 
 @dataclass(frozen=True, slots=True)
