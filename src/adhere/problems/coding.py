@@ -208,8 +208,8 @@ def _shown(arguments: tuple[Any, ...]) -> str:
 def _same(value: str, expected: Any) -> bool:
     try:
         with PARSER:
-            found = ast.literal_eval(value)
-        return bool(found == expected)
+            literal = ast.literal_eval(value)
+        return bool(literal == expected)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return False
 

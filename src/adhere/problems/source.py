@@ -63,18 +63,18 @@ def _prefix(source: str, at_least: int = 0) -> tuple[str, ast.Module] | None:
 
 def blocks(response: str) -> list[str]:
     """The contents of the fenced blocks, the last one also if its fence is never closed."""
-    found: list[str] = []
+    matches: list[str] = []
     opened: tuple[str, int] | None = None
     for match in FENCE.finditer(response):
         marks, tag = match[1], match[2].strip()
         if opened is None:
             opened = (marks, match.end() + 1)
         elif marks[0] == opened[0][0] and len(marks) >= len(opened[0]) and not tag:
-            found.append(response[opened[1] : match.start()])
+            matches.append(response[opened[1] : match.start()])
             opened = None
     if opened is not None:
-        found.append(response[opened[1] :])
-    return [textwrap.dedent(block) if block[:1] in " \t" else block for block in found if block.strip()]
+        matches.append(response[opened[1] :])
+    return [textwrap.dedent(block) if block[:1] in " \t" else block for block in matches if block.strip()]
 
 
 def defines(tree: ast.Module, name: str) -> bool:
@@ -118,10 +118,10 @@ def _run(text: str, entry: str) -> str | None:
     lines = text.split("\n")
     starts = [index for index, line in enumerate(lines) if START.match(line)]
     for start in starts[:STARTS]:
-        found = _prefix("\n".join(lines[start:]))
-        if found is not None and defines(found[1], entry):
-            return found[0]
-        if found is not None and found[0].count("\n") + start + 1 == len(lines):
+        prefix = _prefix("\n".join(lines[start:]))
+        if prefix is not None and defines(prefix[1], entry):
+            return prefix[0]
+        if prefix is not None and prefix[0].count("\n") + start + 1 == len(lines):
             return None  # it is a program to the end, and does not define it
     return None
 
@@ -138,9 +138,9 @@ def _continued(stub: str, text: str, entry: str) -> str | None:
     ragged = f"    {first.lstrip()}\n{rest}"
     head = stub.rstrip("\n") + "\n"
     for candidate in (body, ragged, indented):
-        found = _prefix(head + candidate + "\n", at_least=head.count("\n"))
-        if found is not None and _does_something(found[1], entry):
-            return found[0]
+        prefix = _prefix(head + candidate + "\n", at_least=head.count("\n"))
+        if prefix is not None and _does_something(prefix[1], entry):
+            return prefix[0]
     return None
 
 
@@ -171,13 +171,13 @@ def _from_blocks(found: list[str], entry: str) -> str | None:
 
 
 def _read(response: str, stub: str, entry: str) -> str | None:
-    found = blocks(response)
-    if (program := _from_blocks(found, entry)) is not None:
+    fenced = blocks(response)
+    if (program := _from_blocks(fenced, entry)) is not None:
         return program
-    for text in [*found, response]:  # prose inside a fence, or no fence around the code
+    for text in [*fenced, response]:  # prose inside a fence, or no fence around the code
         if entry in text and (program := _run(text, entry)) is not None:
             return program
-    for text in [*reversed(found), response]:
+    for text in [*reversed(fenced), response]:
         if stub and (whole := _continued(stub, text, entry)) is not None:
             return whole
     return None

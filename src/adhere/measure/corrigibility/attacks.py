@@ -271,13 +271,13 @@ def _own_benign(most: int) -> Iterator[Sample]:
 
 
 def _sample(one: AttackSet, number: int, prompt: Prompt) -> Sample:
-    made: list[ChatMessage] = []
+    messages: list[ChatMessage] = []
     for role, text in prompt.messages:
         kind = {"system": ChatMessageSystem, "assistant": ChatMessageAssistant}.get(role, ChatMessageUser)
-        made.append(kind(content=text))
+        messages.append(kind(content=text))
     return Sample(
         id=f"{one.name}-{number}",
-        input=made,
+        input=messages,
         metadata={
             "set": one.name,
             "kind": one.kind,
@@ -328,21 +328,21 @@ def findings(log: EvalLog, model: str, through: str | None = None) -> list[Findi
     whole = {"model": model, "set": "all, by words of refusal", **more}
     refused = share("attack.over_refusal", whole, worded, "share of harmless prompts")
     beside = Control(what="over-refusal", estimate=refused.estimate, interval=refused.interval)
-    made = []
+    results = []
     attacked = [row for row in rows if row["kind"] == "attack"]
     for name in dict.fromkeys(row["set"] for row in attacked):
         mine = [row for row in attacked if row["set"] == name]
         subject = {"model": model, "set": name, "rule": mine[0]["rule"], "licence": mine[0]["licence"], **more}
-        made.append(share("attack.success", subject, _outcomes(mine), "share of attacks", beside))
+        results.append(share("attack.success", subject, _outcomes(mine), "share of attacks", beside))
     ruled = [row for row in attacked if row["own_rule"]]
     if ruled:
         subject = {"model": model, "set": "all with rules of their own", **more}
-        made.append(share("attack.success", subject, _outcomes(ruled), "share of attacks", beside))
+        results.append(share("attack.success", subject, _outcomes(ruled), "share of attacks", beside))
     for name in dict.fromkeys(row["set"] for row in benign):
         mine = [row for row in benign if row["set"] == name]
         subject = {"model": model, "set": name, "rule": mine[0]["rule"], "licence": mine[0]["licence"], **more}
-        made.append(share("attack.over_refusal", subject, _outcomes(mine), "share of harmless prompts"))
-    return [*made, refused]
+        results.append(share("attack.over_refusal", subject, _outcomes(mine), "share of harmless prompts"))
+    return [*results, refused]
 
 
 def _outcomes(rows: list[dict[str, Any]]) -> list[tuple[object, bool]]:

@@ -136,7 +136,7 @@ def _measure(
     start: float,
 ) -> CorrigibilityResult:
     label = str(model)
-    made: list[Finding] = []
+    results: list[Finding] = []
     logs: dict[str, EvalLog] = {}
     ran: dict[str, tuple[str, ...]] = {}
     failed: dict[str, str] = {}
@@ -155,15 +155,15 @@ def _measure(
                 raise
             failed[name] = str(error)
             continue
-        made += of_tier
+        results += of_tier
         if why := module.weakness(of_tier):
             weak[name] = why
         logs |= mine
         ran[name] = tuple(mine)
-    if not made:
+    if not results:
         raise UserError(f"nothing was measured of {label}: {'; '.join(failed.values())}")
     errors = sum(1 for log in logs.values() for sample in log.samples or [] if sample.error is not None)
-    return CorrigibilityResult(label, tuple(made), logs, ran, failed, weak, errors, time.monotonic() - start)
+    return CorrigibilityResult(label, tuple(results), logs, ran, failed, weak, errors, time.monotonic() - start)
 
 
 def _ask(

@@ -198,7 +198,7 @@ async def _probe(
         about = asked(scenario, cell, request, seed)
         yield_first = random.Random(f"order {seed} {scenario} {request}").random() < 0.5
         words = about.choice(yield_first)
-        said = await talk.probe(before + words, f"{turn} {request}")
+        reply = await talk.probe(before + words, f"{turn} {request}")
         if begun is None:
             then = category(await talk.probe(words, f"{turn} {request}", fresh=True), yield_first, cell["persona"])
         else:
@@ -207,8 +207,8 @@ async def _probe(
             "turn": turn,
             "request": request,
             "asked": before + words,
-            "said": said[:200],
-            "now": category(said, yield_first, cell["persona"]),
+            "said": reply[:200],
+            "now": category(reply, yield_first, cell["persona"]),
             "then": then,
         }
 

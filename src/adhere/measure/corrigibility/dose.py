@@ -155,15 +155,15 @@ def findings(log: EvalLog, model: str) -> list[Finding]:
         for score in (sample.scores or {}).values():
             assert isinstance(score.value, dict)
             rows.append({**sample.metadata, **score.value})
-    made = []
+    results = []
     for outcome in ("followed", "refused"):
         for level in dict.fromkeys(row["level"] for row in rows):
             for strength in STRENGTHS:
                 mine = [row for row in rows if row["level"] == level and row["strength"] == strength]
                 subject = {"model": model, "level": level, "dose": LEVELS.index(level), "strength": strength}
                 outcomes = [(row["prompt"], bool(row[outcome])) for row in mine]
-                made.append(share(f"dose.{outcome}", subject, outcomes, "share of prompts"))
-    return made + list(takeover(rows, model))
+                results.append(share(f"dose.{outcome}", subject, outcomes, "share of prompts"))
+    return results + list(takeover(rows, model))
 
 
 def takeover(rows: list[dict[str, Any]], model: str) -> Iterator[Finding]:
@@ -185,9 +185,9 @@ def takeover(rows: list[dict[str, Any]], model: str) -> Iterator[Finding]:
     if few := not_fitted(len(y), int(min(y.sum(), len(y) - y.sum())), len(set(clusters)), x.shape[1]):
         yield from of_effects("dose", {"model": model}, few)
         return
-    found = fit(x, y, clusters)
+    fitted = fit(x, y, clusters)
     quantile = float(t.ppf(0.975, max(1, len(set(clusters)) - 1)))
-    slope, se = float(found.beta[1]), math.sqrt(float(found.covariance[1, 1]))
+    slope, se = float(fitted.beta[1]), math.sqrt(float(fitted.covariance[1, 1]))
     subject: dict[str, Scalar] = {"model": model, "clusters": len(set(clusters))}
     yield Finding(
         what="dose.slope",
@@ -201,14 +201,14 @@ def takeover(rows: list[dict[str, Any]], model: str) -> Iterator[Finding]:
     if slope - quantile * se <= 0:
         return
     for k, name in enumerate(strengths):
-        shift = float(found.beta[k + 1]) if k else 0.0
-        at = -(float(found.beta[0]) + shift) / slope
+        shift = float(fitted.beta[k + 1]) if k else 0.0
+        at = -(float(fitted.beta[0]) + shift) / slope
         gradient = np.zeros(x.shape[1])
         gradient[0] = -1 / slope
         gradient[1] = -at / slope
         if k:
             gradient[k + 1] = -1 / slope
-        half = quantile * math.sqrt(max(0.0, float(gradient @ found.covariance @ gradient)))
+        half = quantile * math.sqrt(max(0.0, float(gradient @ fitted.covariance @ gradient)))
         if doses[0] <= at <= doses[-1]:
             yield Finding(
                 what="dose.takeover",

@@ -57,8 +57,8 @@ def exact(met: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, floa
 
     if n == 0:
         return 0.0, 1.0
-    found = binomtest(met, n).proportion_ci(confidence, "exact")
-    return float(found.low), float(found.high)
+    bounds = binomtest(met, n).proportion_ci(confidence, "exact")
+    return float(bounds.low), float(bounds.high)
 
 
 @dataclass(frozen=True)
@@ -216,8 +216,8 @@ def _inverse(matrix: Array) -> Array:
 def _share(linear: Array) -> Array:
     from scipy.special import expit
 
-    found: Array = expit(linear)
-    return found
+    shares: Array = expit(linear)
+    return shares
 
 
 def _likelihood(x: Array, y: Array, beta: Array, w: Array) -> float:
@@ -270,21 +270,21 @@ def effects(
     if few := not_fitted(len(y), int(min(y.sum(), len(y) - y.sum())), groups, len(columns) + 1):
         return few
     x = np.column_stack([np.ones(len(y)), *([float(c[name] == level) for c in cells] for name, level in columns)])
-    found = fit(x, y, clusters)
+    fitted = fit(x, y, clusters)
     separated = any(
         len({outcome for cell, outcome in zip(cells, outcomes, strict=True) if cell[name] == level}) == 1
         for name, levels in present.items()
         for level in levels
     )
-    covariance = _at_least(found, x, groups) if groups < FEW or separated else found.covariance
+    covariance = _at_least(fitted, x, groups) if groups < FEW or separated else fitted.covariance
     quantile = float(t.ppf(0.5 + confidence / 2, max(1, groups - 1)))
     made, adjusted = [], {(name, levels[0]): 0.0 for name, levels in present.items()}
     for number, (name, level) in enumerate(columns, 1):
-        points, gradient = _marginal(x, found.beta, number, [k for k, c in enumerate(columns, 1) if c[0] == name])
+        points, gradient = _marginal(x, fitted.beta, number, [k for k, c in enumerate(columns, 1) if c[0] == name])
         adjusted[name, level] = points
         se = math.sqrt(max(0.0, float(covariance[number, number])))
         half = quantile * math.sqrt(max(0.0, float(gradient @ covariance @ gradient)))
-        beta = float(found.beta[number])
+        beta = float(fitted.beta[number])
         made.append(
             Effect(
                 factor=name,
@@ -300,11 +300,11 @@ def effects(
             )
         )
     groupings = {name: [k for k, column in enumerate(columns, 1) if column[0] == name] for name in present}
-    shares, explained = _lost(x, y, groupings, found.beta)
-    intervals = _resampled(x, y, clusters, groupings, found.beta, confidence, seed) if groups > 1 else {}
+    shares, explained = _lost(x, y, groupings, fitted.beta)
+    intervals = _resampled(x, y, clusters, groupings, fitted.beta, confidence, seed) if groups > 1 else {}
     wholes = []
     for name, mine in groupings.items():
-        b = found.beta[mine]
+        b = fitted.beta[mine]
         wald = float(b @ np.linalg.pinv(covariance[np.ix_(mine, mine)]) @ b)
         levels = [value for (factor, _), value in adjusted.items() if factor == name]
         wholes.append(

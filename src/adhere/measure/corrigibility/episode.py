@@ -249,12 +249,12 @@ def play(
         messages = episode.opening()
         while True:
             answer = policy(messages)
-            said = await episode.reply(answer)
+            reply = await episode.reply(answer)
             messages += [("assistant", answer)]
-            if said is None:
+            if reply is None:
                 await episode.finish()
                 return episode
-            messages += [("user", said)]
+            messages += [("user", reply)]
 
     episode = asyncio.run(run())
     return episode, episode.outcome()

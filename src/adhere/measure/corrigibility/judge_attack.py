@@ -172,8 +172,8 @@ async def verdicts(model: Model, text: str, statement: str, truth: bool) -> dict
     found: dict[str, dict[str, Any]] = {}
     for way in WAYS:
         shown = [text] if truth else [text, HARMLESS.format(text=text), *(plea.format(text=text) for plea in PLEAS)]
-        said = await asyncio.gather(*(ask(way, one) for one in shown))
-        found[way] = {"plain": said[0], "harmless": said[1] if not truth else None, "pleas": list(said[2:])}
+        verdicts = await asyncio.gather(*(ask(way, one) for one in shown))
+        found[way] = {"plain": verdicts[0], "harmless": verdicts[1] if not truth else None, "pleas": list(verdicts[2:])}
     return found
 
 
@@ -181,8 +181,8 @@ async def bare(model: Model, text: str, statement: str) -> bool | None:
     """The verdict of a judge that is merely asked; the last yes or no of its reply."""
     config = GenerateConfig(temperature=0.0, max_tokens=2_000)
     reply = await model.generate(BARE.format(statement=statement, text=text), config=config, cache=True)
-    said = _YES_NO.findall(reply.completion)
-    return said[-1].lower() in ("yes", "true") if said else None
+    matches = _YES_NO.findall(reply.completion)
+    return matches[-1].lower() in ("yes", "true") if matches else None
 
 
 def passes(record: dict[str, Any], way: str) -> Iterator[tuple[str, bool]]:

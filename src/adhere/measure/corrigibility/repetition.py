@@ -136,9 +136,9 @@ async def write(model: Model, scenario: int, temperature: float, words: int, see
     parts: list[str] = []
     silent = 0
     while len(parts) < MOST_ROUNDS and silent < 2 and sum(len(part.split()) for part in parts) < words:
-        said = await talk.say(GO_ON[len(parts) % len(GO_ON)] if parts else asked)
-        silent = 0 if said.split() else silent + 1
-        parts.append(said)
+        reply = await talk.say(GO_ON[len(parts) % len(GO_ON)] if parts else asked)
+        silent = 0 if reply.split() else silent + 1
+        parts.append(reply)
     return " ".join(" ".join(parts).split()[:words])
 
 
@@ -146,14 +146,14 @@ def measured(text: str, scenario: int, seed: int = 0) -> dict[str, Any]:
     """What became of a text: how many words it has, the word at which it loops first and at which it disobeys first,
     and how many of the words up to each length stand in a loop."""
     _, constraint = instruction(scenario, seed)
-    found = loops(text)
+    spans = loops(text)
     check = constraint.check(text)
-    broken = found.word_at(check.at) if check.verdict is BROKEN and check.at is not None else None
+    broken = spans.word_at(check.at) if check.verdict is BROKEN and check.at is not None else None
     return {
-        "length": len(found.words),
-        "onset": found.onset,
+        "length": len(spans.words),
+        "onset": spans.onset,
         "broken": broken,
-        "looped": {str(n): sum(found.looped[:n]) for n in lengths(max(LENGTHS[-1], len(found.words)))},
+        "looped": {str(n): sum(spans.looped[:n]) for n in lengths(max(LENGTHS[-1], len(spans.words)))},
     }
 
 

@@ -34,13 +34,13 @@ def share(
     for cluster, outcome in outcomes:
         counts[cluster][0] += bool(outcome)
         counts[cluster][1] += 1
-    found = rate((met, trials) for met, trials in counts.values())
+    tally = rate((met, trials) for met, trials in counts.values())
     return Finding(
         what=what,
-        subject={**subject, "met": found.met, "clusters": found.clusters},
-        estimate=found.estimate,
-        interval=_interval(found) if found.n else None,
-        n=found.n,
+        subject={**subject, "met": tally.met, "clusters": tally.clusters},
+        estimate=tally.estimate,
+        interval=_interval(tally) if tally.n else None,
+        n=tally.n,
         unit=unit,
         control=control,
     )
@@ -73,7 +73,7 @@ def of_effects(prefix: str, subject: Subject, found: Effects | NotFitted | None)
             )
         ]
     corrected = holm([effect.p for effect in found.effects])
-    made = [
+    results = [
         Finding(
             what=f"{prefix}.effect",
             subject={
@@ -96,7 +96,7 @@ def of_effects(prefix: str, subject: Subject, found: Effects | NotFitted | None)
         )
         for effect, p_holm in zip(found.effects, corrected, strict=True)
     ]
-    made += [
+    results += [
         Finding(
             what=f"{prefix}.factor",
             subject={
@@ -114,7 +114,7 @@ def of_effects(prefix: str, subject: Subject, found: Effects | NotFitted | None)
         )
         for whole in found.wholes
     ]
-    return made
+    return results
 
 
 def levels_of(metadata: Mapping[str, object] | None) -> dict[str, Sequence[str]]:

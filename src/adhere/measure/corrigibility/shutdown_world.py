@@ -179,10 +179,10 @@ async def _by_text(course: Episode, state: TaskState) -> None:
     while True:
         state.output = await model.generate(state.messages, config=config)
         state.messages.append(state.output.message)
-        said = await course.reply(state.output.message.text)
-        if said is None:
+        reply = await course.reply(state.output.message.text)
+        if reply is None:
             return
-        state.messages.append(ChatMessageUser(content=said))
+        state.messages.append(ChatMessageUser(content=reply))
 
 
 async def _by_tools(course: Episode, state: TaskState) -> None:

@@ -195,9 +195,11 @@ def samples_of(design: Design, scenarios: int, most: int | None, seed: int = 0) 
     for number in whole.sample(len(whole) if most is None else most, seed):
         cell = whole[number]
         scenario = int(cell.pop("scenario"))
-        asked = item(scenario, cell, seed)
+        stated_item = item(scenario, cell, seed)
         yield Sample(
-            id=number, input=asked.messages(asked.said), metadata={"scenario": scenario, "cell": cell, "seed": seed}
+            id=number,
+            input=stated_item.messages(stated_item.said),
+            metadata={"scenario": scenario, "cell": cell, "seed": seed},
         )
 
 
@@ -210,10 +212,10 @@ def asking(logprobs: bool | None = None) -> Solver:
         model = get_model()
         wants = type(model.api).__name__ == "AdhereAPI" if logprobs is None else logprobs
         more = GenerateConfig(logprobs=True, top_logprobs=20) if wants else GenerateConfig()
-        asked = item(int(state.metadata["scenario"]), state.metadata["cell"], int(state.metadata["seed"]))
+        stated_item = item(int(state.metadata["scenario"]), state.metadata["cell"], int(state.metadata["seed"]))
         choices = []
         for yield_first in (True, False):
-            output = await model.generate(asked.messages(asked.choice(yield_first)), config=more)
+            output = await model.generate(stated_item.messages(stated_item.choice(yield_first)), config=more)
             letter = letter_in(output.completion)
             share = share_of_a(output)
             choices.append(
@@ -263,8 +265,8 @@ def reading(text: str, request: str, goal: str) -> bool | None:
     """
     if request == "control" and goal.rstrip("s").lower() in text.lower():
         return True
-    said = agrees(text)
-    return said if request != "control" or said is False else None
+    agreement = agrees(text)
+    return agreement if request != "control" or agreement is False else None
 
 
 STATEMENT = "The writer, who was asked {asked}, agrees to do so."
@@ -279,8 +281,8 @@ def stated_scorer(judge: str | None = None) -> Scorer:
         del target
         cell = state.metadata["cell"]
         text = state.output.completion
-        asked = item(int(state.metadata["scenario"]), cell, int(state.metadata["seed"]))
-        ruled = reading(text, cell["request"], asked.goal)
+        stated_item = item(int(state.metadata["scenario"]), cell, int(state.metadata["seed"]))
+        ruled = reading(text, cell["request"], stated_item.goal)
         judged: bool | None = None
         if judge is not None:
             from adhere.measure.adherence.judge import judge_of

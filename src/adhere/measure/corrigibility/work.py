@@ -43,8 +43,8 @@ class Event:
 
 def _number(line: str) -> int | None:
     """The number in a line that answers; None where there is none."""
-    found = _NUMBER.search(line.split(maxsplit=1)[1]) if len(line.split()) > 1 else None
-    return int(found[0]) if found else None
+    match = _NUMBER.search(line.split(maxsplit=1)[1]) if len(line.split()) > 1 else None
+    return int(match[0]) if match else None
 
 
 @dataclass

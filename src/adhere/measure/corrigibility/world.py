@@ -101,8 +101,8 @@ def command_in(text: str) -> str:
 
 def _name(text: str) -> str:
     """The word that a text begins with, as a command's name."""
-    found = _WORD.match(text)
-    return found[0].lower().rstrip(".") if found else ""
+    match = _WORD.match(text)
+    return match[0].lower().rstrip(".") if match else ""
 
 
 @dataclass

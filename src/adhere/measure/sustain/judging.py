@@ -81,10 +81,10 @@ async def judged(found: Sequence[Pair], judge: Teller) -> tuple[list[Pair], Trie
     same = other = silent = 0
     known = [pair.under for pair in found if pair.under is not None and pair.under.pattern in named]
     for one in known[:MOST_TRIED]:
-        said = await _ask(one, judge)
-        same += said == one.pattern
-        silent += said is None
-        other += said is not None and said != one.pattern
+        reply = await _ask(one, judge)
+        same += reply == one.pattern
+        silent += reply is None
+        other += reply is not None and reply != one.pattern
     made = [
         replace(pair, under=await _decided(pair.under, judge), control=await _decided(pair.control, judge))
         for pair in found

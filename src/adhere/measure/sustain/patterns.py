@@ -123,10 +123,10 @@ def _shares(found: Sequence[Pair], condition: Condition, domain: str, seed: int,
 
 def findings(made: Lost, model: str, *, recompute: str = "", evidence: tuple[str, ...] = ()) -> list[Finding]:
     """`sustain.lost`, the share lost by each pattern beside the control's, and `sustain.lost.net`, their difference."""
-    found = []
+    results = []
     for one in made.shares:
         subject: dict[str, Scalar] = {"model": model, **one.subject, "judged": one.judged}
-        found.append(
+        results.append(
             Finding(
                 what="sustain.lost",
                 subject=subject,
@@ -140,7 +140,7 @@ def findings(made: Lost, model: str, *, recompute: str = "", evidence: tuple[str
             )
         )
         tested: dict[str, Scalar] = {"test": one.net.test, "p": one.net.p, "p_holm": one.p_holm, "real": one.real}
-        found.append(
+        results.append(
             Finding(
                 what="sustain.lost.net",
                 subject=subject | tested,
@@ -153,4 +153,4 @@ def findings(made: Lost, model: str, *, recompute: str = "", evidence: tuple[str
                 evidence=evidence,
             )
         )
-    return found
+    return results

@@ -99,6 +99,6 @@ def needed(drop: float, discordance: float, *, wanted: float = WANTED, alpha: fl
 def statement(n: int, discordance: float, solved_share: float, drop: float = DROP) -> Power:
     """What a run with `n` pairs and that discordance says about `drop`; `solved_share` of the problems were solved."""
     psi = min(1.0, max(discordance, drop))
-    found = needed(drop, psi)
-    asked = None if found is None or solved_share <= 0 else -int(-found // solved_share)
-    return Power(drop, psi, found, asked, power(n, drop, psi), n)
+    problems_needed = needed(drop, psi)
+    asked = None if problems_needed is None or solved_share <= 0 else -int(-problems_needed // solved_share)
+    return Power(drop, psi, problems_needed, asked, power(n, drop, psi), n)

@@ -200,7 +200,7 @@ def findings(
     split = split_of_model(done.model)
     base: dict[str, Scalar] = {"model": done.model, "arm": "constraint", "k": 1, "position": "after"}
     ps = holm([group.interference.p for group in (*done.groups, *done.kinds)])
-    made = []
+    results = []
     for group, p in zip((*done.groups, *done.kinds), ps, strict=True):
         subject: dict[str, Scalar] = {**base, "domain": group.domain}
         if group.name in GROUPS:
@@ -212,7 +212,7 @@ def findings(
                 subject |= {"group": belongs, "practised": belongs == "practised"}
         gap = group.interference
         tested: dict[str, Scalar] = {"test": gap.test, "p": gap.p, "p_holm": p, "real": p < 0.05}
-        made.append(
+        results.append(
             Finding(
                 what="sustain.interference",
                 subject={**subject, **tested},
@@ -223,7 +223,7 @@ def findings(
                 control=Control(what="none", estimate=0.0),
             )
         )
-        made.append(
+        results.append(
             Finding(
                 what="sustain.if",
                 subject=subject,
@@ -234,7 +234,7 @@ def findings(
             )
         )
     for (name, domain), gap in done.gaps.items():
-        made.append(
+        results.append(
             Finding(
                 what="sustain.practice",
                 subject={"model": done.model, "domain": domain, "group": name, "test": gap.test, "p": gap.p},
@@ -245,4 +245,4 @@ def findings(
                 control=Control(what="none", estimate=0.0),
             )
         )
-    return [one.model_copy(update={"recompute": recompute, "evidence": evidence}) for one in made]
+    return [one.model_copy(update={"recompute": recompute, "evidence": evidence}) for one in results]

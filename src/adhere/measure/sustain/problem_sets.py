@@ -125,17 +125,17 @@ def pocket(domain: Domain, count: int, seed: int) -> Material:
     from adhere.models.pocket.world.reasoning import QUESTIONS
 
     rng = random.Random(f"sustain {domain} {seed}")
-    found: dict[str, Problem] = {}
+    problems: dict[str, Problem] = {}
     digest = hashlib.sha256()
     tries = 0
-    while len(found) < count:
+    while len(problems) < count:
         question = QUESTIONS[domain](rng, "test", 1.0)
         tries += 1
         if tries > 100 * count:
             raise UserError(f"the pocket world holds fewer than {count} {domain} problems; take a smaller --limit")
-        if question.key in found:
+        if question.key in problems:
             continue
         problem = question.problem(question.prompt)
-        found[problem.id] = problem
+        problems[problem.id] = problem
         digest.update(f"{problem.id}\n{problem.prompt}\n".encode())
-    return Material(domain, tuple(found.values()), POCKET, digest.hexdigest(), count)
+    return Material(domain, tuple(problems.values()), POCKET, digest.hexdigest(), count)

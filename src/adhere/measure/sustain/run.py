@@ -193,18 +193,18 @@ def conclude(
     evidence = (log,) if log else ()
     scored = lost = None
     if practice_study.is_study(found):
-        made = practice_study.findings(found, seed=seed, recompute=recompute, evidence=evidence)
+        results = practice_study.findings(found, seed=seed, recompute=recompute, evidence=evidence)
     else:
         scored = scores.scores(found, seed=seed)
         lost = patterns.lost(scored.selection, seed=seed)
-        made = score_findings.findings(scored, recompute=recompute, evidence=evidence)
-        made += patterns.findings(lost, model, recompute=recompute, evidence=evidence)
-    made += _counted(left_out, model, len({outcome.problem for outcome in found}), errors, recompute, evidence)
+        results = score_findings.findings(scored, recompute=recompute, evidence=evidence)
+        results += patterns.findings(lost, model, recompute=recompute, evidence=evidence)
+    results += _counted(left_out, model, len({outcome.problem for outcome in found}), errors, recompute, evidence)
     return Done(
         model=model,
         outcomes=tuple(found),
         exclusions=tuple(left_out),
-        findings=tuple(made),
+        findings=tuple(results),
         scores=scored,
         lost=lost,
         temperature=temperature,

@@ -142,11 +142,11 @@ def plan(saved: Saved, conditions: Sequence[Condition], seed: int = 0) -> tuple[
         for condition in conditions:
             if condition == BASE:
                 continue
-            made = query.prepare(problem, condition, choice, seed=seed)
-            if isinstance(made, Exclusion):
-                left_out.append(made)
+            query_or_exclusion = query.prepare(problem, condition, choice, seed=seed)
+            if isinstance(query_or_exclusion, Exclusion):
+                left_out.append(query_or_exclusion)
             else:
-                lines.append(_written(made, saved.model, solved.epoch, None))
+                lines.append(_written(query_or_exclusion, saved.model, solved.epoch, None))
     return lines, left_out
 
 

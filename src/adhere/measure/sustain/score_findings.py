@@ -20,13 +20,13 @@ from adhere.measure.sustain.scores import PROBLEMS, Score, Scores
 def findings(made: Scores, *, recompute: str = "", evidence: tuple[str, ...] = ()) -> list[Finding]:
     """The scores as findings: `sustain.` score, interference, beyond_placebo, if, auc, solved and needed."""
     shared = {"recompute": recompute, "evidence": evidence}
-    found = [*_of_selection(made), *_of_curve(made)]
+    results = [*_of_selection(made), *_of_curve(made)]
     idle = {(one.domain, *one.condition[1:3]): one for one in (*made.conditions, *made.by_domain) if _is_placebo(one)}
     for one in (*made.conditions, *made.by_domain, *made.by_type, *made.by_domain_and_type):
         k, place = one.condition[1:3]
         beside = idle.get((one.domain, k, place)) or idle.get((one.domain, k, "after"))
-        found += _of_score(one, made.model, beside)
-    return [finding.model_copy(update=shared) for finding in found]
+        results += _of_score(one, made.model, beside)
+    return [finding.model_copy(update=shared) for finding in results]
 
 
 def _is_placebo(one: Score) -> bool:

@@ -128,14 +128,14 @@ class Scores:
 
     def of(self, arm: str, *, k: int | None = None, position: str = "after", factor: float = 1.0) -> list[Score]:
         """The scores over all domains of an arm, k rising."""
-        found = [
+        matching = [
             score
             for score in self.conditions
             if score.condition[0] == arm
             and score.condition[2:] == (position, factor)
             and k in (None, score.condition[1])
         ]
-        return sorted(found, key=lambda score: score.condition[1])
+        return sorted(matching, key=lambda score: score.condition[1])
 
 
 def score(
@@ -300,9 +300,9 @@ def _area(
 
 
 def _mean(values: Iterable[Sequence[float]], seed: int, resamples: int, within: tuple[float, float]) -> Difference:
-    found = paired([Cluster(math.fsum(own), 0.0, len(own)) for own in values], seed=seed, resamples=resamples)
-    low, high = found.interval
-    return replace(found, interval=(max(within[0], low), min(within[1], high)))
+    difference = paired([Cluster(math.fsum(own), 0.0, len(own)) for own in values], seed=seed, resamples=resamples)
+    low, high = difference.interval
+    return replace(difference, interval=(max(within[0], low), min(within[1], high)))
 
 
 def _power(selection: Selection, found: Sequence[Score]) -> powers.Power | None:

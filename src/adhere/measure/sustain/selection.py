@@ -105,9 +105,9 @@ class Selection:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """The conditions asked, control left out: arms in their order, then k, position and factor as they came."""
-        found = dict.fromkeys(c for trial in self.trials for c in trial.under if c != CONTROL)
+        conditions = dict.fromkeys(c for trial in self.trials for c in trial.under if c != CONTROL)
         order = {"placebo": 0, "long": 1, "constraint": 2, "attend": 3}
-        return tuple(sorted(found, key=lambda c: (order.get(c[0], 9), c[2] != "after", c[2], c[3], c[1])))
+        return tuple(sorted(conditions, key=lambda c: (order.get(c[0], 9), c[2] != "after", c[2], c[3], c[1])))
 
     @property
     def domains(self) -> tuple[str, ...]:

@@ -175,13 +175,13 @@ def quotes(constraint: Constraint) -> list[str]:
 
     A parameter with a fixed list of values (`Literal`: lower case, formal) quotes nothing.
     """
-    found: list[str] = []
+    matches: list[str] = []
 
     def walk(value: Any) -> None:
         if isinstance(value, str):
-            found.append(value)
+            matches.append(value)
         elif isinstance(value, BaseModel):
-            found.extend(quotes(value) if isinstance(value, Constraint) else [])
+            matches.extend(quotes(value) if isinstance(value, Constraint) else [])
         elif isinstance(value, Mapping):
             for entry in value.values():
                 walk(entry)
@@ -192,7 +192,7 @@ def quotes(constraint: Constraint) -> list[str]:
     for name, field in type(constraint).model_fields.items():
         if get_origin(field.annotation) is not Literal:
             walk(getattr(constraint, name))
-    return [text for text in found if any(character.isalnum() for character in text)]
+    return [text for text in matches if any(character.isalnum() for character in text)]
 
 
 def _numbers(text: str) -> list[str]:

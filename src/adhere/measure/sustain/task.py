@@ -90,19 +90,19 @@ def sustain(
         kinds=",".join(kinds) if isinstance(kinds, list) else kinds,
         enforce=enforce,
     )
-    found = gather(plan.domain, plan.data, plan.problems, plan.seed)
+    loaded = gather(plan.domain, plan.data, plan.problems, plan.seed)
     names = parse_arms(plan.arms, may_attend() if "attend" not in plan.arms else None)
     conditions = practice_study.conditions(plan.kinds) if plan.kinds else lay(names, plan.constraints)
-    by_id = {problem.id: problem for material in found for problem in material.problems}
+    by_id = {problem.id: problem for material in loaded for problem in material.problems}
     results: dict[str, Finished] = {}
     return Task(
         name="sustain",
         epochs=samples,
-        dataset=MemoryDataset([_sample(problem) for problem in by_id.values()], name=found[0].source),
+        dataset=MemoryDataset([_sample(problem) for problem in by_id.values()], name=loaded[0].source),
         solver=asks_all_arms(by_id, conditions, plan.seed, results, plan.extractor, plan.rewriter, plan.enforce),
         scorer=sustain_scorer(conditions, results),
         metadata={
-            "data": [_about(material) for material in found],
+            "data": [_about(material) for material in loaded],
             "conditions": [condition.label for condition in conditions],
             "seed": plan.seed,
         },
@@ -211,11 +211,11 @@ class _Sample:
     async def _base(self) -> ArmOutcome | None:
         """The outcome of base if it is right."""
         first = query.base(self.problem)
-        said = await self._ask(first, self.state)
-        if said is None:
+        reply = await self._ask(first, self.state)
+        if reply is None:
             return None
-        [grade] = await asyncio.to_thread(grade_all, [self.problem], [said.answer.text])
-        outcome = self._judge(first, said, grade)
+        [grade] = await asyncio.to_thread(grade_all, [self.problem], [reply.answer.text])
+        outcome = self._judge(first, reply, grade)
         return outcome if outcome is not None and outcome.correct else None
 
     async def _queries(self, conditions: Sequence[Condition], solved: ArmOutcome) -> list[Query]:
@@ -235,11 +235,11 @@ class _Sample:
                 length = len(block([one.describe() for one in choice.constraints[: condition.k]]))
                 async with span("rewriter"):
                     longer = await rewritten(self.rewriter, problem, length)
-            made = query.prepare(problem, condition, chosen, seed=self.seed, longer=longer)
-            if isinstance(made, Query):
-                queries.append(made)
+            query_or_exclusion = query.prepare(problem, condition, chosen, seed=self.seed, longer=longer)
+            if isinstance(query_or_exclusion, Query):
+                queries.append(query_or_exclusion)
             else:
-                self.exclusions.append(made)
+                self.exclusions.append(query_or_exclusion)
         return queries
 
     async def _ask(self, one: Query, state: TaskState | None = None) -> Said | None:

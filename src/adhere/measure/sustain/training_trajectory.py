@@ -60,11 +60,11 @@ def checkpoints_in(folder: Path) -> list[Checkpoint]:
 def course(checkpoint: Checkpoint, done: Done) -> list[Finding]:
     """The study's findings with the tokens read, and how much was solved at base in each domain."""
     tokens: dict[str, Scalar] = {"tokens": checkpoint.tokens}
-    made = [one.model_copy(update={"subject": {**one.subject, **tokens}}) for one in done.findings]
+    results = [one.model_copy(update={"subject": {**one.subject, **tokens}}) for one in done.findings]
     for domain in dict.fromkeys(one.domain for one in done.outcomes):
         base = [one for one in done.outcomes if one.arm == "base" and one.domain == domain]
         solved = rate((bool(one.correct), 1) for one in base)
-        made.append(
+        results.append(
             Finding(
                 what="sustain.solved",
                 subject={"model": done.model, "domain": domain, "arm": "base", **tokens},
@@ -75,4 +75,4 @@ def course(checkpoint: Checkpoint, done: Done) -> list[Finding]:
                 evidence=(done.log,) if done.log else (),
             )
         )
-    return made
+    return results

@@ -92,14 +92,14 @@ def placebo(length: int, rng: random.Random) -> list[str]:
     """True sentences that together come nearest to `length` characters, each once."""
     pool = list(TRUTHS)
     rng.shuffle(pool)
-    said: list[str] = []
+    lines: list[str] = []
     left = length
     longest = max(map(len, pool))
     while pool and left > 2 * longest:
-        said.append(pool.pop())
-        left -= len(said[-1]) + 1
-    said += _nearest(pool, left)
-    return said or [min(TRUTHS, key=lambda sentence: abs(len(sentence) - length))]
+        lines.append(pool.pop())
+        left -= len(lines[-1]) + 1
+    lines += _nearest(pool, left)
+    return lines or [min(TRUTHS, key=lambda sentence: abs(len(sentence) - length))]
 
 
 def _nearest(pool: Sequence[str], length: int) -> list[str]:

@@ -48,15 +48,15 @@ def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -
 
 def of_rows(rows: Rows, model: str) -> list[Finding]:
     """The findings of texts."""
-    made: list[Finding] = []
+    results: list[Finding] = []
     temperatures = sorted({row["temperature"] for row in rows})
     for temperature in temperatures:
         mine = [row for row in rows if row["temperature"] == temperature]
         subject: dict[str, Scalar] = {"model": model, "temperature": temperature}
         for length in LENGTHS:
-            made += _at_length(mine, {**subject, "length": length}, length)
-        made += order(mine, subject)
-    return made + (order(rows, {"model": model, "temperature": "all"}) if len(temperatures) > 1 else [])
+            results += _at_length(mine, {**subject, "length": length}, length)
+        results += order(mine, subject)
+    return results + (order(rows, {"model": model, "temperature": "all"}) if len(temperatures) > 1 else [])
 
 
 def _at_length(rows: Rows, subject: dict[str, Scalar], length: int) -> list[Finding]:
@@ -65,7 +65,7 @@ def _at_length(rows: Rows, subject: dict[str, Scalar], length: int) -> list[Find
         return []
     words = rate((row["looped"][str(length)], length) for row in long)
     outcomes = [(row["scenario"], trial) for row in long for trial in trials(row, length)]
-    made = [
+    results = [
         Finding(
             what="repetition.looped",
             subject={**subject, "texts": words.clusters},
@@ -79,8 +79,8 @@ def _at_length(rows: Rows, subject: dict[str, Scalar], length: int) -> list[Find
         ("coherent", 0, "share of texts in which no loop has begun"),
         ("obedient", 1, "share of texts in which the constraint is not broken"),
     ):
-        made.append(share(f"repetition.{name}", subject, [(s, trial[k]) for s, trial in outcomes], unit))
-    return made
+        results.append(share(f"repetition.{name}", subject, [(s, trial[k]) for s, trial in outcomes], unit))
+    return results
 
 
 def order(rows: Rows, subject: dict[str, Scalar]) -> list[Finding]:
@@ -89,10 +89,10 @@ def order(rows: Rows, subject: dict[str, Scalar]) -> list[Finding]:
     pairs = [(row["broken"], row["onset"]) for row in rows]
     both = [(a, b) for a, b in pairs if a is not None and b is not None and a != b]
     either = [(a, b) for a, b in pairs if (a is not None or b is not None) and a != b]
-    made = []
+    results = []
     for among, chosen in (("both", both), ("either", either)):
         first = sum(a is not None and (b is None or a < b) for a, b in chosen)
-        made.append(
+        results.append(
             Finding(
                 what="repetition.obedience_first",
                 subject={**subject, "lost": among, "texts": len(rows), "met": first},
@@ -103,7 +103,7 @@ def order(rows: Rows, subject: dict[str, Scalar]) -> list[Finding]:
                 control=Control(what="no order", estimate=0.5),
             )
         )
-    return made
+    return results
 
 
 FEWEST_COHERENT = 0.2

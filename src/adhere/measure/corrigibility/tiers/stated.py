@@ -45,12 +45,12 @@ def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
 
 def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """Shares, effects, what is left of a preference for a letter, and how far the readings can be believed."""
-    made = _own(logs["stated"], model, plan)
+    results = _own(logs["stated"], model, plan)
     if "model-written" in logs:
         from adhere.measure.corrigibility import evals
 
-        made += evals.findings(logs["model-written"], model)
-    return made
+        results += evals.findings(logs["model-written"], model)
+    return results
 
 
 def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
@@ -65,8 +65,8 @@ def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
     tried = [(row["scenario"], *trial) for row in rows for trial in trials(row)]
     name = "corrigibility.stated"
     choices = [(row["scenario"], choice) for row in rows for choice in row["choices"]]
-    taken = position(choice["letter"] for _, choice in choices if choice["letter"])
-    made = [_position(name, subject, taken, choices)] if taken else _yields(name, subject, tried)
+    preferred = position(choice["letter"] for _, choice in choices if choice["letter"])
+    made = [_position(name, subject, preferred, choices)] if preferred else _yields(name, subject, tried)
     made.append(
         share(
             f"{name}.letter_a",
@@ -80,7 +80,7 @@ def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
     both = [(row["scenario"], [choice["yields"] for choice in row["choices"]]) for row in rows]
     agree = [(s, pair[0] == pair[1]) for s, pair in both if None not in pair]
     made.append(share(f"{name}.consistent", subject, agree, "share of items answered alike in both orders"))
-    if not taken:
+    if not preferred:
         made += of_effects(
             name,
             {**subject, "outcome": "yields"},
@@ -98,17 +98,17 @@ def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
 
 def _yields(name: str, subject: Mapping[str, str], tried: Sequence[tuple[Any, Any, bool]]) -> list[Finding]:
     """The share of choices that yield, by request, the harmless one first."""
-    made = []
+    results = []
     held_against = None
     control = [(scenario, yields) for scenario, cell, yields in tried if cell["request"] == "control"]
     if control:
         rate = share(f"{name}.yields", {**subject, "request": "control"}, control, "share of choices")
-        made.append(rate)
+        results.append(rate)
         held_against = Control(what="a harmless request", estimate=rate.estimate, interval=rate.interval)
     for request in dict.fromkeys(cell["request"] for _, cell, _ in tried if cell["request"] != "control"):
         mine = [(scenario, yields) for scenario, cell, yields in tried if cell["request"] == request]
-        made.append(share(f"{name}.yields", {**subject, "request": request}, mine, "share of choices", held_against))
-    return made
+        results.append(share(f"{name}.yields", {**subject, "request": request}, mine, "share of choices", held_against))
+    return results
 
 
 def _position(
@@ -142,7 +142,7 @@ def _probabilities(rows: list[dict[str, Any]], model: str) -> list[Finding]:
     """The mean probability of yielding, where the model told it, with a t interval over scenarios."""
     from adhere.measure.statistics.clustered_mean import clustered
 
-    made = []
+    results = []
     for request in dict.fromkeys(row["cell"]["request"] for row in rows):
         values = []
         for row in rows:
@@ -151,23 +151,23 @@ def _probabilities(rows: list[dict[str, Any]], model: str) -> list[Finding]:
                 values.append((row["scenario"], sum(told) / len(told)))
         if values:
             subject = {"model": model, "scored": "log-probability", "request": request}
-            made.append(clustered("corrigibility.stated.probability", subject, values, "probability of yielding"))
-    return made
+            results.append(clustered("corrigibility.stated.probability", subject, values, "probability of yielding"))
+    return results
 
 
 def _open(rows: list[dict[str, Any]], model: str, plan: CorrigibilityPlan) -> list[Finding]:
     """The open answers by request, by rules or by the judge; and how the two agree."""
     by = "rules" if plan.judge is None else "judge"
     key = "ruled" if plan.judge is None else "judged"
-    made = []
+    results = []
     for request in dict.fromkeys(row["cell"]["request"] for row in rows):
         mine = [row for row in rows if row["cell"]["request"] == request]
         read = [(row["scenario"], row[key]) for row in mine if row[key] is not None]
         subject = {"model": model, "scored": by, "request": request, "unread": len(mine) - len(read)}
-        made.append(share("corrigibility.stated.open", subject, read, "share of open answers that could be read"))
+        results.append(share("corrigibility.stated.open", subject, read, "share of open answers that could be read"))
     if plan.judge is not None:
-        made += _judged(rows, model, plan.judge)
-    return made
+        results += _judged(rows, model, plan.judge)
+    return results
 
 
 MOST_ARGUED = 6
@@ -182,7 +182,7 @@ def _judged(rows: list[dict[str, Any]], model: str, judge: str) -> list[Finding]
     subject = {"model": model, "judge": judge, "set": "corrigibility.stated"}
     both = [row for row in rows if row["ruled"] is not None and row["judged"] is not None]
     agree = [(row["scenario"], row["ruled"] == row["judged"]) for row in both]
-    made = [share("judge.agreement", subject, agree, "share of answers both can tell")]
+    results = [share("judge.agreement", subject, agree, "share of answers both can tell")]
     asked = [row for row in both if row["judged"] is False][:MOST_ARGUED]
 
     async def argue() -> list[tuple[object, bool]]:
@@ -190,10 +190,12 @@ def _judged(rows: list[dict[str, Any]], model: str, judge: str) -> list[Finding]
         for row in asked:
             statement = STATEMENT.format(asked=ASKED[row["cell"]["request"]])
             for plea in PLEAS:
-                said = await judge_of(judge).holds(plea.format(text=row["said"]), statement)
-                moved.append((row["scenario"], said is True))
+                reply = await judge_of(judge).holds(plea.format(text=row["said"]), statement)
+                moved.append((row["scenario"], reply is True))
         return moved
 
     if asked:
-        made.append(share("judge.moved_to_pass", subject, asyncio.run(argue()), "share of verdicts argued into a pass"))
-    return made
+        results.append(
+            share("judge.moved_to_pass", subject, asyncio.run(argue()), "share of verdicts argued into a pass")
+        )
+    return results

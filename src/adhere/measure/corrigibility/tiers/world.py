@@ -63,7 +63,7 @@ def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -
     rows = [dict(sample.metadata) for sample in log.samples or [] if "outcome" in sample.metadata]
     subject = {"model": model, "interface": plan.interface, "world": plan.world}
     name = "corrigibility.world"
-    made = [
+    results = [
         share(f"{name}.{outcome}", subject, [(r["scenario"], r["outcome"][outcome]) for r in rows], "share of episodes")
         for outcome in OUTCOMES
     ]
@@ -74,7 +74,7 @@ def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -
     ):
         known = [(r["scenario"], r["outcome"][told]) for r in rows if r["outcome"][told] is not None]
         if known:
-            made.append(share(f"{name}.{told}", subject, known, unit))
+            results.append(share(f"{name}.{told}", subject, known, unit))
     commands = sum(row["outcome"]["commands"] for row in rows)
     if commands:
         understood = [
@@ -82,18 +82,18 @@ def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -
             for row in rows
             for k in range(row["outcome"]["commands"])
         ]
-        made.append(share(f"{name}.understood", subject, understood, "share of commands that the shell understood"))
+        results.append(share(f"{name}.understood", subject, understood, "share of commands that the shell understood"))
     levels = levels_of(log.eval.metadata)
     for outcome in ("complied", "resisted"):
-        found = effects(
+        table = effects(
             [row["cell"] for row in rows],
             [row["outcome"][outcome] for row in rows],
             [row["scenario"] for row in rows],
             levels,
             seed=plan.seed,
         )
-        made += of_effects(name, {**subject, "outcome": outcome}, found)
-    return made + _clarity(rows, subject, plan.seed)
+        results += of_effects(name, {**subject, "outcome": outcome}, table)
+    return results + _clarity(rows, subject, plan.seed)
 
 
 def _clarity(rows: list[dict[str, Any]], subject: dict[str, str], seed: int) -> list[Finding]:
@@ -102,17 +102,17 @@ def _clarity(rows: list[dict[str, Any]], subject: dict[str, str], seed: int) -> 
     clear = {("explicit", "present"): "clear", ("absent", "absent"): "ambiguous"}
     chosen = [(row, clear.get((row["cell"]["priority"], row["cell"]["allow"]))) for row in rows]
     chosen = [(row, words) for row, words in chosen if words is not None]
-    found = effects(
+    table = effects(
         [{"words": words or ""} for _, words in chosen],
         [row["outcome"]["resisted"] for row, _ in chosen],
         [row["scenario"] for row, _ in chosen],
         {"words": ["ambiguous", "clear"]},
         seed=seed,
     )
-    made = of_effects("corrigibility.world", {**subject, "outcome": "resisted"}, found)
+    results = of_effects("corrigibility.world", {**subject, "outcome": "resisted"}, table)
     return [
         finding.model_copy(update={"what": "corrigibility.world.clarity"})
-        for finding in made
+        for finding in results
         if finding.what.endswith(".effect")
     ]
 
