@@ -16,7 +16,7 @@ import re
 from functools import cache
 from typing import Any
 
-from adhere.core.errors import UserError
+from adhere.core.extras import require
 
 CLEAR = 0.2
 """Chosen on the even lines of the labelled sentences; the odd lines measure it."""
@@ -29,7 +29,7 @@ def mood(text: str) -> tuple[str | None, float]:
     """The label, None where it cannot be told, and the mean compound in [-1, 1].
 
     Raises:
-        UserError: VADER is not installed.
+        MissingExtra: VADER is not installed.
     """
     sentences = [one for one in _SENTENCE_END.split(text[:LONGEST]) if one and any(map(str.isalpha, one))]
     if not sentences:
@@ -44,8 +44,7 @@ def mood(text: str) -> tuple[str | None, float]:
 
 @cache
 def _vader() -> Any:
-    try:
-        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-    except ImportError as error:
-        raise UserError('sentiment of plain English needs VADER: pip install "adhere[measure]"') from error
+    require("vaderSentiment")
+    from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
+
     return SentimentIntensityAnalyzer()

@@ -26,7 +26,7 @@ class PlainEnglish:
         """Whether `text` is of `label` under `aspect`.
 
         Raises:
-            UserError: sentiment is asked for and VADER is not installed.
+            MissingExtra: sentiment is asked for and VADER is not installed.
         """
         if not text or text.isspace():
             return Score(None, 0.0, known=False)
