@@ -168,7 +168,7 @@ def audit(
         upstream_of(model)  # before anything is measured that the gateway's part would be compared with
     enforced = cost = explanation = study = None
     with naming_extras(), resumable(folder):
-        measured = auditing.measure(model, folder, plan, progress=progress, recompute=told)
+        measured = auditing.measure(model, folder, plan, progress=progress, recompute=told, notice=notice)
         if through_gateway:
             enforced = _enforced(model, folder, plan, measured, progress, told)
         if "sustain" in parts:

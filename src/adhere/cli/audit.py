@@ -15,6 +15,10 @@ ALWAYS = "measure"
 """The part that every audit has: it may be named, and changes nothing."""
 
 
+QUICK_PROMPTS, QUICK_TOKENS = 60, 256
+"""What `--quick` takes."""
+
+
 @engine_options(stop_loops=True)
 def audit(
     model: Model = "pocket",
@@ -66,6 +70,9 @@ def audit(
             show_default="twice the fewest possible",
         ),
     ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A first look: 60 prompts drawn with the seed, short answers.")
+    ] = False,
     through_gateway: Annotated[
         bool,
         typer.Option("--through-gateway", help="Ask everything again through a gateway that enforces the constraints."),
@@ -82,6 +89,8 @@ def audit(
 
     Without arguments it measures the bundled model, offline.
     """
+    if quick:
+        limit, max_tokens = limit or QUICK_PROMPTS, max_tokens or QUICK_TOKENS
     from adhere.api.audit import audit as run
     from adhere.cli import console as output
     from adhere.cli.progress import progress

@@ -59,7 +59,7 @@ def evaluate(
             log_dir=str(folder),
             model=model,
             limit=limit,
-            sample_shuffle=None if limit is None else seed or 0,
+            sample_shuffle=None if limit is None else 1 + (seed or 0),  # 0 would be none
             temperature=temperature,
             max_tokens=max_tokens,
             seed=seed,

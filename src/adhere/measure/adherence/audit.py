@@ -26,6 +26,7 @@ from adhere.core.findings import Finding, Scalar
 from adhere.measure.adherence.run import ScoreRun
 from adhere.measure.adherence.summary import findings as findings_of
 from adhere.measure.adherence.tally import Tally
+from adhere.measure.estimate import estimate
 from adhere.measure.evaluating import evaluate, first_error
 from adhere.measure.listening import listening
 from adhere.measure.model_access import release, resolve
@@ -89,9 +90,15 @@ def default_set(name: str) -> str:
 
 
 def measure(
-    name: str, folder: Path, plan: AuditPlan = AuditPlan(), *, progress: Progress | None = None, recompute: str = ""
+    name: str,
+    folder: Path,
+    plan: AuditPlan = AuditPlan(),
+    *,
+    progress: Progress | None = None,
+    recompute: str = "",
+    notice: Callable[[str], None] | None = None,
 ) -> AuditResult:
-    """Measure the model called `name`; logs go to `folder`/logs.
+    """Measure the model called `name`; logs go to `folder`/logs. `notice` is called with an estimate if it takes long.
 
     Raises:
         UserError: the model cannot be used, or nothing could be measured of it.
@@ -100,21 +107,31 @@ def measure(
     plan = replace(plan, task_set=plan.task_set or default_set(name))
     model = resolve(name)
     try:
-        return _measure(model, folder, plan, progress, recompute, start)
+        return _measure(model, folder, plan, progress, recompute, start, notice)
     finally:
         release(model)
 
 
 def _measure(
-    model: Model, folder: Path, plan: AuditPlan, progress: Progress | None, recompute: str, start: float
+    model: Model,
+    folder: Path,
+    plan: AuditPlan,
+    progress: Progress | None,
+    recompute: str,
+    start: float,
+    notice: Callable[[str], None] | None,
 ) -> AuditResult:
     from adhere.measure.adherence.task import records_of
 
     label = str(model)
+    task = _task(plan)
+    prompts = min(plan.limit or len(task.dataset), len(task.dataset))
+    if notice and not (folder / "logs").exists() and (text := estimate(model, prompts)):
+        notice(text)
     if progress:
-        progress("adherence", 0, None)
+        progress("adherence", 0, prompts)
     with listening(partial(progress, "adherence", 1, None) if progress else None):
-        log = ask(model, folder / "logs" / "adherence", _task(plan), plan)
+        log = ask(model, folder / "logs" / "adherence", task, plan)
     tally = Tally()
     kept = [record for record in records_of(log.samples or [], label) if tally.add(record) is None]
     errors = sum(1 for sample in log.samples or [] if sample.error is not None)

@@ -56,9 +56,9 @@ from adhere.models.load import Message, OpenModel, open_model
 
 BATCH = 64
 QUEUE = 4
-"""Requests that Inspect keeps open for each row of a batch: the more wait, the more alike in length are those that are
-answered together."""
-DEFAULT_MAX_TOKENS = 512
+"""Requests that Inspect keeps open for each place: when an answer ends, the next is there."""
+DEFAULT_MAX_TOKENS = 1_280
+"""As IFEval's own evaluation: a shorter limit cuts answers that are asked to be long."""
 
 _STOP: dict[Reason, StopReason] = {
     "end": "stop",
@@ -195,8 +195,13 @@ class AdhereAPI(ModelAPI):
     def max_tokens(self) -> int | None:
         return DEFAULT_MAX_TOKENS
 
+    @property
+    def places(self) -> int:
+        """Answers that are written at once."""
+        return self._batch if self._llama is None else self._llama.server.slots
+
     def max_connections(self) -> int:
-        return QUEUE * (self._batch if self._llama is None else self._llama.server.slots)
+        return QUEUE * self.places
 
     def collapse_user_messages(self) -> bool:
         return True
