@@ -31,7 +31,7 @@ def test_a_limit_draws_with_the_seed_and_takes_not_the_first(tmp_path: Path) -> 
 
 
 def test_a_server_that_is_not_there_is_named_before_anything_is_asked() -> None:
-    with pytest.raises(UserError, match="nothing answers at 127.0.0.1:9"):
+    with pytest.raises(UserError, match=r"nothing answers at 127\.0\.0\.1:9"):
         resolve("http://127.0.0.1:9/v1")
 
 
