@@ -92,7 +92,7 @@ def test_profiles_part_where_the_reference_is_at_fault_and_only_those_asked_for_
         ({**response(2), "constraints": [{"kind": "length.words", "at_most": "2"}]}, "length.words: at_most"),
         (
             {"key": 2, "prompt": "p", "instruction_id_list": ["length:words"], "kwargs": [{}], "response": ""},
-            "neither IFEval nor IFBench has the instruction 'length:words'; nearest: ",
+            "no benchmark has the instruction 'length:words'; nearest: ",
         ),
         (
             {

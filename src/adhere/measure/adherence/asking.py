@@ -49,14 +49,16 @@ def _understood(asked_as: str | None, parameters: str, profiles: tuple[Profile, 
 def _constraint(asked_as: str | None, record: dict[str, Any], profile: Profile) -> Constraint:
     if asked_as is None:
         return from_json(record).under(profile)
-    from adhere.constraints.benchmarks import ifbench, ifeval
+    from adhere.constraints.benchmarks import ifbench, ifeval, iftrain
 
     if asked_as in ifeval.IDS:
         return ifeval.from_ifeval(asked_as, record, profile)
     if asked_as in ifbench.IDS:
         return ifbench.from_ifbench(asked_as, record, profile)
-    known = dict.fromkeys((*ifeval.IDS, *ifbench.IDS))
-    raise UserError(f"neither IFEval nor IFBench has the instruction {asked_as!r}{nearest(asked_as, known)}")
+    if asked_as in iftrain.IDS:
+        return iftrain.from_iftrain(asked_as, record, profile)
+    known = dict.fromkeys((*ifeval.IDS, *ifbench.IDS, *iftrain.IDS))
+    raise UserError(f"no benchmark has the instruction {asked_as!r}{nearest(asked_as, known)}")
 
 
 def set_of(asked: Sequence[StatedInstruction]) -> str:
@@ -64,6 +66,8 @@ def set_of(asked: Sequence[StatedInstruction]) -> str:
     names = {entry.asked_as for entry in asked}
     if None in names:
         return OWN
-    from adhere.constraints.benchmarks.ifeval import IDS
+    from adhere.constraints.benchmarks import ifbench, ifeval
 
-    return "ifeval" if names <= set(IDS) else "ifbench"
+    if names <= set(ifeval.IDS):
+        return "ifeval"
+    return "ifbench" if names & set(ifbench.IDS) else "iftrain"

@@ -309,7 +309,20 @@ def _whole(value: Any) -> Any:
     return value
 
 
+def _ground_truth(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """open-instruct's rows keep ids and arguments in a text: `"[{'instruction_id': [...], 'kwargs': [...]}]"`."""
+    truth = record.get("ground_truth")
+    if not isinstance(truth, (str, list)) or "instruction_id_list" in record or "constraints" in record:
+        return record
+    truth = _meant(truth)
+    stated = truth[0] if isinstance(truth, list) and len(truth) == 1 else truth
+    if not isinstance(stated, dict) or "instruction_id" not in stated:
+        return record
+    return {**record, "instruction_id_list": stated["instruction_id"], "kwargs": stated.get("kwargs")}
+
+
 def _asked(record: Mapping[str, Any]) -> tuple[StatedInstruction, ...] | None:
+    record = _ground_truth(record)
     constraints = _meant(record.get("constraints"))
     if "constraints" in record and not (constraints is None and "instruction_id_list" in record):
         if not isinstance(constraints, list):
