@@ -13,6 +13,7 @@ question or a condition, and decides whether the clauses beside it order anythin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -326,11 +327,24 @@ def _sentence_refusal(tokens: Sequence[Token], segments: Sequence[Segment], stan
         return "holds only under a condition"
     if any(token.role == "question" for token in tokens) and tokens[-1].text in ("?", "？") and standing == "fragment":
         return "is a question"
+    if _asks_in_the_end(tokens, standing):
+        return "is a question"
     if any(token.role == "speech" for token in tokens):
         return "reports what somebody said"
     if tokens and tokens[-1].text == "?" and not _asks(tokens, segments, standing):
         return "is a question"
     return ""
+
+
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+
+def _asks_in_the_end(tokens: Sequence[Token], standing: str) -> bool:
+    """Whether a sentence is a question by its last word (Japanese, Chinese), or by any where nothing is ordered."""
+    words = [token for token in tokens if token.role not in ("end", "fill")]
+    if not words or not _UNSPACED.search(words[-1].text):
+        return False
+    return words[-1].role == "question" or (standing == "fragment" and any(t.role == "question" for t in words))
 
 
 def is_condition(tokens: Sequence[Token], at: int) -> bool:
@@ -411,6 +425,9 @@ def _left_refusal(
     several = any(token.role == "part" for token in tokens[: segment.start])
     if own[0].role == "artifact" or (several and any(token.role == "artifact" for token in own[:3])):
         return "may be about a part that is not understood"
+    counted_words = any(token.role == "unit" and token.value == "length.words" for token in tokens[: segment.start])
+    if own[0].role == "prep" and not separated and counted_words and any(token.role == "case" for token in own):
+        return "is about some words only"
     last = before[-1]
     if last.statements == [] and last.end == segment.start and not imperative:
         return "qualifies what stands before it"

@@ -67,6 +67,8 @@ def _plain(clause: Clause) -> list[Statement] | None:
     chosen = clause.has("or") and not clause.denied and len(values) > 1
     if chosen:
         return []
+    if any(token.value == "length.characters" for token in match["word"]):
+        letters = match["word"]
     if letters:
         if any(len(value) != 1 for value in values):
             return []
@@ -141,8 +143,8 @@ def _often(clause: Clause) -> list[Statement] | None:
         return []
     value = _values(match["q"])
     if match["letter"]:
-        if len(value[0]) != 1:
-            return []
+        if len(value[0]) != 1 or match["word"]:
+            return []  # "words with the letter x" are not letters
         return [Statement("contains.letter", {"letter": value[0].lower(), **bounds.bounds()}, scope)]
     if bounds.bounds() == {"at_least": 1} and len(value) > 1:
         return [Statement("contains.terms", {"terms": value}, scope)]
