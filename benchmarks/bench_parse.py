@@ -43,8 +43,8 @@ _CASES = {
 
 
 _RELATIONS = {
-    "menos de": "less than", "al menos": "at least", "como máximo": "less than", "moins de": "less than", "au moins": "at least",
-    "未満": "less than", "以上": "at least",
+    "menos de": "less than", "al menos": "at least", "como máximo": "less than", "moins de": "less than",
+    "au moins": "at least", "未満": "less than", "以上": "at least",
 }  # fmt: skip
 """M-IFEval's names of the two relations."""
 
@@ -97,7 +97,7 @@ def _rows(path: Path, understand: Callable[[str, Mapping[str, Any]], Constraint 
             understand(name, {key: value for key, value in (given or {}).items() if value is not None})
             for name, given in zip(row["instruction_id_list"], row["kwargs"], strict=True)
         ]
-        yield row["prompt"], [one for one in listed if one is not None]
+        yield row["prompt"], [part for one in listed if one is not None for part in getattr(one, "of", (one,))]
 
 
 def _ifeval(name: str, given: Mapping[str, Any]) -> Constraint:
@@ -176,9 +176,8 @@ def _print(name: str, counts: Sequence[Read]) -> None:
         print(f"| {title} | {share(counts):.3f} | {low:.3f} to {high:.3f} | {listed} |")
     wrong = sum(one.wrong > 0 for one in counts)
     low, high = wilson(wrong, len(counts))
-    print(
-        f"| prompts with a reading of a type that is not listed | {wrong / len(counts):.3f} | {low:.3f} to {high:.3f} | {len(counts)} |"
-    )
+    title = "prompts with a reading of a type that is not listed"
+    print(f"| {title} | {wrong / len(counts):.3f} | {low:.3f} to {high:.3f} | {len(counts)} |")
 
 
 def _recall(counts: Sequence[Read]) -> float:

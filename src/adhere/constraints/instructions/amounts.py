@@ -46,7 +46,7 @@ _TWO_UNITS = shape(
     "head* rel1=rel? n=number hyphen? unit=unit (joint | prep)* rel2=rel? m=number hyphen? unit2=unit tail*"
 )
 _OUTER = "head* rel1=rel? n=number unit=unit (prep | be | comma | that)* first=per? (prep | be | modal)* rel2=rel?"
-_NESTED = shape(f"{_OUTER} m=number hyphen? unit2=unit last=per? tail*")
+_NESTED = shape(f"{_OUTER} m=number hyphen? unit2=unit prep? last=per? tail*")
 _NESTED_RANGE = shape(f"{_OUTER} m=number (to | hyphen | dash) k=number hyphen? unit2=unit last=per? tail*")
 _SECOND = "((to | hyphen | dash | and | or) m=number)?"
 _GAUGE = shape(
@@ -56,7 +56,7 @@ _GAUGE = shape(
 _GAUGE_AFTER = shape("(link | verb | limit)* rel1=rel* n=number hyphen? gauge=gauge rel2=rel* tail*")
 _BARE = shape("(be | modal)* rel1=rel* n=number rel2=rel*")
 _PLURAL = shape(
-    "(verb | request | prep | definite | subject | article | avoid)* adjective* sub=unit"
+    "(verb | request | prep | definite | subject | article | avoid | may | modal)* adjective* sub=unit"
     "(link | verb | may | rel1=exceed | comma | limit | colon)* rel1=rel*"
     f"n=number {_SECOND} hyphen? unit=unit rel2=rel* tail*"
 )

@@ -137,7 +137,10 @@ def _segments(tokens: Sequence[Token], about: float) -> list[Segment]:
                 end -= 1
             clause = Clause(_peeled(tokens[at:end]), inherits, counted, about)
             statements = _read(clause)
-            if statements is not None:
+            if statements is None:
+                continue
+            segment = segment or Segment(at, end, statements)
+            if statements or not any(token.role in ("colon", "semicolon", "dash") for token in tokens[at:end]):
                 segment = Segment(at, end, statements)
                 break
         if segment is None:
@@ -488,6 +491,8 @@ def _left_refusal(
         return ""
     first = own[0]
     if first.role == "prep":
+        if standing == "fragment" and not any(token.role in ("artifact", "subject", "part") for token in whole):
+            return "belongs to what stands before it"
         if first.value is not None and not _composes_twice(tokens[: segment.start]):
             if any(t.role in ("case", "language") for t in own) and not _plain_task(unread):
                 return "belongs to what stands before it"
@@ -542,6 +547,8 @@ def _foreign_artifact(own: Sequence[Token], around: Surroundings) -> str:
     if at is None or at > 1 or (at == 1 and first[0].role not in ("definite", "article")):
         return ""
     after = own[own.index(first[at]) + 1 :]
+    if own[0].role == "request" and at == 1 and first[0].text.lower() == "your":
+        return ""
     if at == 0 and after and after[0].role == "colon":
         return "may be about a part that is not understood"
     verbs = [token for token in after if token.role in ("modal", "be", "may", "neg", "exceed")]

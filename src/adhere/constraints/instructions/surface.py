@@ -68,6 +68,8 @@ def _case(clause: Clause) -> list[Statement] | None:
         return [Statement("case.letters", {"case": "lower" if case == "upper" else "upper"}, scope)]
     if (clause.has("include") or clause.has("unit")) and not whole:
         return []
+    if clause.has("unit") and clause.has("use", "compose", "include"):
+        return []  # "use words in all capitals" is about some words
     if not whole and not (clause.has("prep", "only") or _follows_part(clause) or case == "lower"):
         return []
     if case == "title":

@@ -16,7 +16,7 @@ from adhere.constraints.instructions.tokens import Token
 
 _BEFORE = "(head | include | avoid | appear | wordnoun | colon | letter=letter | part=part | verb | word=unit)*"
 _LIST = "q=quote (joint+ (definite | wordnoun | prep | word=unit | letter)* q=quote)*"
-_AFTER = "(tail | include | avoid | appear | wordnoun | part=part | letter | verb | word=unit)*"
+_AFTER = "(tail | include | avoid | appear | wordnoun | part=part | letter | verb | word=unit | to)*"
 
 _PLAIN = shape(f"that? {_BEFORE} {_LIST} {_AFTER}")
 _COUNT = (
@@ -136,6 +136,8 @@ def _often(clause: Clause) -> list[Statement] | None:
         return None
     negations = clause.negations + sum(token.role == "avoid" for token in clause.tokens)
     relations = [token.value for token in (*match["rel1"], *match["rel2"])]
+    if not relations and clause.has("limit") and not negations:
+        relations = ["le"]
     n = match["n"][0].value if match["n"] else match["often"][0].value
     bounds = _times(relations, n, match["m"], negations, clause)
     scope = scope_of(match["part"], clause)
