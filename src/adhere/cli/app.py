@@ -86,6 +86,13 @@ class Commands(LazyGroup):
             "Manage principals, standing orders, and verified stops for agents.",
             quiet=False,
         ),
+        Entry(
+            "mcp",
+            "adhere.cli.mcp:mcp",
+            ENFORCE,
+            "Serve check, parse and score as MCP tools for coding agents, on standard input and output.",
+            quiet=False,
+        ),
         Entry("monitor", "adhere.cli.monitor:app", ENFORCE, "Train and read the gateway's injection classifier."),
         Entry("models", "adhere.cli.models:app", POCKET, "List the models that can be had by name, without a hub."),
         Entry(
