@@ -17,7 +17,9 @@ from adhere.integrations.inspect import constraint_solver
 
 SAMPLES = [
     Sample(input="Where?", metadata={"constraints": 'Do not use the word "sea".'}),
-    Sample(input="What?", metadata={"constraints": [{"kind": "length.words", "at_most": 2}, "Use only lowercase letters."]}),
+    Sample(
+        input="What?", metadata={"constraints": [{"kind": "length.words", "at_most": 2}, "Use only lowercase letters."]}
+    ),
 ]
 
 
@@ -41,7 +43,9 @@ def test_constraints_in_the_metadata_of_any_dataset_are_scored(tmp_path: Path) -
     assert "sea" in score.explanation
 
 
-def test_constraints_given_to_the_scorer_hold_for_every_sample_and_an_empty_answer_meets_nothing(tmp_path: Path) -> None:
+def test_constraints_given_to_the_scorer_hold_for_every_sample_and_an_empty_answer_meets_nothing(
+    tmp_path: Path,
+) -> None:
     scorer = adhere.as_inspect_scorer("Use at most 2 words.")
     log = _run(tmp_path, ["", "<think>a b c d e</think>a lake"], Task(dataset=SAMPLES, scorer=scorer))
     assert [next(iter(one.scores.values())).value["all"] for one in log.samples] == [0.0, 1.0]

@@ -45,7 +45,7 @@ def test_the_plugin_costs_a_run_nothing_until_it_is_used(pytester: pytest.Pytest
         """
     )
     result = pytester.runpytest_subprocess(
-        "-p", "adhere.integrations.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:anyio",
-        "-p", "no:logfire", "-p", "no:langsmith_plugin",
+        "-p", "adhere.integrations.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:hypothesispytest",
+        "-p", "no:anyio", "-p", "no:logfire", "-p", "no:langsmith_plugin",
     )  # fmt: skip
     result.assert_outcomes(passed=1)

@@ -1,6 +1,6 @@
 """LangChain and LangGraph: an output guard, as a step of a chain.
 
-    chain = prompt | model | guard("Answer in under 50 words.")
+chain = prompt | model | guard("Answer in under 50 words.")
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ class NotAdheringError(ValueError):
     """An output that does not meet its constraints; `checks` says which, why, and where."""
 
     def __init__(self, checks: Checks) -> None:
-        super().__init__(f"the output does not meet {len(checks.failed)} of {len(checks)} constraints:\n{checks.feedback}")
+        super().__init__(
+            f"the output does not meet {len(checks.failed)} of {len(checks)} constraints:\n{checks.feedback}"
+        )
         self.checks = checks
 
 
@@ -26,8 +28,8 @@ def guard(constraints: Constraints, otherwise: Literal["raise", "flag"] = "raise
 
     Args:
         constraints: an instruction in English, a constraint, its JSON, or several of these.
-        otherwise: `raise` a `NotAdheringError` (which `with_fallbacks` and `with_retry` catch), or `flag`: pass the message on
-            with the verdicts in `response_metadata["adhere"]`.
+        otherwise: `raise` a `NotAdheringError` (which `with_fallbacks` and `with_retry` catch), or `flag`: pass the
+            message on with the verdicts in `response_metadata["adhere"]`.
 
     Raises:
         UserError: the instruction states no constraint.

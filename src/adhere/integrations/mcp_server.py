@@ -3,8 +3,8 @@
     adhere mcp                    # on standard input and output
     claude mcp add adhere -- adhere mcp
 
-An agent that writes texts under instructions checks its draft before it hands it over. Results are JSON objects; what is
-wrong with a call is an error that the agent reads, and ends nothing.
+An agent that writes texts under instructions checks its draft before it hands it over. Results are JSON objects; what
+is wrong with a call is an error that the agent reads, and ends nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def server() -> MCPServer[Any]:
     def check(constraints: str | dict[str, Any] | list[Any], text: str) -> dict[str, Any]:
         """Check a text against an instruction in English, a constraint's JSON object, or a list of these.
 
-        Returns for every constraint whether it is met, why, and the places in the text (character offsets) that decided.
+        Returns for every constraint whether it is met, why, and the places in the text (character offsets) that
+        decided.
         """
         try:
             return check_text(constraints, text).to_json()
@@ -60,7 +61,9 @@ def server() -> MCPServer[Any]:
             scores = score_files(Path(path), limit=limit, jobs=1)
         except UserError as error:
             raise ToolError(str(error)) from error
-        shown = [row(one) for one in scores.findings if one.what.startswith(("adherence.prompt", "adherence.instruction"))]
+        shown = [
+            row(one) for one in scores.findings if one.what.startswith(("adherence.prompt", "adherence.instruction"))
+        ]
         return {"responses": scores.run.responses, "findings": shown}
 
     return app

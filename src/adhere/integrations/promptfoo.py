@@ -1,10 +1,10 @@
 """promptfoo: a Python assertion. In `promptfooconfig.yaml`:
 
-    assert:
-      - type: python
-        value: file://adhere_assert.py          # holds: from adhere.integrations.promptfoo import get_assert
-        config:
-          constraints: Answer in under 50 words.
+assert:
+  - type: python
+    value: file://adhere_assert.py          # holds: from adhere.integrations.promptfoo import get_assert
+    config:
+      constraints: Answer in under 50 words.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def get_assert(output: str, context: Mapping[str, Any]) -> dict[str, Any]:
     """promptfoo's grading result for one output: `pass`, `score` (the share of constraints met), `reason`, and one
     component for each constraint.
 
-    Constraints are read from the assertion's `config.constraints`, or from the test's variable `constraints`. Where there are
-    none, or none that can be read, the assertion fails with the reason: nothing passes unchecked.
+    Constraints are read from the assertion's `config.constraints`, or from the test's variable `constraints`. Where
+    there are none, or none that can be read, the assertion fails with the reason: nothing passes unchecked.
     """
     config = context.get("config") or {}
     constraints = config.get("constraints") or (context.get("vars") or {}).get("constraints") or ()

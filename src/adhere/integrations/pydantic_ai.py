@@ -1,7 +1,7 @@
 """pydantic-ai: an output guard. The model is asked again with what its answer does not meet.
 
-    agent = Agent("openai:gpt-5", retries=2)
-    guard_output(agent, "Answer in under 50 words.")
+agent = Agent("openai:gpt-5", retries=2)
+guard_output(agent, "Answer in under 50 words.")
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ class Adheres(Evaluator[Any, Any, Any]):
     """Whether the output meets constraints: `adheres` (yes or no, with the reason) and `adheres_share`.
 
     Attributes:
-        constraints: an instruction in English, a constraint, its JSON, or several of these; empty for those of the case.
+        constraints: an instruction in English, a constraint, its JSON, or several of these; empty for those of the
+        case.
     """
 
     constraints: Any = ()
