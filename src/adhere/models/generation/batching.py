@@ -12,11 +12,11 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from adhere.core.errors import UserError
 from adhere.models.generation.flight import Flight
@@ -25,6 +25,8 @@ from adhere.models.generation.requests import Generation, Request
 
 if TYPE_CHECKING:
     from adhere.models.load import OpenModel
+
+T = TypeVar("T")
 
 GATHER = 0.004
 """Seconds without a new request after which an idle model begins. Tasks of one event loop submit within microseconds of
@@ -49,6 +51,7 @@ class Batcher:
         self.opened = opened
         self.batch = batch
         self._waiting: deque[_Waiting] = deque()
+        self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name=f"adhere-{opened.name}", daemon=True)
@@ -68,27 +71,50 @@ class Batcher:
         """Await the answer to `request`. A caller that is cancelled while waiting costs the model nothing."""
         return await asyncio.wrap_future(self.submit(request))
 
+    async def run(self, job: Callable[[], T]) -> T:
+        """Await what `job` gives, which runs the model otherwise than to answer: between two tokens, on its thread."""
+        result: Future[T] = Future()
+        with self._changed:
+            if self._closed:
+                raise RuntimeError("the model was closed")
+            self._jobs.append((job, result))
+            self._changed.notify()
+        return await asyncio.wrap_future(result)
+
     def close(self) -> None:
         """Answer no more: what waits or is under way is cancelled, the thread ends after the token at work."""
         with self._changed:
             self._closed = True
             for entry in self._waiting:
                 entry.answer.cancel()
+            for _, result in self._jobs:
+                result.cancel()
             self._waiting.clear()
+            self._jobs.clear()
             self._changed.notify()
         self._thread.join()
 
     def _work(self) -> None:
         while self._wait():
+            self._do_jobs()
             if apart := self._apart():
                 self._answer(apart, self.batch)
             else:
                 self._fly()
 
+    def _do_jobs(self) -> None:
+        while self._jobs:
+            job, result = self._jobs.popleft()
+            if result.set_running_or_notify_cancel():
+                try:
+                    result.set_result(job())
+                except Exception as error:
+                    result.set_exception(error)
+
     def _wait(self) -> bool:
         """Wait for requests and let more gather; false when closed."""
         with self._changed:
-            while not self._waiting and not self._closed:
+            while not self._waiting and not self._jobs and not self._closed:
                 self._changed.wait()
             seen = 0
             while seen < len(self._waiting) < self.batch and not self._closed:
@@ -105,6 +131,7 @@ class Batcher:
         numbers = count()
         try:
             while not self._closed:
+                self._do_jobs()
                 if not flight.rows or flight.room * JOINING >= flight.capacity:
                     joining = {next(numbers): entry for entry in self._taken(flight.room)}
                     under_way |= joining

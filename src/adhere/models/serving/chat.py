@@ -25,6 +25,7 @@ from adhere.constraints.constraint import Check, Constraint
 from adhere.constraints.registry import from_json
 from adhere.core.errors import UserError
 from adhere.models.generation import tool_calls
+from adhere.models.generation.fluency import Fluency
 from adhere.models.generation.generate import Reason, Sampling
 from adhere.models.load import Message, OpenModel
 
@@ -241,10 +242,15 @@ def _usage(prompt: int, tokens: int) -> dict[str, int]:
     return {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
 
 
-def verdicts(constraints: Sequence[Constraint], checks: Sequence[Check], attempts: int) -> dict[str, Any]:
-    """What is said of an answer under constraints, beside it."""
+def verdicts(
+    constraints: Sequence[Constraint], checks: Sequence[Check], attempts: int, fluency: Fluency
+) -> dict[str, Any]:
+    """What is said of an answer under constraints, beside it: whether they are met, and whether it is one that the
+    model would write."""
     return {
         "attempts": attempts,
+        "logprob": fluency.logprob,
+        "repetition": round(fluency.repetition, 4),
         "constraints": [
             {"constraint": constraint.to_json(), "verdict": check.verdict.value, "reason": check.reason}
             for constraint, check in zip(constraints, checks, strict=True)

@@ -36,6 +36,7 @@ from starlette.routing import Route
 from adhere.core.errors import UserError
 from adhere.models.generation.constrained import REDRAW_TEMPERATURE, Budget, Draft
 from adhere.models.generation.detokenizer import Detokenizer
+from adhere.models.generation.fluency import fluency
 from adhere.models.generation.generate import Generation, Request
 from adhere.models.generation.grammar import Grammar
 from adhere.models.serving import chat
@@ -108,7 +109,8 @@ class Server:
         while draft.written is None:
             draft.take(await self.batcher.answer(draft.request()))
         written = draft.written
-        more = chat.verdicts(constraints, written.checks, written.attempts)
+        read = await self.batcher.run(lambda: fluency(self.opened, prompt, written.text))
+        more = chat.verdicts(constraints, written.checks, written.attempts, read)
         return written.text, written.reason, written.tokens, more
 
     async def _watched(self, asked: chat.ChatRequest, prompt: tuple[int, ...]) -> tuple[str, Any, int, dict[str, Any]]:
