@@ -70,7 +70,8 @@ def test_text_from_models_is_never_markup() -> None:
     walk = page.Walk(evil, (page.Stage(evil, text, evil),) * 12, evil)
     blocks = page.Examples(evil, (example, pair)), page.Charts((chart,)), page.Table(evil, (evil,), ((evil,),)), walk
     html = _page(*blocks)
-    assert "<script" not in html
+    assert html.count("<script") == 1  # the page's own
+    assert "<script>alert" not in html
     assert "<img" not in html
 
 
@@ -108,3 +109,28 @@ def test_a_folder_that_is_a_file_is_named(tmp_path) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(UserError, match="taken"):
         page.write(tmp_path / "taken" / "r.html", "x")
+
+
+def test_the_headline_of_the_first_section_heads_the_page_and_its_metadata() -> None:
+    sections = [
+        page.Section("a", "A", "Lead.", (), "68 % of prompts (63 to 73 %, n = 313)."),
+        page.Section("b", "B", "Lead.", (), "A second result."),
+    ]
+    html = page.render("T", "L", sections)
+    assert html.count('<p class="headline">68 % of prompts') == 1
+    assert '<meta name="description" content="68 % of prompts' in html
+    assert '<p class="headline">A second result.</p>' in html
+
+
+def test_a_long_table_is_closed_and_every_figure_has_an_address_of_its_own() -> None:
+    rows = tuple((f"r{k}", str(k)) for k in range(11))
+    html = _page(page.Table("Long", ("", "n"), rows), page.Table("Short", ("", "n"), rows[:10]))
+    assert html.count("<summary>11 rows</summary>") == 1
+    assert 'id="s-long"' in html
+    assert 'href="#s-short"' in html
+
+
+def test_no_text_of_a_figure_is_smaller_than_eleven_pixels() -> None:
+    sizes = [float(size) for chart in CHARTS for size in re.findall(r"font(?:-size)?: (?:\w+ )*([\d.]+)px", chart.svg)]
+    assert sizes
+    assert min(sizes) >= 11

@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from adhere.report.svg import GRID, INK, PAPER, SERIES, SOFT, WIDTH, figure, style, to_svg
+from adhere.report.svg import CELL, GRID, INK, LETTER, PAPER, SERIES, SOFT, TEXT, WIDTH, figure, style, to_svg
 
 Interval = tuple[float, float]
 
@@ -91,9 +91,9 @@ def points(
     """Dots with whiskers, one row for each label, one colour for each series."""
     labels = list(dict.fromkeys(point.label for point in rows))
     series = list(dict.fromkeys(point.series for point in rows))
-    step = 0.24 if len(series) < 3 else 0.12 * len(series)
+    step = 0.26 if len(series) < 3 else 0.13 * len(series)
     with style():
-        drawn = figure(0.55 + step * len(labels) + (0.2 if len(series) > 1 else 0))
+        drawn = figure(0.65 + step * len(labels) + (0.22 * -(-len(series) // 2) if len(series) > 1 else 0))
         axes = drawn.subplots()
         for k, name in enumerate(series):
             shift = 0.0 if len(series) == 1 else (k / (len(series) - 1) - 0.5) * 0.5
@@ -111,7 +111,7 @@ def points(
                 label=_short(name, 22),
                 zorder=3,
             )
-        axes.set_yticks(range(len(labels)), [_short(label, 30) for label in labels])
+        axes.set_yticks(range(len(labels)), [_short(label, 26) for label in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
         if limits:
             axes.set_xlim(*limits)
@@ -120,7 +120,7 @@ def points(
         if unit:
             axes.set_xlabel(unit)
         if len(series) > 1:
-            drawn.legend(loc="outside upper left", ncols=min(3, len(series)), handletextpad=0.2, columnspacing=1.0)
+            drawn.legend(loc="outside upper left", ncols=min(2, len(series)), handletextpad=0.2, columnspacing=1.0)
         _bare(axes)
         svg = to_svg(drawn, title)
     table = tuple(
@@ -152,7 +152,9 @@ def heat(
     longest = max((len(name) for name in grid.columns), default=1)
     tall = longest > 4
     with style():
-        drawn = figure(0.3 + 0.2 * n_rows + (0.075 * min(longest, 22) if tall else 0.2))
+        labels = LETTER * min(28, max((len(name) for name in grid.rows), default=1))
+        height = 0.3 + 0.23 * n_rows + (LETTER * min(longest, 24) if tall else 0.2)
+        drawn = figure(height, max(WIDTH, labels + CELL * n_columns + 0.2))
         axes = drawn.subplots()
         for i, row in enumerate(grid.values):
             for j, value in enumerate(row):
@@ -166,10 +168,9 @@ def heat(
                 axes.add_patch(
                     Rectangle((j - 0.48, i - 0.46), 0.96, 0.92, facecolor=colour, alpha=0.75 * alpha, linewidth=0)
                 )
-                if n_columns <= 14:
-                    text = f"{value:.{digits}f}"
-                    text = text.replace("0.", ".", 1) if abs(value) < 1 else text
-                    axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=INK)
+                text = f"{value:.{digits}f}"
+                text = text.replace("0.", ".", 1) if abs(value) < 1 else text
+                axes.text(j, i, text, ha="center", va="center", fontsize=TEXT, color=INK)
                 if (i, j) in grid.marks:
                     axes.plot((j - 0.3, j + 0.3), (i + 0.36, i + 0.36), color=INK, linewidth=1)
         axes.set_xlim(-0.5, n_columns - 0.5)
@@ -177,7 +178,6 @@ def heat(
         axes.xaxis.tick_top()
         axes.set_xticks(range(n_columns), [_short(name, 24) for name in grid.columns], rotation=90 if tall else 0)
         axes.set_yticks(range(n_rows), [_short(name, 28) for name in grid.rows])
-        axes.tick_params(labelsize=7)
         for side in axes.spines.values():
             side.set_visible(False)
         svg = to_svg(drawn, title)
@@ -255,7 +255,7 @@ def bars(
     """Stacked bars: one bar for each key of `parts`, made of its named shares or counts."""
     names = list(dict.fromkeys(name for shares in parts.values() for name in shares))
     with style():
-        drawn = figure(0.65 + 0.28 * len(parts) + 0.16 * -(-len(names) // 2))
+        drawn = figure(0.7 + 0.3 * len(parts) + 0.22 * -(-len(names) // 2))
         axes = drawn.subplots()
         left = np.zeros(len(parts))
         for k, name in enumerate(names):
@@ -270,7 +270,7 @@ def bars(
                 label=name,
             )
             left += widths
-        axes.set_yticks(range(len(parts)), [_short(name, 30) for name in parts])
+        axes.set_yticks(range(len(parts)), [_short(name, 24) for name in parts])
         axes.set_ylim(len(parts) - 0.5, -0.5)
         axes.set_xlabel(unit)
         _bare(axes)
@@ -341,11 +341,11 @@ def _names(axes: Axes, dots: Sequence[tuple[str, float, float]], keep: int = 0) 
     for k, (name, across, up) in enumerate(dots):
         text = _short(name, 34 if k < keep else 20)
         at_x, at_y = (across - left) / (right - left) * width, (up - bottom) / (top - bottom) * height
-        long = 3.6 * len(text)
+        long = 6.0 * len(text)
         turned = at_x + long > width  # to the left of the dot, where there is no room to its right
         start = at_x - 4 - long if turned else at_x + 4
-        for lift in (3, -9):
-            box = start, at_y + lift, start + long, at_y + lift + 8
+        for lift in (3, -12):
+            box = start, at_y + lift, start + long, at_y + lift + 11
             free = all(box[2] < a or box[0] > c or box[3] < b or box[1] > d for a, b, c, d in taken)
             if free or k < keep:
                 taken.append(box)
@@ -355,7 +355,7 @@ def _names(axes: Axes, dots: Sequence[tuple[str, float, float]], keep: int = 0) 
                     (-4 if turned else 4, lift),
                     textcoords="offset points",
                     ha="right" if turned else "left",
-                    fontsize=6.5,
+                    fontsize=TEXT,
                     color=SOFT,
                 )
                 break
@@ -374,7 +374,7 @@ def histogram(
     """Histograms of several series, as shares of each series, one panel above the other."""
     edges = np.linspace(*span, bins + 1)
     with style():
-        drawn = figure(0.5 + 0.62 * len(values))
+        drawn = figure(0.6 + 0.62 * len(values))
         panels = np.atleast_1d(drawn.subplots(len(values), 1, sharex=True))
         rows: list[tuple[str, ...]] = []
         for k, (name, series) in enumerate(values.items()):
@@ -398,12 +398,11 @@ def dendrogram(title: str, names: Sequence[str], linkage: np.ndarray, *, caption
 
     tree = layout(linkage, no_plot=True, labels=[_short(name, 28) for name in names])
     with style():
-        drawn = figure(0.5 + 0.17 * len(names))
+        drawn = figure(0.5 + 0.23 * len(names))
         axes = drawn.subplots()
         for across, up in zip(tree["dcoord"], tree["icoord"], strict=True):
             axes.plot(across, up, color=SERIES[0], linewidth=1.1)
         axes.set_yticks([5 + 10 * i for i in range(len(names))], tree["ivl"])
-        axes.tick_params(axis="y", labelsize=7)
         axes.set_xlabel(x)
         axes.set_xlim(left=0)
         _bare(axes)

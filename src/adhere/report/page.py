@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -148,6 +149,8 @@ class Section:
     title: str
     lead: str
     blocks: tuple[Block, ...]
+    headline: str = ""
+    """The section's result in one sentence, with its interval and n."""
 
 
 @cache
@@ -162,11 +165,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.tests["numeric"] = _numeric
+    environment.filters["slug"] = _slug
     return environment
 
 
 def _numeric(cell: str) -> bool:
     return bool(cell) and (cell[0].isdigit() or cell[0] in "+-−–±.<>≤≥")
+
+
+def _slug(title: str) -> str:
+    """An anchor made of a title: lower case, words joined by hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def render(title: str, lead: str, sections: Sequence[Section], *, command: str = "") -> str:
@@ -175,7 +184,14 @@ def render(title: str, lead: str, sections: Sequence[Section], *, command: str =
     return (
         _environment()
         .get_template("page.html")
-        .render(title=title, lead=lead, sections=blocks, command=command, version=VERSION)
+        .render(
+            title=title,
+            lead=lead,
+            headline=next((section.headline for section in sections if section.headline), ""),
+            sections=blocks,
+            command=command,
+            version=VERSION,
+        )
     )
 
 

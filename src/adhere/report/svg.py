@@ -23,6 +23,15 @@ from matplotlib.figure import Figure
 WIDTH = 4.9
 """Inches: 353 CSS pixels, what a telephone of 375 leaves."""
 
+TEXT = 11
+"""CSS pixels of the smallest text in a figure. A figure too wide for the screen scrolls; it is never shrunk."""
+
+CELL = 0.38
+"""Inches of a heat map's column, wide enough for its number."""
+
+LETTER = 0.083
+"""Inches of a letter of a label, on average."""
+
 INK, SOFT, GRID, PAPER = "#010203", "#010204", "#010205", "#010206"
 SERIES = tuple(f"#0102{k:02x}" for k in range(0x10, 0x18))
 """Stand-ins for the page's colours, in the order in which series take them."""
@@ -38,9 +47,9 @@ _VARIABLES = {
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 8.5,
+    "font.size": TEXT,
+    "axes.titlesize": TEXT,
+    "axes.labelsize": TEXT,
     "axes.edgecolor": GRID,
     "axes.labelcolor": SOFT,
     "axes.facecolor": "none",
@@ -54,14 +63,14 @@ _STYLE: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "xtick.color": SOFT,
     "ytick.color": SOFT,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "xtick.labelsize": TEXT,
+    "ytick.labelsize": TEXT,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "text.color": INK,
     "lines.linewidth": 1.6,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": TEXT,
     "axes.prop_cycle": matplotlib.cycler(color=list(SERIES)),  # type: ignore[attr-defined]
 }
 

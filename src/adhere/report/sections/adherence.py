@@ -17,7 +17,7 @@ import numpy as np
 from adhere.constraints.constraint import Profile
 from adhere.measure.adherence.records import ConstraintOutcome, Instruction, Record
 from adhere.measure.adherence.run import ScoreRun
-from adhere.measure.adherence.summary import Comparison, between_models
+from adhere.measure.adherence.summary import Comparison, between_models, weakest
 from adhere.measure.adherence.tally import Subject, Tally
 from adhere.measure.statistics.rates import Rate, phi
 from adhere.report.charts import Chart, Grid, Point, dendrogram, heat, histogram, points
@@ -50,14 +50,36 @@ def section(run: ScoreRun, *, recompute: str = "") -> Section:
     charts += _together(tally, profile, recompute)
     blocks.append(Charts(tuple(charts)))
     blocks.append(_numbers(tally, subjects, run.profiles, recompute))
+    compared = list(between_models(tally, profile)) if len(subjects) > 1 else []
     if len(subjects) > 1:
-        blocks.append(_compared(between_models(tally, profile), recompute))
+        blocks.append(_compared(compared, recompute))
     blocks += _degenerate(tally, subjects)
     if shown.worst:
         blocks.append(_worst(shown))
     if run.bad_count:
         blocks.append(Prose(f"{_several(run.bad_count, 'line')} could not be read and were counted as not followed."))
-    return Section("adherence", "Adherence", lead, tuple(blocks))
+    return Section("adherence", "Adherence", lead, tuple(blocks), _headline(run, subjects, compared))
+
+
+def _headline(run: ScoreRun, subjects: Sequence[Subject], compared: Sequence[Comparison]) -> str:
+    """The result in one sentence: a share with its interval, or which model follows most, if that can be told."""
+    tally, profile = run.tally, run.profile
+    best = max(subjects, key=lambda subject: tally.prompts(subject, profile).estimate)
+    rate = tally.prompts(best, profile)
+    share = f"{percent(rate.estimate, 0)} of prompts completely ({between(rate.interval, 0)} %, n = {rate.n:,})"
+    if len(subjects) == 1:
+        low = weakest(tally.families(best, profile).items(), most=1, least=FEWEST)
+        least = f"; weakest: {low[0][0]} ({percent(low[0][1].estimate, 0)}, n = {low[0][1].n:,})" if low else ""
+        return f"{best.model} follows {share}{least}."
+    if len({subject.set for subject in subjects}) > 1:
+        return ""
+    open_ = [c for c in compared if best.model in (c.a, c.b) and not c.real]
+    others = [c.b if c.a == best.model else c.a for c in open_]
+    if not compared:
+        return f"The highest share is that of {best.model}, which follows {share}; the models answered other prompts."
+    if not others:
+        return f"{best.model} follows more prompts than every other model: {share}."
+    return f"No model surely follows most: {best.model} follows {share}, not significantly more than {others[0]}."
 
 
 def _several(n: int, noun: str) -> str:
@@ -86,7 +108,11 @@ def _facts(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> Facts
         best = max(subjects, key=lambda subject: tally.prompts(subject, profile).estimate)
         rate = tally.prompts(best, profile)
         facts.append(
-            Fact("Highest share of prompts followed", percent(rate.estimate), f"{best.model}, {between(rate.interval)}")
+            Fact(
+                "Highest share of prompts followed",
+                percent(rate.estimate),
+                f"{best.model} on {best.set}, {between(rate.interval)}, n = {rate.n:,}",
+            )
         )
     return Facts(tuple(facts))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from adhere.measure.statistics.certify import Certificate, Settled
 from adhere.report.charts import Point, points
-from adhere.report.page import Charts, Fact, Facts, Prose, Section
+from adhere.report.page import Charts, Fact, Facts, Section
 
 _SAID = {Settled.CERTIFIED: "certified", Settled.REFUTED: "refuted", Settled.OPEN: "not settled"}
 
@@ -35,4 +35,4 @@ def section(certificate: Certificate, *, recompute: str = "") -> Section:
         "violated (strict). The interval is a beta-binomial confidence sequence (Howard et al. "
         "2021); asking stops when the claim is settled."
     )
-    return Section("certificate", "Certificate", str(certificate), (facts, Charts((chart,)), Prose(how)))
+    return Section("certificate", "Certificate", how, (facts, Charts((chart,))), str(certificate))

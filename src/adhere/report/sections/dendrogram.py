@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.patches import Rectangle
 
 from adhere.report.charts import Chart, Grid, Interval, number
-from adhere.report.svg import INK, SERIES, SOFT, figure, style, to_svg
+from adhere.report.svg import CELL, INK, SERIES, SOFT, TEXT, WIDTH, figure, style, to_svg
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +36,7 @@ def tree_heat(
     size = len(grid.rows)
     low, high = limits
     with style():
-        drawn = figure(1.35 + 0.24 * size)
+        drawn = figure(1.6 + 0.26 * size, max(WIDTH, 2.6 + CELL * size))
         tree, axes = drawn.subplots(1, 2, width_ratios=(1, 5.5))
         if linkage is not None:
             from scipy.cluster.hierarchy import dendrogram
@@ -48,7 +48,6 @@ def tree_heat(
         tree.set_ylim(size - 0.5, -0.5)
         tree.set_yticks([])
         tree.set_xticks([0, 0.5, 1] if linkage is not None else [], ["0", ".5", "1"] if linkage is not None else [])
-        tree.tick_params(labelsize=6.5)
         tree.xaxis.tick_top()
         for i, row in enumerate(grid.values):
             for j, value in enumerate(row):
@@ -60,7 +59,7 @@ def tree_heat(
                 box.set_alpha(0.75 * min(1.0, abs(share)))
                 axes.add_patch(box)
                 text = f"{value:.2f}"
-                axes.text(j, i, text.replace("0.", ".", 1), ha="center", va="center", fontsize=6.5, color=INK)
+                axes.text(j, i, text.replace("0.", ".", 1), ha="center", va="center", fontsize=TEXT, color=INK)
                 if (i, j) in grid.marks:
                     axes.plot((j - 0.3, j + 0.3), (i + 0.36, i + 0.36), color=INK, linewidth=1)
         axes.set_xlim(-0.5, size - 0.5)
@@ -68,7 +67,6 @@ def tree_heat(
         axes.xaxis.tick_top()
         axes.set_xticks(range(size), list(grid.columns), rotation=90)
         axes.set_yticks(range(size), list(grid.rows))
-        axes.tick_params(labelsize=7)
         for side in (*axes.spines.values(), *tree.spines.values()):
             side.set_visible(False)
         svg = to_svg(drawn, title)

@@ -48,7 +48,13 @@ def section(enforced: Enforced, *, recompute: str = "") -> Section:
         f"{enforced.model} was asked every prompt twice: directly, and through the gateway, which "
         "repairs an answer until its constraints are met or the repair budget is spent."
     )
-    return Section("enforced", "Effect of the gateway", lead, blocks)
+    headline = (
+        f"With the gateway {percent(whole.enforced.estimate, 0)} of prompts are followed completely "
+        f"({between(whole.enforced.interval, 0)} %, n = {whole.enforced.n:,}), without it "
+        f"{percent(whole.bare.estimate, 0)}; it takes {tokens.estimate:.2f} times the tokens "
+        f"({tokens.interval[0]:.2f} to {tokens.interval[1]:.2f})."
+    )
+    return Section("enforced", "Effect of the gateway", lead, blocks, headline)
 
 
 def _row(side: Side) -> tuple[str, ...]:

@@ -96,7 +96,16 @@ def overview(found: Explained, recompute: str = "") -> Section:
         "Whether a response follows its instructions, read from the residual stream: by which "
         "probes, where, when, and with what effect on the model."
     )
-    return Section("explain", "Overview", lead, tuple(blocks))
+    return Section("explain", "Overview", lead, tuple(blocks), _headline(found))
+
+
+def _headline(found: Explained) -> str:
+    """Which skills can be read beyond every control."""
+    claims = [claim for claim in found.specialists.claims() if claim.finding.what == "probe.auc"]
+    held = {str(claim.finding.subject.get("skill")) for claim in claims if claim.holds}
+    readable = [skill for skill in found.skills if skill in held]
+    names = f": {', '.join(readable)}" if readable else ""
+    return f"{len(readable)} of {len(found.skills)} skills can be read beyond every control{names}."
 
 
 def decodability(found: Explained, recompute: str = "") -> Section:

@@ -21,7 +21,7 @@ from adhere.modular.generalization_odds import Odds
 from adhere.modular.runs import Finished
 from adhere.report.charts import Chart, number
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
-from adhere.report.svg import GRID, SERIES, SOFT, figure, style, to_svg
+from adhere.report.svg import GRID, SERIES, SOFT, TEXT, figure, style, to_svg
 
 SHADES = 8
 """Depths of a heat map: its cells become one outline each, so that 59 x 59 cells stay small in the page."""
@@ -159,7 +159,7 @@ def _dots(axes: Axes, series: figures.Points, colour: str, size: float) -> None:
     if named:  # tokens on a circle
         axes.set_aspect("equal")
         for name, x, y in zip(series.names, series.x, series.y, strict=True):
-            axes.annotate(name, (x, y), (2, 2), textcoords="offset points", fontsize=5.5, color=SOFT)
+            axes.annotate(name, (x, y), (2, 2), textcoords="offset points", fontsize=TEXT, color=SOFT)
 
 
 def _heat(axes: Axes, series: figures.HeatMap) -> None:

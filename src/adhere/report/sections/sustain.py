@@ -68,7 +68,23 @@ def section(
         blocks += cases(made, lost)
     if exclusions:
         blocks.append(_left_out(exclusions, recompute))
-    return Section("sustain", "Interference", lead, tuple(blocks))
+    return Section("sustain", "Interference", lead, tuple(blocks), _headline(made))
+
+
+def _headline(made: Scores) -> str:
+    """What one self-evident constraint costs, beside an idle sentence of its length."""
+    alone = next((one for one in made.conditions if one.condition == ALONE), None)
+    if alone is None or not alone.interference.n:
+        return ""
+    net = alone.interference
+    text = (
+        f"One constraint that the solution already met costs {_points(net)} of 100 solved problems "
+        f"({between(net.interval, sign=True)}, n = {net.clusters or net.n:,})"
+    )
+    idle = next((one for one in made.of("placebo", k=1)), None)
+    if idle is not None and idle.interference.n:
+        text += f"; an idle sentence of that length costs {_points(idle.interference)}"
+    return text + "."
 
 
 def _points(difference: Difference) -> str:
