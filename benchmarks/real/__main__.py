@@ -108,9 +108,9 @@ def natural() -> None:
 
 def audit() -> None:
     """The certificate, and bare against gateway."""
-    plan = ("--set", "natural", "--limit", "60", "--certify", "0.9", "--budget", "60", "--through-gateway")
+    plan = ("--set", "natural", "--limit", "40", "--certify", "0.9", "--budget", "40", "--through-gateway")
     place = STATE / "audit"
-    words = ("--temperature", "0", "--max-tokens", "160", "--out", str(place), "--json", f"{place}.json")
+    words = ("--temperature", "0", "--max-tokens", "120", "--out", str(place), "--json", f"{place}.json")
     adhere("audit", MODEL, *plan, *words)
 
 
