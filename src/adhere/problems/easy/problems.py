@@ -2,9 +2,10 @@
 
 Rules:
 
-- `one-hop`: a text of five sentences, one of which answers the question. `two-hop`: the question is about a relative,
-  whom another sentence names; what is true of the person asked about is the wrong answer. `capitals`: no text.
-  `functions`: a Python function of one line, tried on two calls.
+- `one-hop`: a text of five sentences, one of which answers the question; no other is of its kind.
+- `two-hop`: the question is about a relative, whom another sentence names; what is true of the person asked about is the
+  wrong answer.
+- `capitals`: no text. `functions`: a Python function of one line, tried on two calls.
 - Arithmetic is left out: what a model of this size gets right there is luck.
 - Problems depend on kind, seed and number alone; the first n of a longer list are the shorter list. No two are alike.
 - Another seed gives other problems of the first two kinds, and another order of the others, which are few.
@@ -58,15 +59,15 @@ def easy_problems(kind: Kind, count: int, seed: int = 0) -> tuple[Problem, ...]:
 def _one_hop(rng: random.Random) -> Iterator[Problem]:
     while True:
         name, other, third = rng.sample(_words()["names"].split(), 3)
-        asked, beside, *rest = rng.sample(_words()["facts"], 5)
-        value, wrong = rng.sample(asked["values"], 2)
+        asked, *others = rng.sample(_words()["facts"], 5)
+        value = rng.choice(asked["values"])
+        # nobody else has a fact of the kind asked for: small models take whichever value of the kind stands last
+        people = (name, other, other, third)
         sentences = [
             asked["states"].format(name=name, value=value),
-            beside["states"].format(name=name, value=rng.choice(beside["values"])),
-            asked["states"].format(name=other, value=wrong),
             *(
-                fact["states"].format(name=rng.choice((other, third)), value=rng.choice(fact["values"]))
-                for fact in rest[:2]
+                fact["states"].format(name=who, value=rng.choice(fact["values"]))
+                for fact, who in zip(others, people, strict=True)
             ),
         ]
         rng.shuffle(sentences)
