@@ -3,7 +3,7 @@
 Rules:
 
 - `one-hop`: a text of five sentences, one of which answers the question; no other is of its kind.
-- `two-hop`: the question is about a relative, whom another sentence names; what is true of the person asked about is the
+- `two-hop`: the question is about somebody whom another sentence names; what is true of the person asked about is the
   wrong answer.
 - `capitals`: no text. `functions`: a Python function of one line, tried on two calls.
 - Arithmetic is left out: what a model of this size gets right there is luck.
