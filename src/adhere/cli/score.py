@@ -34,6 +34,16 @@ def score(
     report: Report = None,
     json: Json = None,
     out: Out = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option("--junit", metavar="FILE", help="Write JUnit XML: a case for each response.", show_default=False),
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary", metavar="FILE", help="Write a Markdown summary, for $GITHUB_STEP_SUMMARY.", show_default=False
+        ),
+    ] = None,
     fail_under: Annotated[
         float | None,
         typer.Option(
@@ -79,11 +89,13 @@ def score(
     JSON, CSV, Parquet, Arrow, Hugging Face folders, Inspect logs, lm-eval samples, and batch outputs of OpenAI and
     Anthropic. An answer that is null, failed or missing counts as not followed. Exit code 1: `--fail-under` is missed.
     """
+    from adhere.api import ci
     from adhere.api.score import score as run_score
     from adhere.cli import console as output
     from adhere.cli.inputs import readable
     from adhere.cli.tables.score import print_failures, print_run
     from adhere.core.errors import UserError
+    from adhere.core.files import write_text
     from adhere.measure.adherence.scoring import BadInput
 
     if resume and not (out or json or report):
@@ -96,7 +108,7 @@ def score(
                 prompts=None if prompts is None else readable(prompts),
                 profile=profile.value,
                 journal=journal,
-                keep=True,
+                keep=bool(report or junit or summary) or _size(files) <= KEPT,
                 resume=resume,
                 skip_bad=skip_bad,
                 answered_only=answered_only,
@@ -115,6 +127,10 @@ def score(
         if target is not None:
             scores.save(target)
             output.note(f"findings: {target}")
+    if junit:
+        write_text(junit, ci.junit(scores))
+    if summary:
+        write_text(summary, ci.summary(scores))
     page = report or (out / "report.html" if out else None)
     if page is not None:
         output.note(f"report: {scores.report(page)}")
@@ -125,6 +141,15 @@ def score(
         typer.echo(f"adhere: {line}", err=True)
     if missed:
         raise typer.Exit(1)
+
+
+KEPT = 64_000_000
+"""Bytes of responses whose verdicts are held in memory where no file keeps them: enough to show the first failures."""
+
+
+def _size(files: list[Path]) -> int:
+    """Bytes of the files, as far as they are files."""
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _journal(out: Path | None, json: Path | None, report: Path | None) -> Path | None:

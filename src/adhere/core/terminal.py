@@ -55,6 +55,9 @@ def escaped(text: object) -> str:
 
 
 def _is_plain(character: str) -> bool:
+    code = ord(character)
+    if code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF:  # no characters at all, and forbidden in XML
+        return False
     return unicodedata.category(character) not in _ESCAPED
 
 

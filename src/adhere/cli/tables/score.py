@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from adhere.api.ci import broken, where
 from adhere.cli.console import ROOMY
 from adhere.cli.tables.layout import Column, Table
 from adhere.core.terminal import cell
@@ -89,16 +90,10 @@ def print_failures(run: ScoreRun, console: Console, most: int = MOST_FAILURES) -
     """The first responses that do not follow an instruction: where, which kind, why."""
     shown = 0
     for record in run.records():
-        for instruction in record.instructions:
-            outcome = instruction.outcome(run.profile)
-            if outcome is None or outcome.strict:
-                continue
+        for kind, reason in broken(record, run.profile):
             if not shown:
                 console.print(cell("First failures", "bold"))
-            where = f"{record.file}:{record.line}" if record.line else record.prompt_id
-            console.print(
-                Text.assemble(cell(f"  {where}  "), cell(instruction.kind, "bold"), cell(f"  {outcome.reason}"))
-            )
+            console.print(Text.assemble(cell(f"  {where(record)}  "), cell(kind, "bold"), cell(f"  {reason}")))
             shown += 1
             if shown == most:
                 console.print(cell("  More: --report FILE shows the worst, --json FILE has all counts.", "dim"))
