@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from adhere.measure.adherence.records import Record
 
 MOST_CASES = 20_000
-"""Responses in one JUnit file: more are unreadable in every viewer; the first failures of all are kept before the rest."""
+"""Responses in one JUnit file: more are unreadable in every viewer, and failed ones come first."""
 MOST_SHOWN = 20
 """Failures in a job's summary."""
 
