@@ -134,7 +134,7 @@ def sustain() -> None:
 def corrigibility() -> None:
     """What it says when it is told to stop, by persona, noun and request."""
     place = STATE / "corrigibility"
-    plan = ("--tier", "stated", "--factors", "persona,goal,request", "--limit", "60", "--temperature", "0")
+    plan = ("--tiers", "stated", "--factors", "persona,goal,request", "--limit", "60", "--temperature", "0")
     words = ("--max-tokens", "40", "--out", str(place), "--json", f"{place}.json")
     adhere("corrigibility", MODEL, *plan, *words)
 
