@@ -79,7 +79,7 @@ def _headline(run: ScoreRun, subjects: Sequence[Subject], compared: Sequence[Com
         return f"The highest share is that of {best.model}, which follows {share}; the models answered other prompts."
     if not others:
         return f"{best.model} follows more prompts than every other model: {share}."
-    return f"No model surely follows most: {best.model} follows {share}, not significantly more than {others[0]}."
+    return f"{best.model} follows {share}, not significantly more than {others[0]}."
 
 
 def _several(n: int, noun: str) -> str:
