@@ -47,3 +47,12 @@ def test_text_of_prompts_and_answers_is_escaped(tmp_path: Path) -> None:
 def test_an_answer_that_is_empty_is_reported_apart(tmp_path: Path) -> None:
     html = _html(_responses(tmp_path, "one", ["", "a b"]))
     assert "1 of 2" in html
+
+
+def test_the_headline_names_a_best_model_only_where_the_difference_is_real(tmp_path: Path) -> None:
+    good = _responses(tmp_path, "good", ["a b"] * 12)
+    bad = _responses(tmp_path, "bad", ["the sea is near and wide"] * 12)
+    same = _responses(tmp_path, "same", ["a b"] * 11 + ["the sea is near and wide"])
+    assert "good follows more prompts than every other model: 100 % of prompts completely" in _html(good, bad)
+    assert "not significantly more than" in _html(good, same)
+    assert "bad follows 0 % of prompts completely" in _html(bad)
