@@ -85,3 +85,36 @@ def test_promptfoo_gets_a_grading_result_and_nothing_passes_unchecked() -> None:
     assert get_assert("By the lake.", {"vars": {"constraints": SEA}})["pass"] is True
     for context in ({}, {"config": {"constraints": "Be nice."}}, {"config": {"constraints": {"kind": "no.such"}}}):
         assert get_assert("anything", context)["pass"] is False
+
+
+def test_the_agents_sdk_trips_on_an_output_that_does_not_adhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    agents = pytest.importorskip("agents", reason="the OpenAI Agents SDK is not installed")
+    from openai.types.responses import ResponseOutputMessage, ResponseOutputText
+
+    from adhere.integrations.openai_agents import guardrail
+
+    monkeypatch.setenv("OPENAI_AGENTS_DISABLE_TRACING", "1")
+
+    class Fixed(agents.Model):
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        async def get_response(self, *arguments: Any, **options: Any) -> Any:
+            del arguments, options
+            part = ResponseOutputText(text=self.text, type="output_text", annotations=[])
+            message = ResponseOutputMessage(
+                id="1", content=[part], role="assistant", status="completed", type="message"
+            )
+            return agents.ModelResponse(output=[message], usage=agents.Usage(), response_id=None)
+
+        def stream_response(self, *arguments: Any, **options: Any) -> Any:
+            raise NotImplementedError
+
+    def run(text: str) -> Any:
+        agent = agents.Agent(name="a", model=Fixed(text), output_guardrails=[guardrail(SEA)])
+        return asyncio.run(agents.Runner.run(agent, "Where?"))
+
+    assert run("By the lake.").final_output == "By the lake."
+    with pytest.raises(agents.OutputGuardrailTripwireTriggered) as tripped:
+        run("By the sea.")
+    assert tripped.value.guardrail_result.output.output_info["all_met"] is False
