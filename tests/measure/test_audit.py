@@ -186,7 +186,7 @@ def test_a_set_that_is_not_here_says_how_to_have_it() -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("./nowhere", "no folder"),
+        ("./nowhere", "no file or folder"),
         ("openai/gpt-5", "openai|OPENAI"),
         ("nobody/nothing", "no model 'nobody/nothing'"),
     ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -35,6 +36,10 @@ GRACE = 5
 SPEAKS = ("chat", "messages")
 RELEASE = ("met", "doomed")
 EXHAUSTED = ("flag", "refuse", "human")
+
+
+_ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
+"""A host and a port: a URL that lacks its scheme, and no model."""
 
 
 def serve(
@@ -126,7 +131,7 @@ def _local(name: str) -> LocalModel:
     from adhere.models.engines.options import current
     from adhere.models.engines.sources import is_local, locate
 
-    if not is_local(name):
+    if not is_local(name) or _ADDRESS.fullmatch(name):
         raise UserError(
             f"the upstream is a URL, as http://localhost:8000/v1, or a model on this machine: pocket, smollm2, a GGUF "
             f"file, a folder; not {name!r}"

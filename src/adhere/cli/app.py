@@ -53,7 +53,12 @@ class Commands(LazyGroup):
             MEASURE,
             "List every constraint: its parameters, an example sentence, its skill, whether it decides early.",
         ),
-        Entry("parse", "adhere.cli.parse:parse", MEASURE, "Show which constraints a text states, and what is unclear."),
+        Entry(
+            "parse",
+            "adhere.cli.parse:parse",
+            MEASURE,
+            "Show which constraints a text states, and which clauses were not understood.",
+        ),
         Entry(
             "check-prompts",
             "adhere.cli.parse:check_prompts",

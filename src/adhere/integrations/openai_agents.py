@@ -1,6 +1,6 @@
 """OpenAI Agents SDK: an output guardrail. An answer that does not meet its constraints trips it.
 
-    agent = Agent(name="support", output_guardrails=[guardrail("Answer in under 50 words.")])
+agent = Agent(name="support", output_guardrails=[guardrail("Answer in under 50 words.")])
 """
 
 from __future__ import annotations
