@@ -32,6 +32,9 @@ class Turn:
     fault: str = ""
     """die, half, huge, stall, garbage, event, opaque, choices; "" for none."""
     status: int = 200
+    raw: Any = None
+    """The answer in the upstream's own words: an object, the list of a stream's events, or an error's body."""
+    headers: Any = None
     pause: float = 0.0
 
     def __init__(self, *pieces: str, **fields: Any) -> None:
@@ -66,7 +69,10 @@ class Fake:
         self.asked.append(body)
         turn = self._next(body["model"])
         if turn.status != 200:
-            return JSONResponse({"error": {"message": "the secret is swordfish"}}, status_code=turn.status)
+            error = turn.raw or {"error": {"message": "the secret is swordfish"}}
+            return JSONResponse(error, status_code=turn.status, headers=turn.headers)
+        if turn.raw is not None:
+            return _raw(turn.raw)
         if body.get("stream"):
             return StreamingResponse(self._counted(self._chat_events(turn)), media_type="text/event-stream")
         return await self._chat_whole(turn)
@@ -133,6 +139,10 @@ class Fake:
         body = await request.json()
         self.asked.append(body)
         turn = self._next(body["model"])
+        if turn.status != 200:
+            return JSONResponse(turn.raw or {}, status_code=turn.status, headers=turn.headers)
+        if turn.raw is not None:
+            return _raw(turn.raw)
         content: list[dict[str, Any]] = [{"type": "text", "text": "".join(turn.pieces)}] if turn.pieces else []
         content += [{"type": "tool_use", "id": i, "name": n, "input": json.loads(a)} for i, n, a in turn.calls]
         reason = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens"}[turn.finish]
@@ -163,6 +173,16 @@ class Fake:
 
         return StreamingResponse(send(), media_type="text/event-stream")
 
+    async def count(self, request: Request) -> Response:
+        self.asked.append(await request.json())
+        return JSONResponse({"input_tokens": 42})
+
+    async def embed(self, request: Request) -> Response:
+        body = await request.json()
+        self.asked.append(body)
+        rows = [{"object": "embedding", "index": n, "embedding": [0.5, 0.25]} for n in range(len(body["input"]))]
+        return JSONResponse({"object": "list", "data": rows, "secret": "swordfish", "usage": {"prompt_tokens": 3}})
+
     async def _counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         whole = False
         try:
@@ -181,9 +201,20 @@ class Fake:
             routes=[
                 Route("/v1/chat/completions", self.chat, methods=["POST"]),
                 Route("/v1/messages", self.messages, methods=["POST"]),
+                Route("/v1/messages/count_tokens", self.count, methods=["POST"]),
+                Route("/v1/embeddings", self.embed, methods=["POST"]),
                 Route("/v1/models", self.models),
             ]
         )
+
+
+def _raw(raw: Any) -> Response:
+    if not isinstance(raw, list):
+        return JSONResponse(raw)
+    lines = [f"event: {e['type']}\n".encode() + _event(e) if "type" in e else _event(e) for e in raw]
+    if raw and "choices" in raw[0]:
+        lines.append(b"data: [DONE]\n\n")
+    return StreamingResponse(iter(lines), media_type="text/event-stream")
 
 
 def _event(data: Any) -> bytes:

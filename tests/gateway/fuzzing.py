@@ -273,7 +273,7 @@ async def run(requests: int, seed: int) -> Found:
             ]
             if broken and "was not called" not in said:
                 found.wrong.append(f"{where}: said to be met, and is not: {broken}: {said[:100]!r}")
-        if status == 500 or status not in (200, 400, 403, 413, 422, 502, 503, 504):
+        if status == 500 or status not in (200, 400, 401, 403, 404, 413, 422, 429, 502, 503, 504):
             found.wrong.append(f"{where}: {body[:200]}")
     return found
 

@@ -110,7 +110,7 @@ def test_contradicting_constraints_are_refused_in_one_line_that_names_both(clien
         {"constraints": "short"},
         {"constraints": [{"kind": "length.words", "at_most": 3, "profile": "reference"}]},
         {"n": 2},
-        {"logprobs": True},
+        {"previous_words": ["which nobody checks"]},
         {"chat_template": "{{ everything }}"},
     ],
 )

@@ -32,7 +32,7 @@ CASES: dict[str, tuple[list[Turn], list[dict[str, Any]], str]] = {
     "half-a-call": ([Turn(calls=(("c", "look_up", '{"word": "s'),), finish="tool_calls")], [], "incomplete_answer"),
     "twice-named": ([Turn(calls=(("c", "look_up", '{"a": 1, "a": 2}'),), finish="stop")], [], "incomplete_answer"),
     "contradiction": ([Turn("x")], [AT_MOST_3, {"kind": "length.words", "at_least": 4}], "contradiction"),
-    "opaque": ([Turn("a", "b", fault="opaque")], [], "unreadable_answer"),
+    "unknown-field": ([Turn("a", "b", fault="opaque")], [], "met"),
     "choices": ([Turn("a", "b", fault="choices")], [], "unreadable_answer"),
     "unknown-end": ([Turn("a", finish="tired")], [], "unreadable_answer"),
     "down": ([Turn(status=500)], [], "upstream_refused"),

@@ -152,11 +152,15 @@ def test_only_clients_of_the_list_are_heard(fake, charter, tmp_path):
     fake.says("m", Turn("fine"))
     with charters.gateway(fake, held, charter.folder) as url:
         for _ in range(4):
-            assert ask(url, "chat-whole", "m").error == "denied"
+            got = ask(url, "chat-whole", "m")
+            assert (got.error, got.status) == ("invalid_api_key", 401)
         headers = {"authorization": f"Bearer {key}", "x-api-key": key}
         for way in WAYS:
             assert ask(url, way, "m", extra_headers=headers).text == "fine"
         assert ask(url, "chat-whole", "other", extra_headers=headers).error == "denied"
+        with pytest.raises(openai.AuthenticationError):
+            openai.OpenAI(base_url=f"{url}/v1", api_key="guess", max_retries=0).models.list()
+        assert openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0).models.list().data
     assert [e.body["reason"] for e in charter.entries("refused-request")] == ["unknown-key", "no-route"]
     assert {e.body["client"] for e in charter.entries("answer")} == {"desk"}
     assert key not in (tmp_path / "policy.yaml").read_text()

@@ -160,11 +160,19 @@ def test_16_a_system_field_of_a_client_who_is_no_operator_is_read_as_the_users(f
     assert not got.choices[0].message.tool_calls
 
 
-@pytest.mark.parametrize("fault", ["event", "opaque", "garbage", "choices"])
+@pytest.mark.parametrize("way", WAYS)
+def test_17_an_unknown_field_is_never_passed_on(fake, gateway, way):
+    got = ask(gateway, way, fake.says("m", Turn("one ", "two ", "three", fault="opaque")))
+    assert got.text == "one two three"
+    assert WORD not in repr(got)
+    assert got.report["dropped"] == ["telepathy"]
+
+
+@pytest.mark.parametrize("fault", ["event", "garbage", "choices"])
 @pytest.mark.parametrize("way", WAYS)
 def test_17_an_unknown_event_is_closed_and_never_passed_on(fake, tmp_path, fault, way):
     if fault == "event" and way.endswith("whole"):
-        fault = "opaque"
+        fault = "garbage"
     charter = charters.found(tmp_path / "charter")
     held = charters.policy(tmp_path, routes=[{"handling": {"attempts": 0}}])
     fake.says("m", Turn("one ", "two ", "three", fault=fault))

@@ -23,6 +23,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adhere.gateway import side_endpoints as side
 from adhere.gateway.answering.admission import admit, stopped
 from adhere.gateway.answering.delivery import BROKE, Delivered, Refused
 from adhere.gateway.answering.exchange_runner import Answering
@@ -31,8 +32,7 @@ from adhere.gateway.exchange import Request as Asked
 from adhere.gateway.exchange import Unreadable
 from adhere.gateway.hooks import Caller, GatewayHooks
 from adhere.gateway.upstream.client import Client
-from adhere.gateway.upstream.dialect import UpstreamError
-from adhere.gateway.wire import chat, messages, responses
+from adhere.gateway.wire import chat, completions, messages, responses
 from adhere.gateway.wire.form import Failure, Wire
 from adhere.gateway.wire.limits import DEFAULT, Limits
 
@@ -68,8 +68,26 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
                 await stack.enter_async_context(context)
             yield
 
+    client, points = gateway.client, gateway.points
+
     async def models(request: Request) -> Response:
-        return await _models(gateway, request)
+        name = request.path_params.get("name")
+        form = messages if "anthropic-version" in request.headers else chat
+        return await side.answered(side.models(client, points, _caller(request.scope), name), form.error)
+
+    async def count_tokens(request: Request) -> Response:
+        async def count() -> Response:
+            body = _json(await _bytes(request.receive))
+            return await side.count_tokens(client, points, _caller(request.scope), body, gateway.limits)
+
+        return await side.answered(count(), messages.error)
+
+    async def embeddings(request: Request) -> Response:
+        async def embed() -> Response:
+            body = _json(await _bytes(request.receive))
+            return await side.embeddings(client, points, _caller(request.scope), body)
+
+        return await side.answered(embed())
 
     async def health(request: Request) -> Response:
         del request
@@ -82,6 +100,8 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),
             Route("/v1/models", models, methods=["GET"]),
             Route("/v1/models/{name:path}", models, methods=["GET"]),
+            Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
+            Route("/v1/embeddings", embeddings, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
             *routes,
         ],
@@ -95,6 +115,7 @@ WIRES: dict[str, Wire] = {
     "/v1/chat/completions": chat,
     "/v1/responses": responses,
     "/v1/messages": messages,
+    "/v1/completions": completions,
 }
 
 
@@ -195,19 +216,3 @@ def _caller(scope: Scope) -> Caller:
     credential = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()
     client = scope.get("client")
     return Caller(credential, client[0] if client else "", headers)
-
-
-async def _models(gateway: Gateway, http: Request) -> Response:
-    try:
-        names = await gateway.client.models()
-    except (UpstreamError, Unreadable) as error:
-        failure = Failure(502, "upstream_error", str(error))
-        return JSONResponse(WIRES["/v1/chat/completions"].error(failure), status_code=502)
-    rows = [{"id": name, "object": "model", "created": 0, "owned_by": "upstream"} for name in names]
-    if "name" not in http.path_params:
-        return JSONResponse({"object": "list", "data": rows, "has_more": False})
-    found = [row for row in rows if row["id"] == http.path_params["name"]]
-    if not found:
-        failure = Failure(404, "not_found", "the upstream has no model of that name")
-        return JSONResponse(WIRES["/v1/chat/completions"].error(failure), status_code=404)
-    return JSONResponse(found[0])

@@ -1,9 +1,12 @@
 """One normal form for what passes through the gateway, whatever API it came in by.
 
 Rules
-- A request is messages of typed parts, tools, and parameters under their chat-completions names. A part, an event or a
-  parameter that nobody here knows is `Unreadable`: it is refused in the API's own form of error, never waved through.
-  What cannot be read cannot be checked.
+- A request is messages of typed parts, tools, and parameters under their chat-completions names. What it holds is of
+  three kinds (`wire.kinds` has one table for each API):
+  *words* are read, so that they can be checked; a part or an event of an unknown type is `Unreadable` and refused;
+  *opaque* fields (signatures, cache control, ids) are `carried` unchanged, in both directions, where client and
+  upstream speak the same API;
+  *hints* (sampling and service options) are passed on where the upstream knows them, else dropped and reported.
 - Authority is by role: system and developer speak for the operator, user for the user; assistant and tool messages,
   and whatever is quoted in them, have none.
 - An upstream's answer is a sequence of events, the same for streamed and whole answers: `TextDelta`, `ReasoningDelta`,
@@ -34,18 +37,32 @@ class Unreadable(Exception):
         self.where = where
 
 
+Fields = Mapping[str, Any]
+"""Fields of a JSON object, as the API of the request has them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """What was said."""
 
     text: str
+    carried: Fields = field(default_factory=dict)
+    """Its opaque fields, as cache control."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """What a model thought; no part of its answer."""
+    """What a model thought; no part of its answer. `block` is how its API has it, with the signature."""
 
     text: str
+    block: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A part without readable words, as encrypted reasoning: it is carried between client and upstream of one API."""
+
+    block: Fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +81,7 @@ class ToolCall:
     id: str
     name: str
     arguments: str
+    carried: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +92,18 @@ class ToolResult:
     """The id of the call that it answers."""
     text: str
     failed: bool = False
+    media: tuple[Media, ...] = ()
+    carried: Fields = field(default_factory=dict)
 
 
-Part = Text | Reasoning | Media | ToolCall | ToolResult
+Part = Text | Reasoning | Opaque | Media | ToolCall | ToolResult
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     role: Role
     parts: tuple[Part, ...]
+    carried: Fields = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -92,12 +113,18 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the model may call; `schema` is the JSON Schema of its arguments."""
+    """A tool that the model may call; `schema` is the JSON Schema of its arguments.
+
+    A `custom` tool takes one text. The upstream is offered a function with the argument `input`, and its call is handed
+    back as the client's API has it.
+    """
 
     name: str
     description: str
     schema: Mapping[str, Any]
     strict: bool | None = None
+    custom: bool = False
+    carried: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +139,12 @@ class Request:
     """Sampling and the like, under the names of chat completions: `temperature`, `max_completion_tokens`, `stop`,
     `tool_choice`, `response_format`."""
     unread: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the body that nobody here knows. The request goes no further unless the policy names every one."""
+    """Fields of the body that nobody here knows, and that may carry words. The request goes no further unless the
+    policy names every one."""
+    hints: Fields = field(default_factory=dict)
+    """Options that only the client's own API has: passed on to an upstream that speaks it."""
+    dropped: tuple[str, ...] = ()
+    """Names of the hints that go no further; they are reported."""
     stream: bool = False
     usage_wanted: bool = False
     """Whether a streaming client asked for the usage (chat completions' `stream_options`)."""
@@ -146,9 +178,18 @@ class Usage:
 
     input: int = 0
     output: int = 0
+    cached: int = 0
+    """Of the input, those that the upstream had cached."""
+    reasoning: int = 0
+    """Of the output, those that were thought."""
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(self.input + other.input, self.output + other.output)
+        return Usage(
+            self.input + other.input,
+            self.output + other.output,
+            self.cached + other.cached,
+            self.reasoning + other.reasoning,
+        )
 
 
 NOTHING = Usage()
@@ -165,6 +206,31 @@ class ReasoningDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockDone:
+    """A part of the upstream's answer that is handed on as it is, whole: a signed thought, encrypted reasoning."""
+
+    form: Form
+    block: Fields
+    text: str = ""
+    """The readable words in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedDelta:
+    """Opaque fields of the answer's message, as `form` has them."""
+
+    form: Form
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Fields of the upstream's answer that nobody here knows. They are not handed on."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CallDelta:
     """A piece of a tool call: the first of an index brings `id` and `name`, all bring some of `arguments`."""
 
@@ -172,6 +238,7 @@ class CallDelta:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    carried: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,4 +262,4 @@ class Foreseen:
     tokens: int
 
 
-Event = TextDelta | ReasoningDelta | CallDelta | Finished | Used | Foreseen
+Event = TextDelta | ReasoningDelta | BlockDone | CarriedDelta | Dropped | CallDelta | Finished | Used | Foreseen

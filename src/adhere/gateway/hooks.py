@@ -28,6 +28,7 @@ from adhere.constraints.instructions.reading import Reading
 from adhere.gateway.exchange import NOTHING, FinishReason, Request, ToolCall, Usage
 from adhere.warden.acts.acts import Decision, Verdict
 
+ReasoningMode = Literal["pass", "judge", "drop"]
 Origin = Literal["request", "policy", "prompt"]
 """Where a constraint comes from: the body of the request, the policy, or the words of the prompt."""
 
@@ -105,6 +106,8 @@ class Handling:
     """Kinds of `Media` that may pass unread."""
     parameters: frozenset[str] = frozenset()
     """Names of further body fields that go to the upstream as they came."""
+    reasoning: ReasoningMode = "pass"
+    """What happens to the model's thoughts: see `answering.thoughts`."""
 
 
 class Watch(Protocol):
@@ -212,6 +215,8 @@ class ExchangeOutcome:
     """In one line, why it ended so."""
     readings: tuple[Reading, ...] = ()
     """What was understood of the prompt's instructions and what was not, where the prompt was read."""
+    dropped: tuple[str, ...] = ()
+    """Names of fields of request and answer that were not handed on."""
 
     @property
     def met(self) -> bool:
@@ -220,6 +225,10 @@ class ExchangeOutcome:
 
 class GatewayHooks(Protocol):
     """What a policy, a warden and a console implement. Every method may be called for many exchanges at once."""
+
+    async def knows(self, caller: Caller) -> Decision:
+        """Whether the caller may ask at all, as for the list of models."""
+        ...
 
     async def admit(self, caller: Caller, request: Request) -> Admission:
         """Whether the request goes on, and under which constraints."""
@@ -254,6 +263,10 @@ class PassThrough:
 
     def __init__(self, handling: Handling | None = None) -> None:
         self.handling = handling or Handling()
+
+    async def knows(self, caller: Caller) -> Decision:
+        del caller
+        return ALLOW
 
     async def admit(self, caller: Caller, request: Request) -> Admission:
         del caller

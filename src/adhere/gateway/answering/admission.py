@@ -17,15 +17,19 @@ import asyncio
 import dataclasses
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 from adhere.constraints.conflicts import conflicts, contradict
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.families.terms import Searching
 from adhere.constraints.instructions.reading import Reading, read_instructions
+from adhere.constraints.registry import from_json
+from adhere.core.errors import UserError
 from adhere.gateway.answering.readers import READERS
-from adhere.gateway.exchange import Media, Request
+from adhere.gateway.exchange import Media, Request, ToolResult
 from adhere.gateway.hooks import Admission, Caller, Exchange, GatewayHooks, StatedConstraint
 from adhere.gateway.wire.form import Failure
+from adhere.gateway.wire.kinds import is_hint
 from adhere.warden.acts.acts import Decision, Verdict, broke, refusal
 
 ADMIT_SECONDS = 10.0
@@ -82,24 +86,36 @@ def stopped(points: GatewayHooks) -> str | None:
 
 def denial(decision: Decision) -> Failure:
     """A decision against a request as the client is told it."""
+    if decision.reason == "unknown-key":
+        return Failure(401, "invalid_api_key", refusal(decision))
     kind = "stopped" if decision.verdict is Verdict.STOP else "denied"
     return Failure(503 if decision.failed and decision.retry else 403, kind, refusal(decision))
 
 
 def _readable(admission: Admission) -> Request:
     request, handling = admission.request, admission.handling
-    for name in request.unread:
-        if name not in handling.parameters:
-            text = f"nobody here can read the field {str(name)[:80]!r}; a policy may let it through by `parameters`"
+    passed, dropped = {}, request.dropped
+    for name, value in request.unread.items():
+        if name in handling.parameters:
+            passed[name] = value
+        elif is_hint(value):
+            dropped += (name,)
+        else:
+            text = (
+                f"the field {str(name)[:80]!r} is unknown, and what it holds cannot be checked; "
+                "a policy may let it through with `parameters`"
+            )
             raise Failure(400, "unreadable", text, str(name)[:80])
     for place, message in enumerate(request.messages):
         for part in message.parts:
-            if isinstance(part, Media) and part.kind not in handling.media:
-                text = f"{part.kind}: nobody here can look into it; a policy may let it through by `media`"
-                raise Failure(400, "unreadable", text, f"messages[{place}]")
+            media = part.media if isinstance(part, ToolResult) else (part,)
+            for one in media:
+                if isinstance(one, Media) and one.kind not in handling.media:
+                    text = f"{one.kind} content cannot be checked; a policy may let it through with `media`"
+                    raise Failure(400, "unreadable", text, f"messages[{place}]")
     if not request.unread:
         return request
-    return dataclasses.replace(request, parameters={**request.parameters, **request.unread}, unread={})
+    return dataclasses.replace(request, parameters={**request.parameters, **passed}, unread={}, dropped=dropped)
 
 
 def _read(request: Request) -> tuple[Reading, ...]:
@@ -109,12 +125,15 @@ def _read(request: Request) -> tuple[Reading, ...]:
 def _asked(admission: Admission) -> tuple[tuple[StatedConstraint, ...], tuple[Reading, ...]]:
     """All constraints in force, each once, those of most authority first, and how the prompt was read."""
     readings = _read(admission.request) if admission.handling.read_prompt else ()
-    if not admission.request.constraints and not readings:
+    request = admission.request
+    if not request.constraints and "response_format" not in request.parameters and not readings:
         return admission.asked, readings
     given = [
         *admission.asked,
         *(StatedConstraint(constraint, "request") for constraint in admission.request.constraints),
     ]
+    if layout := response_format(admission.request):
+        given.append(StatedConstraint(layout, "request"))
     first: dict[Constraint, StatedConstraint] = {}
     for asked in given:
         first.setdefault(asked.constraint, asked)
@@ -128,6 +147,28 @@ def _asked(admission: Admission) -> tuple[tuple[StatedConstraint, ...], tuple[Re
         if constraint not in first and not any(contradict(constraint, known) for known in first):
             first[constraint] = StatedConstraint(constraint, "prompt")
     return tuple(first.values()), readings
+
+
+def response_format(request: Request) -> Constraint | None:
+    """The constraint that the request's `response_format` states: what is asked of the model is checked here.
+
+    Raises:
+        Failure: a format that is none.
+    """
+    layout = request.parameters.get("response_format")
+    if not isinstance(layout, dict) or layout.get("type") in (None, "text"):
+        return None
+    if layout["type"] == "json_object":
+        schema: Any = {"type": "object"}
+    elif layout["type"] == "json_schema" and isinstance(layout.get("json_schema"), dict):
+        schema = layout["json_schema"].get("schema", {})
+    else:
+        kind = str(layout["type"])[:40]
+        raise Failure(400, "unreadable", f"response_format: the type {kind!r} is unknown", "response_format")
+    try:
+        return from_json({"kind": "format.json_schema", "json_schema": schema, "fence": False})
+    except UserError as error:
+        raise Failure(400, "unreadable", f"response_format: {error}", "response_format") from None
 
 
 def _prepare(constraint: Constraint) -> None:

@@ -68,7 +68,10 @@ class Collected:
             if not isinstance(value, dict):
                 raise ValueError(f"the arguments of {name} are not one JSON object")
             given = next((piece.id for piece in pieces if piece.id), "") or f"call_{uuid.uuid4().hex[:24]}"
-            calls.append(ToolCall(given, name, arguments))
+            kept: dict[str, Any] = {}
+            for piece in pieces:
+                kept.update(piece.carried)
+            calls.append(ToolCall(given, name, arguments, kept))
         if len({call.id for call in calls}) != len(calls):
             raise ValueError("two tool calls have one id")
         return tuple(calls)

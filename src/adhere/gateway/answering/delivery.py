@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Coroutine, Mapping
 from typing import Any
@@ -21,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from adhere.gateway.answering.exchange_runner import Answering
 from adhere.gateway.answering.report import header
-from adhere.gateway.wire.form import Failure, Head, Wire
+from adhere.gateway.wire.form import Failure, Head, Thought, Wire
 from adhere.gateway.wire.sse import BEAT
 
 BEAT_SECONDS = 10.0
@@ -77,7 +78,7 @@ class Refused:
         body = json.dumps(self.wire.error(self.failure)).encode()
         kind = {"x-adhere": self.failure.kind, **self.headers}
         if self.failure.status in (429, 503):
-            kind["retry-after"] = "1"
+            kind["retry-after"] = str(max(1, math.ceil(self.failure.after or 0)))
         await _respond(send, self.failure.status, b"application/json", kind, body)
 
 
@@ -130,6 +131,10 @@ class Delivered:
         async def say(text: str) -> None:
             await put(writer.text(text))
 
+        async def think(thought: Thought) -> None:
+            if written := writer.thought(thought):
+                await put(written)
+
         async def beat() -> None:
             while True:
                 await asyncio.sleep(max(0.05, BEAT_SECONDS - (time.monotonic() - sent)))
@@ -138,9 +143,10 @@ class Delivered:
 
         beating = asyncio.create_task(beat())
         try:
-            answer = (await self.answering.answer(say)).answer
+            answer = (await self.answering.answer(say, think)).answer
             beating.cancel()
-            await put(b"".join(map(writer.call, answer.calls)) + writer.finish(answer), more=False)
+            thought = writer.thought(answer.thought) if answer.thought else b""
+            await put(thought + b"".join(map(writer.call, answer.calls)) + writer.finish(answer), more=False)
         except Failure as failure:
             beating.cancel()
             await (put(writer.error(failure), more=False) if began else self._refuse(failure, send))

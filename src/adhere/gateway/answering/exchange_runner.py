@@ -21,21 +21,27 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from adhere.gateway.answering import repair as repairs
 from adhere.gateway.answering.admission import denial, stopped
-from adhere.gateway.answering.calls import Collected, decide
+from adhere.gateway.answering.calls import decide
+from adhere.gateway.answering.draft import Draft, Overlap
 from adhere.gateway.answering.guard import Guard
 from adhere.gateway.answering.reasoning_filter import ReasoningFilter
 from adhere.gateway.answering.repair import Repair
 from adhere.gateway.answering.report import report
 from adhere.gateway.exchange import (
     NOTHING,
+    BlockDone,
     CallDelta,
+    CarriedDelta,
+    Dropped,
+    Event,
     Finished,
     FinishReason,
     Foreseen,
+    ReasoningDelta,
     TextDelta,
     ToolCall,
     Unreadable,
@@ -45,7 +51,7 @@ from adhere.gateway.exchange import (
 from adhere.gateway.hooks import Attempt, Checked, Exchange, ExchangeOutcome, GatewayHooks
 from adhere.gateway.upstream.client import Client
 from adhere.gateway.upstream.dialect import Question, UpstreamError
-from adhere.gateway.wire.form import Answer, Failure
+from adhere.gateway.wire.form import NO_THOUGHT, Answer, Failure, Thought
 from adhere.warden.acts.acts import Decision, Verdict, broke, refusal
 
 RECORD_SECONDS = 10.0
@@ -54,6 +60,8 @@ WATCH_SECONDS = 10.0
 
 Say = Callable[[str], Awaitable[None]]
 """Delivers a piece of text; returns when the client has room for more."""
+Think = Callable[[Thought], Awaitable[None]]
+"""Delivers what was thought before the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +72,6 @@ class Ended:
     outcome: ExchangeOutcome
 
 
-@dataclass
-class _Draft:
-    """What one asking of the upstream gave."""
-
-    guard: Guard
-    calls: Collected = field(default_factory=Collected)
-    tail: list[str] = field(default_factory=list)
-    """Text after the break, where it was read to its end."""
-    reason: FinishReason | None = None
-    usage: Usage = NOTHING
-    pieces: int = 0
-    error: UpstreamError | None = None
-    checked: tuple[Checked, ...] = ()
-    broken: tuple[Checked, ...] = ()
-    complete: tuple[ToolCall, ...] = ()
-    fault: str = ""
-    """What is wrong beside the constraints: a tool call that is not complete."""
-
-    @property
-    def text(self) -> str:
-        return self.guard.text + "".join(self.tail)
-
-    @property
-    def good(self) -> bool:
-        return self.error is None and not self.fault and not self.broken
-
-
 class Answering:
     """One exchange. Call `answer`, once."""
 
@@ -99,6 +80,11 @@ class Answering:
         self.handling = exchange.admission.handling
         self._began = time.monotonic()
         self._say: Say | None = None
+        self._think: Think | None = None
+        self._thought_given = False
+        self._dropped: dict[str, None] = dict.fromkeys(
+            (*exchange.request.dropped, *client.upstream.dialect.dropped(exchange.request))
+        )
         self._delivered: list[str] = []
         self._calls: list[ToolCall] = []
         self._attempts: list[Attempt] = []
@@ -113,13 +99,14 @@ class Answering:
 
     # the whole way
 
-    async def answer(self, say: Say | None) -> Ended:
-        """The whole answer. `say` is given its text as soon as that may be delivered; None: nobody waits for it.
+    async def answer(self, say: Say | None, think: Think | None = None) -> Ended:
+        """The whole answer. `say` is given its text as soon as that may be delivered, `think` the thoughts before it;
+        None: nobody waits for it.
 
         Raises:
             Failure: the answer is not given, or not to its end. It is on the record.
         """
-        self._say = say
+        self._say, self._think = say, think
         try:
             return await self._end(await self._best(say is not None and not self.handling.decompose))
         except Failure as failure:
@@ -133,21 +120,22 @@ class Answering:
             await self._record(self._outcome("failed", None, f"the gateway broke: {type(error).__name__}"))
             raise
         finally:
-            self._say = None  # it knows whom it delivers for, who knows this: without it both go at once
+            self._say = self._think = None  # break the reference cycle, so that both are freed immediately
 
-    async def _best(self, live: bool) -> _Draft:
+    async def _best(self, live: bool) -> Draft:
         """Ask, and repair within the budget: the draft to end with."""
         request = self.exchange.request
         ask, kind = Repair("again", request), "ask"
-        best: _Draft | None = None
+        best: Draft | None = None
         step = 0
         while True:
             last = step >= self.handling.attempts
             through = self.handling.decompose or (last and self.handling.spent != "refuse")
-            draft = _Draft(Guard(self.exchange.asked, self.handling.hold if live else "all"))
+            draft = Draft(Guard(self.exchange.asked, self.handling.hold if live else "all"))
             began = time.monotonic()
             await self._ask(ask, draft, live, through)
             self._judge(draft)
+            self._dropped.update(draft.thoughts.dropped)
             self._attempts.append(
                 Attempt(
                     kind,  # type: ignore[arg-type]  # one of the three
@@ -168,7 +156,7 @@ class Answering:
         self._checked = best.checked
         return best
 
-    async def _ask(self, ask: Repair, draft: _Draft, live: bool, through: bool) -> None:
+    async def _ask(self, ask: Repair, draft: Draft, live: bool, through: bool) -> None:
         """Ask once and read the answer into `draft`; with `live`, what may be delivered meanwhile is."""
         guard = draft.guard
         delivered = "".join(self._delivered)
@@ -176,8 +164,7 @@ class Answering:
         going_on = ask.kind == "continue" and bool(ask.prefix)
         if going_on and (piece := guard.feed(ask.prefix[len(delivered) :])) and live:
             await self._deliver(piece)
-        own = None if going_on else ReasoningFilter()
-        overlap = _Overlap("" if going_on else delivered)
+        filtered = _Filtered(None if going_on else ReasoningFilter(), Overlap("" if going_on else delivered))
         upstream = self.client.upstream
         question = Question(
             ask.request,
@@ -189,30 +176,21 @@ class Answering:
             async with aclosing(self.client.ask(question, self._left())) as events:
                 async for event in events:
                     self._look_at_stop()
-                    if isinstance(event, TextDelta):
-                        draft.pieces += 1
-                        text = own.feed(event.text) if own else event.text
-                        if (piece := self._read(draft, overlap.feed(text))) and live:
-                            await self._deliver(piece)
-                        if guard.broken and not through:
-                            break
-                    elif isinstance(event, CallDelta):
-                        draft.calls.add(event)
-                    elif isinstance(event, Used):
-                        draft.usage = event.usage
-                    elif isinstance(event, Foreseen):
-                        line = f"a probe of the model foresaw a failure at {event.skill}"
-                        self._heed(Decision(Verdict.ASK, "foreseen", line, evidence={"tokens": event.tokens}))
-                    elif isinstance(event, Finished):
-                        draft.reason = event.reason
+                    if not isinstance(event, TextDelta):
+                        self._note(draft, event)
+                        continue
+                    draft.pieces += 1
+                    if (piece := self._read(draft, filtered.feed(event.text))) and live:
+                        await self._deliver(piece, draft)
+                    if guard.broken and not through:
+                        break
             self._look_at_stop()
             if not guard.broken or through:
-                rest = overlap.feed(own.close() if own else "") + overlap.close()
-                if (piece := self._read(draft, rest)) and live:
-                    await self._deliver(piece)
+                if (piece := self._read(draft, filtered.close())) and live:
+                    await self._deliver(piece, draft)
                 if draft.reason is None:
                     raise UpstreamError(502, "upstream_broke_off", "the upstream broke off", retry=True)
-                if own and own.inside:
+                if filtered.unfinished:
                     draft.fault = "the answer ended within its reasoning"
         except UpstreamError as error:
             draft.error = error
@@ -224,12 +202,31 @@ class Answering:
             draft.usage = Usage(draft.usage.input, draft.pieces)
         self._usage += draft.usage
 
-    async def _deliver(self, piece: str) -> None:
+    def _note(self, draft: Draft, event: Event) -> None:
+        """What comes with the text of an answer."""
+        if isinstance(event, CallDelta):
+            draft.calls.add(event)
+        elif isinstance(event, Used):
+            draft.usage = event.usage
+        elif isinstance(event, Finished):
+            draft.reason = event.reason
+        elif isinstance(event, Foreseen):
+            line = f"a probe of the model foresaw a failure at {event.skill}"
+            self._heed(Decision(Verdict.ASK, "foreseen", line, evidence={"tokens": event.tokens}))
+        elif isinstance(event, ReasoningDelta | BlockDone | CarriedDelta | Dropped):
+            draft.thoughts.add(event)
+
+    async def _deliver(self, piece: str, draft: Draft | None = None) -> None:
+        if draft is not None and not self._delivered and self._think is not None:
+            thought = self._thought(draft)
+            if thought and self.handling.reasoning == "pass":
+                self._thought_given = True
+                await self._think(thought)
         self._delivered.append(piece)
         if self._say is not None:
             await self._say(piece)
 
-    def _read(self, draft: _Draft, text: str) -> str:
+    def _read(self, draft: Draft, text: str) -> str:
         """Show a piece of text to the watches and the guard; what may be delivered."""
         if not text:
             return ""
@@ -243,6 +240,11 @@ class Answering:
             draft.tail.append(text)
             return ""
         return draft.guard.feed(text)
+
+    def _thought(self, draft: Draft) -> Thought:
+        thought = draft.thoughts.handed_on(self.handling.reasoning, self.exchange.asked)
+        self._dropped.update(draft.thoughts.dropped)
+        return thought
 
     def _heed(self, decision: Decision | None) -> None:
         """What a watch says: a denial ends the answer, a doubt goes into every decision on a tool call."""
@@ -264,7 +266,7 @@ class Answering:
 
     # judging and repairing
 
-    def _judge(self, draft: _Draft) -> None:
+    def _judge(self, draft: Draft) -> None:
         """Every constraint's check, and whether the tool calls are complete."""
         guard = draft.guard
         if draft.calls and draft.error is None and not guard.broken:
@@ -279,8 +281,10 @@ class Answering:
             # it was read to its end after the break: the checks are those of the whole text
             draft.checked = tuple(Checked(c.asked, c.asked.constraint.check(draft.text)) for c in draft.checked)
         draft.broken = tuple([c for c in draft.checked if c.check is not None and not c.check.met])
+        if self.handling.reasoning == "judge":
+            draft.broken += draft.thoughts.broken(self.exchange.asked)
 
-    def _better(self, best: _Draft | None, draft: _Draft) -> _Draft:
+    def _better(self, best: Draft | None, draft: Draft) -> Draft:
         """The draft to keep: the latest, but a whole one before one that the upstream broke off; and, where constraints
         are mended one at a time, only one that undoes nothing that was met."""
         if best is None or draft.good or best.error is not None or best.fault:
@@ -291,7 +295,7 @@ class Answering:
             worse = bool(lost) or len(draft.broken) >= len(best.broken)
         return best if worse and best.text.startswith("".join(self._delivered)) else draft
 
-    def _next(self, draft: _Draft, step: int) -> Repair | None:
+    def _next(self, draft: Draft, step: int) -> Repair | None:
         """What to ask next, or None where the budget is spent or nothing would help."""
         handling, request = self.handling, self.exchange.request
         if step > handling.attempts or self._left() <= 0:
@@ -321,10 +325,10 @@ class Answering:
 
     # the end
 
-    async def _end(self, draft: _Draft) -> Ended:
+    async def _end(self, draft: Draft) -> Ended:
         """Deliver what is held back, if it may be, once the outcome is on the record."""
         if draft.error is not None:
-            raise Failure(draft.error.status, draft.error.kind, draft.error.text)
+            raise Failure(draft.error.status, draft.error.kind, draft.error.text, after=draft.error.after)
         if draft.fault:
             raise Failure(502, "incomplete_answer", draft.fault)
         flagged = bool(draft.broken)
@@ -363,16 +367,21 @@ class Answering:
         denied = bool(refused) and not self._calls
         ending = "denied" if denied else "flagged" if flagged else "met"
         text = "; ".join(f"{c.asked.described} {c.check.reason}" for c in draft.broken if c.check)
+        thought = NO_THOUGHT if self._thought_given else self._thought(draft)
         outcome = self._outcome(ending, reason, text)
         if not await self._record(outcome):
             self._delivered = [delivered]
             raise Failure(503, "unrecorded", "the outcome could not be put on the record, so it is not delivered")
+        if thought and self._think is not None and not delivered:
+            await self._think(thought)
+            thought = NO_THOUGHT
         if rest and self._say is not None:
             await self._say(rest)
-        answer = Answer("".join(self._delivered), tuple(self._calls), reason, self._usage, report(outcome))
+        said = "".join(self._delivered)
+        answer = Answer(said, tuple(self._calls), reason, self._usage, report(outcome), thought)
         return Ended(answer, outcome)
 
-    async def _spent(self, draft: _Draft) -> None:
+    async def _spent(self, draft: Draft) -> None:
         """The budget is spent and the answer is broken: returns where it is to be delivered with a flag.
 
         Raises:
@@ -414,6 +423,7 @@ class Answering:
             seconds=time.monotonic() - self._began,
             text=text,
             readings=self.exchange.readings,
+            dropped=tuple(self._dropped),
         )
 
     async def _record(self, outcome: ExchangeOutcome) -> bool:
@@ -429,26 +439,23 @@ class Answering:
         return True
 
 
-_ENDINGS = {"constraints_unmet": "refused", "denied": "denied", "stopped": "stopped"}
+@dataclass
+class _Filtered:
+    """The text of an answer without what it thinks aloud, and without what was delivered already."""
 
-
-class _Overlap:
-    """Takes the beginning off an answer that repeats what was delivered already."""
-
-    def __init__(self, delivered: str) -> None:
-        self._delivered = delivered
-        self._held = ""
+    reasoning: ReasoningFilter | None
+    overlap: Overlap
 
     def feed(self, text: str) -> str:
-        if not self._delivered:
-            return text
-        self._held += text
-        if len(self._held) < len(self._delivered) and self._delivered.startswith(self._held):
-            return ""
-        held, delivered = self._held, self._delivered
-        self._held = self._delivered = ""
-        return held.removeprefix(delivered)
+        return self.overlap.feed(self.reasoning.feed(text) if self.reasoning else text)
 
     def close(self) -> str:
-        held, self._held = self._held, ""
-        return held
+        rest = self.reasoning.close() if self.reasoning else ""
+        return self.overlap.feed(rest) + self.overlap.close()
+
+    @property
+    def unfinished(self) -> bool:
+        return self.reasoning is not None and bool(self.reasoning.inside)
+
+
+_ENDINGS = {"constraints_unmet": "refused", "denied": "denied", "stopped": "stopped"}

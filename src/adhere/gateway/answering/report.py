@@ -47,6 +47,8 @@ def report(outcome: ExchangeOutcome) -> dict[str, Any]:
             }
             for decision in outcome.decisions
         ]
+    if outcome.dropped:
+        record["dropped"] = list(outcome.dropped)
     if outcome.text:
         record["text"] = outcome.text
     if outcome.readings:

@@ -148,6 +148,16 @@ class GovernedGateway:
         """See `hooks.GatewayHooks`."""
         return self.switch.stopped() if self.switch is not None else None
 
+    async def knows(self, caller: Caller) -> Decision:
+        """See `hooks.GatewayHooks`."""
+        try:
+            await self._recognised(caller)
+        except Refused as error:
+            decision = Decision(Verdict.DENY, error.reason, str(error))
+            self.metrics.refused(decision)
+            return decision
+        return ADMITTED
+
     async def admit(self, caller: Caller, request: Request) -> Admission:
         """See `hooks.GatewayHooks`."""
         why = self.stopped()

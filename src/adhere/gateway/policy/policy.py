@@ -69,7 +69,7 @@ class HandlingTerms(_Part):
     read_prompt: bool = False
     media: frozenset[Literal["image", "audio", "file"]] = frozenset()
     parameters: frozenset[str] = frozenset()
-    reasoning: Literal["drop", "pass"] = "drop"
+    reasoning: Literal["pass", "judge", "drop"] = "pass"
 
     @cached_property
     def handling(self) -> Handling:

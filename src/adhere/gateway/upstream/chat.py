@@ -1,8 +1,10 @@
 """An upstream that speaks OpenAI's chat completions: OpenAI, vLLM, llama.cpp, Ollama, the server of `models/`.
 
 Rules
-- Of a message or a delta every field that says something is either read or refused; bookkeeping beside it (ids,
-  fingerprints, log-probabilities) is dropped and not handed on.
+- Of a message or a delta the words are read and the opaque fields carried; a field that nobody here knows is dropped,
+  not handed on, and reported.
+- Servers differ: content may be a list, arguments an object; a call may have no index, or all of them index 0, and may
+  name itself in every piece. All of it is read as what it means (`_Calls`).
 - A reason to finish that nobody here knows is refused: an answer with it may be cut off or edited.
 - Going on from a beginning is `continue_final_message`, as vLLM and the server of `models/` have it.
 """
@@ -15,13 +17,18 @@ from typing import Any
 
 from adhere.gateway.exchange import (
     CallDelta,
+    CarriedDelta,
+    Dropped,
     Event,
+    Fields,
     Finished,
     FinishReason,
     Foreseen,
     Media,
     Message,
+    Reasoning,
     ReasoningDelta,
+    Request,
     Text,
     TextDelta,
     Tool,
@@ -32,7 +39,8 @@ from adhere.gateway.exchange import (
     Used,
 )
 from adhere.gateway.upstream.dialect import Question, UpstreamError
-from adhere.gateway.wire.fields import Json, items, mapping, only, whole
+from adhere.gateway.wire.fields import Json, items, mapping, whole
+from adhere.gateway.wire.kinds import CHAT, EMPTY
 from adhere.gateway.wire.sse import Sent
 
 path = "/chat/completions"
@@ -42,11 +50,24 @@ _REASONS: Mapping[str, FinishReason] = {
     "eos": "stop",
     "eos_token": "stop",
     "stop_sequence": "stop",
+    "end_turn": "stop",
+    "complete": "stop",
+    "completed": "stop",
     "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
     "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
     "content_filter": "content_filter",
+    "content_filtered": "content_filter",
+    "safety": "content_filter",
+    "recitation": "content_filter",
+    "prohibited_content": "content_filter",
+    "refusal": "content_filter",
 }
-_DROPPED = frozenset({"role", "annotations", "refusal", "content", "reasoning_content", "reasoning", "tool_calls"})
+_READ = frozenset(("role", "refusal", "content", "reasoning_content", "reasoning", "tool_calls", "adhere"))
 
 
 def headers(key: str) -> dict[str, str]:
@@ -57,8 +78,9 @@ def body(question: Question) -> dict[str, Any]:
     request = question.request
     asked: dict[str, Any] = {
         "model": request.model,
-        "messages": [line for message in request.messages for line in _messages(message)],
+        "messages": [line for message in request.messages for line in _messages(message, request.form == "chat")],
         **request.parameters,
+        **(request.hints if request.form == "chat" else {}),
     }
     if request.tools:
         asked["tools"] = [_tool(tool) for tool in request.tools]
@@ -72,17 +94,30 @@ def body(question: Question) -> dict[str, Any]:
     return asked
 
 
-def _messages(message: Message) -> Iterator[dict[str, Any]]:
-    """A message as one line, or as one for each result where tools answered."""
+def dropped(request: Request) -> tuple[str, ...]:
+    """Names of what this API has no field for."""
+    return () if request.form == "chat" else tuple(request.hints)
+
+
+def _messages(message: Message, own: bool) -> Iterator[dict[str, Any]]:
+    """A message as one line, or as one for each result where tools answered. `own`: the client speaks this API."""
     results = [part for part in message.parts if isinstance(part, ToolResult)]
     for result in results:
         yield {"role": "tool", "tool_call_id": result.call, "content": result.text}
+    if shown := [dict(media.payload) for result in results for media in result.media]:
+        # this API takes media from users alone; whose they are is said with them
+        yield {"role": "user", "content": [{"type": "text", "text": "Returned by the tool:"}, *shown]}
     said = [part for part in message.parts if isinstance(part, Text | Media)]
     calls = [part for part in message.parts if isinstance(part, ToolCall)]
     if results and not said and not calls:
         return
-    line: dict[str, Any] = {"role": message.role}
-    if any(isinstance(part, Media) for part in said):
+    line: dict[str, Any] = {"role": message.role, **(message.carried if own else {})}
+    if own and any(isinstance(part, Media) or part.carried for part in said):
+        line["content"] = [
+            {"type": "text", "text": part.text, **part.carried} if isinstance(part, Text) else dict(part.payload)
+            for part in said
+        ]
+    elif any(isinstance(part, Media) for part in said):
         line["content"] = [
             {"type": "text", "text": part.text} if isinstance(part, Text) else dict(part.payload) for part in said
         ]
@@ -90,9 +125,17 @@ def _messages(message: Message) -> Iterator[dict[str, Any]]:
         line["content"] = message.text if said or not calls else None
     if calls:
         line["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+                **(call.carried if own else {}),
+            }
             for call in calls
         ]
+    thoughts = "".join(part.text for part in message.parts if isinstance(part, Reasoning)) if own else ""
+    if thoughts:
+        line["reasoning_content"] = thoughts
     yield line
 
 
@@ -106,6 +149,9 @@ def _tool(tool: Tool) -> dict[str, Any]:
 class Reading:
     """Reads one answer."""
 
+    def __init__(self) -> None:
+        self._calls = _Calls()
+
     def whole(self, body: Json) -> Iterator[Event]:
         if body.get("error"):
             raise _failed()
@@ -115,7 +161,7 @@ class Reading:
         choice = mapping(choices[0], "choice")
         yield from self._used(body)
         yield from self._foreseen(body)
-        yield from self._said(mapping(choice.get("message"), "message"))
+        yield from self._said(mapping(choice.get("message"), "message"), whole=True)
         yield Finished(_reason(choice.get("finish_reason")))
 
     def sent(self, sent: Sent) -> Iterator[Event]:
@@ -151,23 +197,121 @@ class Reading:
             if fields.get("attempt") == told.get("attempts"):
                 yield Foreseen(str(fields.get("skill"))[:80], whole(fields, "tokens"))
 
-    def _said(self, said: Json) -> Iterator[Event]:
-        only(said, _DROPPED, "the upstream's answer")
+    def _said(self, said: Json, *, whole: bool = False) -> Iterator[Event]:
+        if not said.keys() <= _READ:
+            yield from _beside(said)
         for name in ("reasoning_content", "reasoning"):
             if name in said and (thought := _text(said, name)):
                 yield ReasoningDelta(thought)
                 break
-        for name in ("content", "refusal"):
-            if name in said and (text := _text(said, name)):
-                yield TextDelta(text)
-        if "tool_calls" in said:
-            for place, call in enumerate(items(said["tool_calls"] or [], "tool_calls")):
-                yield _call(mapping(call, "tool call"), place)
+        content = said.get("content")
+        if isinstance(content, list):
+            yield from _content(content)
+        elif content and (text := _text(said, "content")):
+            yield TextDelta(text)
+        if said.get("refusal") and (text := _text(said, "refusal")):
+            yield TextDelta(text)
+        if said.get("tool_calls"):
+            for call in items(said["tool_calls"], "tool_calls"):
+                yield self._calls.read(mapping(call, "tool call"), whole)
 
     def _used(self, body: Json) -> Iterator[Event]:
         if usage := body.get("usage"):
             usage = mapping(usage, "usage")
-            yield Used(Usage(whole(usage, "prompt_tokens"), whole(usage, "completion_tokens")))
+            read, thought = (
+                mapping(usage.get(f"{name}_tokens_details") or {}, "usage") for name in ("prompt", "completion")
+            )
+            yield Used(
+                Usage(
+                    whole(usage, "prompt_tokens"),
+                    whole(usage, "completion_tokens"),
+                    whole(read, "cached_tokens"),
+                    whole(thought, "reasoning_tokens"),
+                )
+            )
+
+
+def _beside(said: Json) -> Iterator[Event]:
+    """What stands beside the words: opaque fields are carried, unknown ones are not handed on."""
+    more = {name: value for name, value in said.items() if name not in _READ and value not in EMPTY}
+    if kept := {name: value for name, value in more.items() if name in CHAT.message}:
+        yield CarriedDelta("chat", kept)
+    if unknown := tuple(str(name)[:80] for name in more if name not in CHAT.message):
+        yield Dropped(unknown)
+
+
+def _content(content: list[Any]) -> Iterator[Event]:
+    """Content in parts: texts, and thoughts among them as Mistral has them."""
+    for value in content:
+        part = mapping(value, "content")
+        kind = part.get("type")
+        if kind in ("text", "output_text"):
+            yield TextDelta(_text(part, "text"))
+        elif kind == "thinking":
+            thought = part.get("thinking")
+            pieces = thought if isinstance(thought, list) else [{"text": thought}]
+            yield ReasoningDelta("".join(_text(mapping(piece, "thinking"), "text") for piece in pieces))
+        elif kind == "reference":
+            yield Dropped(("content.reference",))
+        else:
+            raise Unreadable(f"the upstream's answer has a part of the unknown type {str(kind)[:40]!r}")
+
+
+class _Calls:
+    """Tells which call a piece belongs to, and takes out what is said again.
+
+    A piece with an id other than that of the call at its index begins a new call; so does every call of an answer that
+    came whole, and a piece without index that has a name or an id. Any other piece goes on with the call at its index,
+    or with the last.
+    """
+
+    def __init__(self) -> None:
+        self._begun: list[tuple[str, str]] = []
+        """Id and name of every call so far."""
+        self._at: dict[int, int] = {}
+        """The upstream's index: the last call there."""
+
+    def read(self, call: Json, whole: bool) -> CallDelta:
+        kind = call.get("type")
+        if kind not in (None, "", "function"):
+            raise Unreadable(f"the upstream calls a tool of the unknown type {str(kind)[:40]!r}")
+        index = call.get("index")
+        if index is not None and (not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 128):
+            raise Unreadable("the upstream's tool call has no sensible index")
+        function = mapping(call.get("function") or {}, "function")
+        given, name = _text(call, "id"), _text(function, "name")
+        place = self._place(index, given, name, whole)
+        known_id, known_name = self._begun[place]
+        if known_id or known_name:
+            given, name = "" if known_id else given, "" if name == known_name else name
+        self._begun[place] = (known_id or given, known_name + name)
+        return CallDelta(place, given, name, _arguments(function), _kept(call, function))
+
+    def _place(self, index: int | None, given: str, name: str, whole: bool) -> int:
+        place = len(self._begun) - 1 if index is None else self._at.get(index, -1)
+        new = whole or place < 0
+        if not new and given and self._begun[place][0] and given != self._begun[place][0]:
+            new = True
+        if not new and index is None and (given or name) and (given, name) != self._begun[place]:
+            new = True
+        if new:
+            place = len(self._begun)
+            if place >= 128:
+                raise Unreadable("the upstream calls more than 128 tools")
+            self._begun.append(("", ""))
+        if index is not None:
+            self._at[index] = place
+        return place
+
+
+def _kept(call: Json, function: Json) -> Fields:
+    kept = {name: value for name, value in call.items() if name in CHAT.call and value not in EMPTY}
+    return kept | {name: value for name, value in function.items() if name in CHAT.call and value not in EMPTY}
+
+
+def _arguments(function: Json) -> str:
+    value = function.get("arguments")
+    return json.dumps(value) if isinstance(value, dict) else _text(function, "arguments")
 
 
 def reading() -> Reading:
@@ -183,22 +327,12 @@ def _text(said: Json, name: str) -> str:
     return value
 
 
-def _call(call: Json, place: int) -> CallDelta:
-    only(call, ("index", "id", "type", "function"), "the upstream's tool call")
-    if call.get("type") not in (None, "", "function"):
-        raise Unreadable(f"the upstream calls a tool of type {str(call.get('type'))[:40]!r}")
-    index = call.get("index", place)
-    if not isinstance(index, int) or isinstance(index, bool) or not 0 <= index < 128:
-        raise Unreadable("the upstream's tool call has no sensible index")
-    function = mapping(call.get("function") or {}, "function")
-    only(function, ("name", "arguments"), "the upstream's tool call")
-    return CallDelta(index, _text(call, "id"), _text(function, "name"), _text(function, "arguments"))
-
-
 def _reason(value: Any) -> FinishReason:
-    if not isinstance(value, str) or value not in _REASONS:
-        raise Unreadable(f"the upstream finished for a reason that nobody here knows: {str(value)[:40]!r}")
-    return _REASONS[value]
+    if isinstance(value, str) and value.lower() == "error":
+        raise _failed()
+    if not isinstance(value, str) or value.lower() not in _REASONS:
+        raise Unreadable(f"the upstream finished for an unknown reason: {str(value)[:40]!r}")
+    return _REASONS[value.lower()]
 
 
 def _failed() -> UpstreamError:

@@ -18,7 +18,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -29,6 +29,8 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 from adhere.gateway.exchange import Event, TextDelta, Unreadable
 from adhere.gateway.upstream import chat, messages
 from adhere.gateway.upstream.dialect import Dialect, Question, UpstreamError
+from adhere.gateway.upstream.errors import LARGEST as LARGEST_ERROR
+from adhere.gateway.upstream.errors import meaning
 from adhere.gateway.wire import sse
 from adhere.gateway.wire.fields import mapping
 
@@ -38,7 +40,6 @@ RETRY_SHARE = 0.1
 RETRY_FLOOR = 10.0
 TRIES = 3
 DIALECTS: dict[str, Dialect] = {"chat": chat, "messages": messages}
-AGAIN = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +148,11 @@ class Client:
         finally:
             response.close()
 
-    async def _sent(self, data: bytes, seconds: float) -> aiohttp.ClientResponse:
+    async def _sent(self, data: bytes, seconds: float, url: str = "") -> aiohttp.ClientResponse:
         """The response, tried again where that may help and the budget allows it."""
         until = time.monotonic() + seconds
         try:
-            return await self._send(data, seconds)
+            return await self._send(data, seconds, url)
         except UpstreamError as error:
             if not error.retry or not self.budget.retry():
                 raise
@@ -164,15 +165,15 @@ class Client:
         await asyncio.sleep(random.uniform(0, 0.2))
 
         async def again() -> aiohttp.ClientResponse:
-            return await self._send(data, until - time.monotonic())
+            return await self._send(data, until - time.monotonic(), url)
 
         return await retrying(again)
 
-    async def _send(self, data: bytes, seconds: float) -> aiohttp.ClientResponse:
+    async def _send(self, data: bytes, seconds: float, url: str = "") -> aiohttp.ClientResponse:
         assert self._session is not None, "the client is an asynchronous context manager"
         try:
             response = await self._session.post(
-                self._url, data=data, allow_redirects=False, timeout=self._timeout(seconds)
+                url or self._url, data=data, allow_redirects=False, timeout=self._timeout(seconds)
             )
         except TimeoutError as error:
             raise UpstreamError(504, "upstream_silent", "the upstream did not answer in time", retry=True) from error
@@ -180,14 +181,30 @@ class Client:
             raise UpstreamError(503, "upstream_unreachable", "the upstream cannot be reached", retry=True) from error
         if response.status == 200:
             return response
-        response.close()
-        if response.status in AGAIN:
-            status = 429 if response.status == 429 else 503
-            text = f"the upstream is busy or down ({response.status})"
-            raise UpstreamError(status, "upstream_unavailable", text, retry=True)
-        # a client's mistake as the upstream sees it is the client's; what concerns the gateway's own key is not
-        status = response.status if response.status in (400, 404, 413, 422) else 502
-        raise UpstreamError(status, "upstream_refused", f"the upstream refused the request ({response.status})")
+        try:
+            said = await response.content.read(LARGEST_ERROR)
+        except (TimeoutError, aiohttp.ClientError):
+            said = b""
+        finally:
+            response.close()
+        raise meaning(response.status, {name.lower(): value for name, value in response.headers.items()}, said)
+
+    async def post(self, path: str, body: Mapping[str, object], seconds: float) -> dict[str, object]:
+        """What the upstream answers, whole, to `body` posted to `path` below its base URL.
+
+        Raises:
+            UpstreamError, Unreadable: no answer, or none that is a JSON object.
+        """
+        self.budget.asked()
+        response = await self._sent(json.dumps(body).encode(), seconds, self.upstream.url.rstrip("/") + path)
+        try:
+            return await _whole(response)
+        except TimeoutError as error:
+            raise UpstreamError(504, "upstream_silent", "the upstream fell silent", retry=True) from error
+        except aiohttp.ClientError as error:
+            raise UpstreamError(502, "upstream_broke_off", "the upstream broke off", retry=True) from error
+        finally:
+            response.close()
 
     async def models(self) -> list[str]:
         """The names of the upstream's models; those that it lists in the usual form.

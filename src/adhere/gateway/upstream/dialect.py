@@ -46,12 +46,17 @@ class Dialect(Protocol):
 
     def body(self, question: Question) -> dict[str, Any]: ...
 
+    def dropped(self, request: Request) -> tuple[str, ...]:
+        """Names of the request's parameters and hints that this API has no field for."""
+        ...
+
     def reading(self) -> Reading: ...
 
 
 class UpstreamError(Exception):
-    """The upstream gave no whole answer. `status` is what the client is told; `retry`: asking again may help."""
+    """The upstream gave no whole answer. `status` is what the client is told; `retry`: asking again may help;
+    `after`: in so many seconds, as the upstream said."""
 
-    def __init__(self, status: int, kind: str, text: str, *, retry: bool = False) -> None:
+    def __init__(self, status: int, kind: str, text: str, *, retry: bool = False, after: float | None = None) -> None:
         super().__init__(text)
-        self.status, self.kind, self.text, self.retry = status, kind, text, retry
+        self.status, self.kind, self.text, self.retry, self.after = status, kind, text, retry, after

@@ -12,13 +12,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adhere.gateway.exchange import (
+    BlockDone,
     CallDelta,
+    Dropped,
     Event,
     Finished,
     FinishReason,
     Media,
     Message,
-    ReasoningDelta,
+    Opaque,
+    Reasoning,
+    Request,
     Text,
     TextDelta,
     ToolCall,
@@ -33,6 +37,8 @@ from adhere.gateway.wire.sse import Sent
 
 path = "/messages"
 
+LARGEST = 4_000_000
+"""Characters of an answer's thoughts."""
 MAX_TOKENS = 4096
 """Of an answer, where the client did not say: this API wants to be told."""
 _REASONS: Mapping[str, FinishReason] = {
@@ -41,6 +47,8 @@ _REASONS: Mapping[str, FinishReason] = {
     "max_tokens": "length",
     "tool_use": "tool_calls",
     "refusal": "content_filter",
+    "pause_turn": "stop",
+    "model_context_window_exceeded": "length",
 }
 _TAKEN = ("temperature", "top_p", "top_k")
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
@@ -53,14 +61,20 @@ def headers(key: str) -> dict[str, str]:
 def body(question: Question) -> dict[str, Any]:
     request = question.request
     given = request.parameters
+    own = request.form == "messages"
     asked: dict[str, Any] = {
         "model": request.model,
-        "messages": list(_turns(request.messages)),
+        "messages": list(_turns(request.messages, own)),
         "max_tokens": given.get("max_completion_tokens") or given.get("max_tokens") or MAX_TOKENS,
         **{name: given[name] for name in _TAKEN if name in given},
+        **(request.hints if own else {}),
     }
-    if system := [{"type": "text", "text": text} for text in request.said_by("system", "developer") if text]:
+    if system := list(_system(request.messages, own)):
         asked["system"] = system
+    if user := given.get("user"):
+        asked["metadata"] = {"user_id": user}
+    if not own and (output := _output(given.get("response_format"))):
+        asked["output_config"] = output
     if stop := given.get("stop"):
         asked["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     if request.tools:
@@ -69,6 +83,7 @@ def body(question: Question) -> dict[str, Any]:
                 "name": tool.name,
                 "description": tool.description,
                 "input_schema": dict(tool.schema) or {"type": "object"},
+                **(tool.carried if own else {}),
             }
             for tool in request.tools
         ]
@@ -80,6 +95,29 @@ def body(question: Question) -> dict[str, Any]:
     return asked
 
 
+def dropped(request: Request) -> tuple[str, ...]:
+    """Names of what this API has no field for."""
+    known = {*_TAKEN, "max_completion_tokens", "max_tokens", "stop", "tool_choice", "user", "parallel_tool_calls"}
+    if _output(request.parameters.get("response_format")):
+        known.add("response_format")
+    unknown = tuple(name for name in request.parameters if name not in known)
+    return unknown if request.form == "messages" else unknown + tuple(request.hints)
+
+
+def _output(layout: Any) -> dict[str, Any] | None:
+    """A JSON Schema for the answer, as this API has it."""
+    schema = layout.get("json_schema") if isinstance(layout, Mapping) else None
+    if not isinstance(schema, Mapping) or not isinstance(schema.get("schema"), Mapping):
+        return None
+    return {"format": {"type": "json_schema", "schema": schema["schema"]}}
+
+
+def _system(messages: tuple[Message, ...], own: bool) -> Iterator[dict[str, Any]]:
+    for message in messages:
+        if message.role in ("system", "developer"):
+            yield from (block for part in message.parts if (block := _block(part, own)) is not None)
+
+
 def _choice(choice: Any) -> dict[str, Any]:
     if isinstance(choice, str) and choice in _CHOICES:
         return {"tool_choice": {"type": _CHOICES[choice]}}
@@ -88,7 +126,7 @@ def _choice(choice: Any) -> dict[str, Any]:
     return {}
 
 
-def _turns(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:
+def _turns(messages: tuple[Message, ...], own: bool) -> Iterator[dict[str, Any]]:
     """The turns of user and assistant; neighbours of one role become one, as the API wants it."""
     role, blocks = "", list[dict[str, Any]]()
     for message in messages:
@@ -99,33 +137,54 @@ def _turns(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:
             yield {"role": role, "content": blocks}
             blocks = []
         role = turn
-        blocks += [block for part in message.parts if (block := _block(part)) is not None]
+        blocks += [block for part in message.parts if (block := _block(part, own)) is not None]
     if blocks:
         yield {"role": role, "content": blocks}
 
 
-def _block(part: Any) -> dict[str, Any] | None:
+def _block(part: Any, own: bool) -> dict[str, Any] | None:
+    """A part as this API has it; `own`: the client speaks it too, so that opaque fields are carried."""
+    kept = dict(part.carried) if own and isinstance(part, Text | ToolCall | ToolResult) else {}
     match part:
         case Text(text):
-            return {"type": "text", "text": text} if text else None
+            return {"type": "text", "text": text, **kept} if text else None
         case ToolCall(name_, tool, arguments):
-            return {"type": "tool_use", "id": name_, "name": tool, "input": json.loads(arguments or "{}")}
-        case ToolResult(call, text, failed):
-            return {"type": "tool_result", "tool_use_id": call, "content": text, "is_error": failed}
+            return {"type": "tool_use", "id": name_, "name": tool, "input": _input(arguments), **kept}
+        case ToolResult(call, text, failed, media):
+            shown = [block for one in media if (block := _block(one, own)) is not None]
+            content = [{"type": "text", "text": text}, *shown] if text and shown else shown or text
+            return {"type": "tool_result", "tool_use_id": call, "content": content, "is_error": failed, **kept}
+        case Reasoning(_, block) | Opaque(block) if own and block:
+            return dict(block)
         case Media("image", payload):
-            return {
-                "type": "image",
-                "source": {"type": "url", "url": mapping(payload["image_url"], "image_url")["url"]},
-            }
+            return {"type": "image", "source": _source(mapping(payload["image_url"], "image_url")["url"])}
         case Media(kind, _):
             raise UpstreamError(400, "unreadable", f"the upstream takes no {kind}")
     return None
+
+
+def _input(arguments: str) -> Any:
+    try:
+        value = json.loads(arguments or "{}")
+    except (ValueError, RecursionError):
+        raise UpstreamError(400, "unreadable", "the arguments of an earlier tool call are not JSON") from None
+    return value if isinstance(value, dict) else {"input": value}
+
+
+def _source(url: str) -> dict[str, str]:
+    head, comma, data = url.partition(",")
+    if comma and head.startswith("data:") and head.endswith(";base64"):
+        return {"type": "base64", "media_type": head[5:-7], "data": data}
+    return {"type": "url", "url": url}
 
 
 class Reading:
     """Reads one answer."""
 
     def __init__(self) -> None:
+        self._blocks: dict[int, dict[str, Any]] = {}
+        """Thoughts that are being written, by index."""
+        self._size = self._cached = 0
         self._calls: dict[int, int] = {}
         self._texts: set[int] = set()
         self._input = 0
@@ -134,12 +193,13 @@ class Reading:
         if body.get("type") == "error":
             raise _failed()
         usage = mapping(body.get("usage") or {}, "usage")
-        yield Used(Usage(whole(usage, "input_tokens"), whole(usage, "output_tokens")))
+        yield Used(_usage(usage))
         for place, value in enumerate(items(body.get("content"), "content")):
             block = mapping(value, "content")
             yield from self._begun(place, block)
             if block["type"] == "tool_use":
                 yield CallDelta(self._calls[place], arguments=json.dumps(mapping(block.get("input"), "input")))
+            yield from self._ended(place)
         yield Finished(_reason(body.get("stop_reason")))
 
     def sent(self, sent: Sent) -> Iterator[Event]:
@@ -152,18 +212,22 @@ class Reading:
             raise _failed()
         if kind == "message_start":
             usage = mapping(mapping(event.get("message"), "message").get("usage") or {}, "usage")
-            self._input = whole(usage, "input_tokens")
+            begun = _usage(usage)
+            self._input, self._cached = begun.input, begun.cached
         elif kind == "content_block_start":
             yield from self._begun(_index(event), mapping(event.get("content_block"), "content_block"))
         elif kind == "content_block_delta":
             yield from self._went_on(_index(event), mapping(event.get("delta"), "delta"))
         elif kind == "message_delta":
             usage = mapping(event.get("usage") or {}, "usage")
-            yield Used(Usage(whole(usage, "input_tokens") or self._input, whole(usage, "output_tokens")))
+            total = _usage(usage)
+            yield Used(Usage(total.input or self._input, total.output, total.cached or self._cached))
             reason = mapping(event.get("delta") or {}, "delta").get("stop_reason")
             if reason is not None:
                 yield Finished(_reason(reason))
-        elif kind not in ("content_block_stop", "message_stop", "ping"):
+        elif kind == "content_block_stop":
+            yield from self._ended(_index(event))
+        elif kind not in ("message_stop", "ping"):
             raise Unreadable(f"the upstream sent an event of type {str(kind)[:40]!r}")
 
     def _begun(self, index: int, block: Json) -> Iterator[Event]:
@@ -175,10 +239,9 @@ class Reading:
         elif kind == "tool_use":
             self._calls[index] = len(self._calls)
             yield CallDelta(self._calls[index], string(block, "id"), string(block, "name"))
-        elif kind == "thinking":
-            if thought := string(block, "thinking", default=""):
-                yield ReasoningDelta(thought)
-        elif kind != "redacted_thinking":
+        elif kind in ("thinking", "redacted_thinking"):
+            self._blocks[index] = dict(block)
+        else:
             raise Unreadable(f"the upstream's answer has a block of type {str(kind)[:40]!r}")
 
     def _went_on(self, index: int, delta: Json) -> Iterator[Event]:
@@ -187,10 +250,33 @@ class Reading:
             yield TextDelta(string(delta, "text"))
         elif kind == "input_json_delta" and index in self._calls:
             yield CallDelta(self._calls[index], arguments=string(delta, "partial_json"))
-        elif kind == "thinking_delta":
-            yield ReasoningDelta(string(delta, "thinking"))
-        elif kind not in ("signature_delta", "citations_delta"):
+        elif kind in ("thinking_delta", "signature_delta") and index in self._blocks:
+            name = kind.removesuffix("_delta")
+            block = self._blocks[index]
+            self._size += len(string(delta, name))
+            if self._size > LARGEST:
+                raise Unreadable(f"the upstream's thoughts are longer than {LARGEST:,} characters")
+            block.setdefault(f"+{name}", []).append(string(delta, name))
+        elif kind == "citations_delta":
+            yield Dropped(("citations",))
+        else:
             raise Unreadable(f"the upstream's answer goes on with {str(kind)[:40]!r}")
+
+    def _ended(self, index: int) -> Iterator[Event]:
+        """A thought is whole: it is handed on as it is."""
+        block = self._blocks.pop(index, None)
+        if block is None:
+            return
+        for name in ("thinking", "signature"):
+            if pieces := block.pop(f"+{name}", None):
+                block[name] = string(block, name, default="") + "".join(pieces)
+        yield BlockDone("messages", block, string(block, "thinking", default=""))
+
+
+def _usage(usage: Json) -> Usage:
+    cached = whole(usage, "cache_read_input_tokens")
+    read = whole(usage, "input_tokens") + cached + whole(usage, "cache_creation_input_tokens")
+    return Usage(read, whole(usage, "output_tokens"), cached)
 
 
 def reading() -> Reading:

@@ -8,6 +8,7 @@ Rules
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,13 +22,14 @@ from adhere.gateway.exchange import (
     Text,
     Tool,
     ToolCall,
-    ToolResult,
     Unreadable,
 )
 from adhere.gateway.exchange import Usage as Tokens
 from adhere.gateway.wire import sse
-from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
-from adhere.gateway.wire.form import Answer, Failure, Head
+from adhere.gateway.wire.custom import as_arguments, as_text, custom_tool
+from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, result, string
+from adhere.gateway.wire.form import Answer, Failure, Head, Thought
+from adhere.gateway.wire.kinds import CHAT, carried
 from adhere.gateway.wire.limits import DEFAULT, Limits, within
 
 form: Form = "chat"
@@ -70,15 +72,16 @@ def _message(value: Any, where: str) -> Message:
     role = message.get("role")
     content = message.get("content")
     if role == "tool":
-        only(message, ("role", "content", "tool_call_id", "name"), where)
-        text = "".join(_text_only(part, where) for part in _parts(content, where))
-        return Message("tool", (ToolResult(string(message, "tool_call_id", f"{where}."), text),))
+        kept = carried(message, CHAT.message, ("role", "content", "tool_call_id"), where)
+        return Message(
+            "tool", (result(string(message, "tool_call_id", f"{where}."), _parts(content, where), where),), kept
+        )
     if role in ("system", "developer", "user"):
-        only(message, ("role", "content", "name"), where)
-        return Message(role, tuple(_parts(content, where)))
+        kept = carried(message, CHAT.message, ("role", "content"), where)
+        return Message(role, tuple(_parts(content, where)), kept)
     if role != "assistant":
         raise Unreadable(f"{where}.role: nobody here knows the role {str(role)[:40]!r}", f"{where}.role")
-    only(message, _ASSISTANT, where)
+    kept = carried(message, CHAT.message, _ASSISTANT, where)
     parts: list[Part] = []
     thought = message.get("reasoning_content") or message.get("reasoning")
     if thought:
@@ -88,10 +91,10 @@ def _message(value: Any, where: str) -> Message:
         parts.append(Text(string(message, "refusal", f"{where}.")))
     for call in items(message.get("tool_calls") or [], f"{where}.tool_calls"):
         parts.append(_call(call, f"{where}.tool_calls"))
-    return Message("assistant", tuple(parts))
+    return Message("assistant", tuple(parts), kept)
 
 
-_ASSISTANT = ("role", "content", "name", "refusal", "reasoning_content", "reasoning", "tool_calls", "adhere")
+_ASSISTANT = ("role", "content", "refusal", "reasoning_content", "reasoning", "tool_calls", "adhere")
 
 
 def _unreadable(where: str, name: str) -> str:
@@ -110,36 +113,47 @@ def _parts(content: Any, where: str) -> list[Part]:
 def _part(part: Json, where: str) -> Part:
     kind = str(part.get("type"))
     if kind in ("text", "refusal"):
-        return Text(string(part, kind, f"{where}."))
+        kept = carried(part, CHAT.part, ("type", kind), where)
+        return Text(string(part, kind, f"{where}."), kept)
+    if kind == "thinking":  # as Mistral has it: a list of texts, or one
+        thought = part.get("thinking")
+        pieces = thought if isinstance(thought, list) else [{"text": thought}]
+        return Reasoning("".join(string(mapping(piece, where), "text", f"{where}.") for piece in pieces), part)
     if kind in _MEDIA:
         return Media(_MEDIA[kind], part)  # type: ignore[arg-type]  # the values are its kinds
     raise Unreadable(f"{where}: nobody here can read a part of type {kind[:40]!r}", where)
 
 
-def _text_only(part: Part, where: str) -> str:
-    if not isinstance(part, Text):
-        raise Unreadable(f"{where}: a tool's result is text", where)
-    return part.text
-
-
 def _call(value: Any, where: str) -> ToolCall:
     call = mapping(value, where)
-    only(call, ("id", "type", "function", "index"), where)
-    if call.get("type", "function") != "function":
-        raise Unreadable(f"{where}: nobody here can read a call of type {str(call.get('type'))[:40]!r}", where)
+    kept = carried(call, CHAT.call, ("id", "type", "function", "custom", "index"), where)
+    kind = call.get("type") or "function"
+    if kind == "custom":
+        custom = mapping(call.get("custom"), f"{where}.custom")
+        given = as_arguments(string(custom, "input", f"{where}.custom."))
+        return ToolCall(string(call, "id", f"{where}."), string(custom, "name", f"{where}."), given, kept)
+    if kind != "function":
+        raise Unreadable(f"{where}: a call of the unknown type {str(kind)[:40]!r}", where)
     function = mapping(call.get("function"), f"{where}.function")
-    only(function, ("name", "arguments"), f"{where}.function")
-    return ToolCall(
-        string(call, "id", f"{where}."),
-        string(function, "name", f"{where}."),
-        string(function, "arguments", f"{where}."),
-    )
+    kept |= carried(function, CHAT.call, ("name", "arguments"), f"{where}.function")
+    arguments: Any = function.get("arguments")
+    if isinstance(arguments, dict):  # as some clients send back what Ollama gave them
+        arguments = json.dumps(arguments)
+    elif arguments is None:
+        arguments = "{}"
+    elif not isinstance(arguments, str):
+        raise Unreadable(f"{where}.arguments must be a string", f"{where}.arguments")
+    return ToolCall(string(call, "id", f"{where}."), string(function, "name", f"{where}."), arguments, kept)
 
 
-def _tool(value: Any, where: str) -> Tool:
+def _tool(value: Any, where: str) -> Tool | None:
     tool = mapping(value, where)
+    if tool.get("type") == "custom":
+        custom = mapping(tool.get("custom"), f"{where}.custom")
+        return custom_tool(custom, f"{where}.custom.")
     if tool.get("type") != "function":
-        raise Unreadable(f"{where}: nobody here can read a tool of type {str(tool.get('type'))[:40]!r}", where)
+        return None  # it acts at the upstream, out of sight: it is not offered, and reported
+    kept = carried(tool, CHAT.tool, ("type", "function"), where)
     function = mapping(tool.get("function"), f"{where}.function")
     only(function, ("name", "description", "parameters", "strict"), f"{where}.function")
     return Tool(
@@ -147,25 +161,29 @@ def _tool(value: Any, where: str) -> Tool:
         string(function, "description", f"{where}.function.", ""),
         mapping(function.get("parameters") or {}, f"{where}.function.parameters"),
         boolean(function, "strict") if function.get("strict") is not None else None,
+        carried=kept,
     )
 
 
 # writing
 
 
-def _usage(usage: Tokens) -> dict[str, int]:
+def usage(tokens: Tokens) -> dict[str, Any]:
     return {
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input + usage.output,
+        "prompt_tokens": tokens.input,
+        "completion_tokens": tokens.output,
+        "total_tokens": tokens.input + tokens.output,
+        "prompt_tokens_details": {"cached_tokens": tokens.cached},
+        "completion_tokens_details": {"reasoning_tokens": tokens.reasoning},
     }
 
 
-def _calls(calls: tuple[ToolCall, ...]) -> list[dict[str, Any]]:
-    return [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-        for call in calls
-    ]
+def _call_line(head: Head, call: ToolCall) -> dict[str, Any]:
+    if head.is_custom(call.name):
+        custom = {"name": call.name, "input": as_text(call.arguments)}
+        return {"id": call.id, "type": "custom", "custom": custom, **call.carried}
+    function = {"name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "type": "function", "function": function, **call.carried}
 
 
 def answer(head: Head, said: Answer) -> dict[str, Any]:
@@ -173,16 +191,19 @@ def answer(head: Head, said: Answer) -> dict[str, Any]:
         "role": "assistant",
         "content": said.text if said.text or not said.calls else None,
         "refusal": None,
+        **said.thought.carried_as(form),
     }
+    if said.thought.reasoning:
+        message["reasoning_content"] = said.thought.reasoning
     if said.calls:
-        message["tool_calls"] = _calls(said.calls)
+        message["tool_calls"] = [_call_line(head, call) for call in said.calls]
     return {
         "id": f"chatcmpl-{head.id}",
         "object": "chat.completion",
         "created": head.created,
         "model": head.model,
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": said.reason}],
-        "usage": _usage(said.usage),
+        "usage": usage(said.usage),
         "adhere": said.report,
     }
 
@@ -207,6 +228,7 @@ class Stream:
             "created": head.created,
             "model": head.model,
         }
+        self._head = head
         self._usage_wanted = head.request.usage_wanted
         self._calls = 0
 
@@ -220,14 +242,20 @@ class Stream:
     def text(self, text: str) -> bytes:
         return self._chunk({"content": text})
 
+    def thought(self, thought: Thought) -> bytes:
+        delta = dict(thought.carried_as(form))
+        if thought.reasoning:
+            delta["reasoning_content"] = thought.reasoning
+        return self._chunk(delta) if delta else b""
+
     def call(self, call: ToolCall) -> bytes:
         index, self._calls = self._calls, self._calls + 1
-        return self._chunk({"tool_calls": [{"index": index, **_calls((call,))[0]}]})
+        return self._chunk({"tool_calls": [{"index": index, **_call_line(self._head, call)}]})
 
     def finish(self, said: Answer) -> bytes:
         end = self._chunk({}, said.reason, adhere=said.report)
         if self._usage_wanted:
-            end += sse.write({**self._base, "choices": [], "usage": _usage(said.usage), "adhere": said.report})
+            end += sse.write({**self._base, "choices": [], "usage": usage(said.usage), "adhere": said.report})
         return end + sse.DONE
 
     def error(self, failure: Failure) -> bytes:

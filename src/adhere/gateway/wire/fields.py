@@ -6,19 +6,27 @@ back what they were given, empty fields too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.registry import from_json
 from adhere.core.errors import UserError
-from adhere.gateway.exchange import Form, Message, Request, Tool, Unreadable
+from adhere.gateway.exchange import (
+    Form,
+    Media,
+    Message,
+    Part,
+    Request,
+    Text,
+    Tool,
+    ToolResult,
+    Unreadable,
+)
+from adhere.gateway.wire.kinds import EMPTY, sort
 from adhere.gateway.wire.limits import DEFAULT, Limits, price, within
 
 Json = Mapping[str, Any]
-
-EMPTY: tuple[Any, ...] = (None, "", [], {}, False)
-"""Values of a field that say nothing."""
 
 
 def mapping(value: Any, where: str) -> Json:
@@ -51,6 +59,19 @@ def boolean(record: Json, name: str) -> bool:
     return value
 
 
+def result(call: str, parts: Iterable[Part], where: str, failed: bool = False, kept: Json | None = None) -> ToolResult:
+    """What a tool answered: texts, and media that a policy has to admit."""
+    text, media = "", []
+    for part in parts:
+        if isinstance(part, Text):
+            text += part.text
+        elif isinstance(part, Media):
+            media.append(part)
+        else:
+            raise Unreadable(f"{where}: a tool's result is text or media", where)
+    return ToolResult(call, text, failed, tuple(media), kept or {})
+
+
 def whole(record: Json, name: str) -> int:
     """A count of tokens in an answer; 0 where there is none, or no sensible one."""
     value = record.get(name)
@@ -69,22 +90,31 @@ def request(
     body: Json,
     *,
     messages: Iterable[Message],
-    tool: Callable[[Any, str], Tool],
+    tool: Callable[[Any, str], Tool | None],
     parameters: Mapping[str, Any],
-    known: Collection[str],
+    known: frozenset[str],
     usage_wanted: bool,
     limits: Limits = DEFAULT,
 ) -> Request:
     """The request in `body`, with what all APIs have in common; `known` are the fields that this one reads."""
     tools = items(body.get("tools") or [], "tools")
     within(len(tools), limits.tools, "tools", "tools")
+    hints, dropped, unread = sort(body, form, known)
+    offered = []
+    for place, value in enumerate(tools):
+        if (read := tool(value, f"tools[{place}]")) is None:
+            dropped += (f"tools[{place}]",)
+        else:
+            offered.append(read)
     return Request(
         form=form,
         model=string(body, "model"),
         messages=tuple(messages),
-        tools=tuple(tool(t, f"tools[{i}]") for i, t in enumerate(tools)),
+        tools=tuple(offered),
         parameters=parameters,
-        unread={name: value for name, value in body.items() if name not in known and value not in EMPTY},
+        unread=unread,
+        hints=hints,
+        dropped=dropped,
         stream=boolean(body, "stream"),
         usage_wanted=usage_wanted,
         constraints=constraints(body, limits),

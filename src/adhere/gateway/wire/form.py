@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from adhere.gateway.exchange import NOTHING, FinishReason, Form, Request, ToolCall, Usage
+from adhere.gateway.exchange import NOTHING, Fields, FinishReason, Form, Request, ToolCall, Usage
 from adhere.gateway.wire.limits import Limits
 
 
@@ -29,6 +29,36 @@ class Head:
     def of(cls, id: str, request: Request) -> Head:
         return cls(id, request.model, int(time.time()), request)
 
+    def is_custom(self, tool: str) -> bool:
+        """Whether the client offered the tool as a custom one."""
+        return any(one.custom and one.name == tool for one in self.request.tools)
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What comes with an answer and is no part of it, as the upstream's API (`form`) has it."""
+
+    form: Form | None = None
+    reasoning: str = ""
+    blocks: tuple[Fields, ...] = ()
+    """Signed thoughts, encrypted reasoning."""
+    carried: Fields = field(default_factory=dict)
+    """Opaque fields of the message."""
+
+    def __bool__(self) -> bool:
+        return bool(self.reasoning or self.blocks or self.carried)
+
+    def blocks_as(self, form: Form) -> tuple[Fields, ...]:
+        """The blocks, for a client that speaks the same API."""
+        return self.blocks if self.form == form else ()
+
+    def carried_as(self, form: Form) -> Fields:
+        """The opaque fields, for a client that speaks the same API."""
+        return self.carried if self.form == form else {}
+
+
+NO_THOUGHT = Thought()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -39,6 +69,7 @@ class Answer:
     reason: FinishReason = "stop"
     usage: Usage = NOTHING
     report: Mapping[str, Any] = field(default_factory=dict)
+    thought: Thought = NO_THOUGHT
 
 
 class Failure(Exception):
@@ -46,16 +77,26 @@ class Failure(Exception):
     fault."""
 
     def __init__(
-        self, status: int, kind: str, text: str, where: str = "", report: Mapping[str, Any] | None = None
+        self,
+        status: int,
+        kind: str,
+        text: str,
+        where: str = "",
+        report: Mapping[str, Any] | None = None,
+        after: float | None = None,
     ) -> None:
         super().__init__(text)
         self.status, self.kind, self.text, self.where, self.report = status, kind, text, where, report
+        self.after = after
+        """Seconds after which asking again may help."""
 
 
 class Writer(Protocol):
     def start(self) -> bytes: ...
 
     def text(self, text: str) -> bytes: ...
+
+    def thought(self, thought: Thought) -> bytes: ...
 
     def call(self, call: ToolCall) -> bytes: ...
 

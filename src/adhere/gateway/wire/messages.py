@@ -3,8 +3,8 @@
 Rules
 - A tool's result stands in a user message on the wire; in the normal form it is a message of the tool's, which has no
   authority. What the user says beside it stays the user's.
-- Server tools, containers and context management act at the upstream, out of sight, and are refused; so is extended
-  thinking, whose signed blocks the gateway could not hand back.
+- Thoughts are handed back and forth with their signatures, unchanged. Server tools act at the upstream, out of sight:
+  they are not offered to the model, and reported.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from adhere.gateway.exchange import (
     Form,
     Media,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Request,
@@ -25,18 +26,19 @@ from adhere.gateway.exchange import (
     ToolCall,
     ToolResult,
     Unreadable,
+    Usage,
 )
 from adhere.gateway.wire import sse
-from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
-from adhere.gateway.wire.form import Answer, Failure, Head
+from adhere.gateway.wire.fields import Json, boolean, items, mapping, request, result, string
+from adhere.gateway.wire.form import Answer, Failure, Head, Thought
+from adhere.gateway.wire.kinds import MESSAGES, carried
 from adhere.gateway.wire.limits import DEFAULT, Limits, within
 
 form: Form = "messages"
 
 _PASSED = frozenset({"temperature", "top_p", "top_k"})
 _KNOWN = _PASSED | frozenset(
-    "model messages system max_tokens stop_sequences stream tools tool_choice metadata thinking service_tier "
-    "constraints".split()
+    "model messages system max_tokens stop_sequences stream tools tool_choice metadata constraints".split()
 )
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
@@ -72,9 +74,11 @@ def _parameters(body: Json) -> dict[str, Any]:
     asked["max_completion_tokens"] = tokens
     if stops := items(body.get("stop_sequences") or [], "stop_sequences"):
         asked["stop"] = stops
-    thinking = mapping(body.get("thinking") or {"type": "disabled"}, "thinking")
-    if thinking.get("type") != "disabled":
-        raise Unreadable("thinking: it cannot be handed through", "thinking")
+    output = mapping(body.get("output_config") or {}, "output_config")
+    layout = output.get("format") or body.get("output_format")
+    if isinstance(layout, dict) and layout.get("type") == "json_schema":
+        schema = {"name": "answer", "schema": layout.get("schema")}
+        asked["response_format"] = {"type": "json_schema", "json_schema": schema}
     user = mapping(body.get("metadata") or {}, "metadata").get("user_id")
     if isinstance(user, str):
         asked["user"] = user
@@ -89,12 +93,12 @@ def _parameters(body: Json) -> dict[str, Any]:
         elif kind in _CHOICES:
             asked["tool_choice"] = _CHOICES[kind]
         else:
-            raise Unreadable("tool_choice: nobody here can read it", "tool_choice")
+            raise Unreadable(f"tool_choice: the type {kind[:40]!r} is unknown", "tool_choice")
     return asked
 
 
 def _message(message: Json, where: str) -> Iterator[Message]:
-    only(message, ("role", "content"), where)
+    kept = carried(message, MESSAGES.message, ("role", "content"), where)
     role = message.get("role")
     if role not in ("user", "assistant", "system"):
         raise Unreadable(f"{where}.role: nobody here knows the role {str(role)[:40]!r}", f"{where}.role")
@@ -106,7 +110,7 @@ def _message(message: Json, where: str) -> Iterator[Message]:
         yield Message("tool", results)
     said = tuple(part for part in parts if not isinstance(part, ToolResult))
     if said or not results:
-        yield Message(role, said)
+        yield Message(role, said, kept)
 
 
 def _blocks(content: Any, where: str) -> list[Part]:
@@ -118,26 +122,39 @@ def _blocks(content: Any, where: str) -> list[Part]:
 def _block(block: Json, where: str) -> Part:
     kind = str(block.get("type"))
     if kind == "text":
-        only(block, ("type", "text", "cache_control", "citations"), where)
-        return Text(string(block, "text", f"{where}."))
+        kept = carried(block, MESSAGES.part, ("type", "text"), where)
+        return Text(string(block, "text", f"{where}."), kept)
     if kind == "tool_use":
-        only(block, ("type", "id", "name", "input", "cache_control", "caller"), where)
+        kept = carried(block, MESSAGES.call, ("type", "id", "name", "input"), where)
         arguments = json.dumps(mapping(block.get("input"), f"{where}.input"))
-        return ToolCall(string(block, "id", f"{where}."), string(block, "name", f"{where}."), arguments)
+        return ToolCall(string(block, "id", f"{where}."), string(block, "name", f"{where}."), arguments, kept)
     if kind == "tool_result":
-        only(block, ("type", "tool_use_id", "content", "is_error", "cache_control"), where)
+        kept = carried(block, MESSAGES.part, ("type", "tool_use_id", "content", "is_error"), where)
         parts = _blocks(block.get("content") or "", f"{where}.content")
-        if not all(isinstance(part, Text) for part in parts):
-            raise Unreadable(f"{where}: a tool's result is text", where)
-        text = "".join(part.text for part in parts if isinstance(part, Text))
-        return ToolResult(string(block, "tool_use_id", f"{where}."), text, boolean(block, "is_error"))
+        return result(string(block, "tool_use_id", f"{where}."), parts, where, boolean(block, "is_error"), kept)
     if kind == "thinking":
-        return Reasoning(string(block, "thinking", f"{where}."))
+        return Reasoning(string(block, "thinking", f"{where}."), block)
+    if kind == "redacted_thinking":
+        return Opaque(block)
     if kind == "image":
         return Media("image", {"type": "image_url", "image_url": {"url": _url(block, where)}})
+    if kind == "document" and mapping(block.get("source"), f"{where}.source").get("type") in ("text", "content"):
+        return _document(block, where)
     if kind == "document":
         return Media("file", {"type": "file", "file": {"file_data": _url(block, where)}})
-    raise Unreadable(f"{where}: nobody here can read a block of type {kind[:40]!r}", where)
+    raise Unreadable(f"{where}: a block of the unknown type {kind[:40]!r}", where)
+
+
+def _document(block: Json, where: str) -> Text:
+    """A document of plain text: its words are read, with its title and context."""
+    source = mapping(block["source"], f"{where}.source")
+    if source["type"] == "text":
+        text = string(source, "data", f"{where}.source.")
+    else:
+        parts = _blocks(source.get("content"), f"{where}.source.content")
+        text = result("", parts, where).text
+    head = [string(block, name, f"{where}.") for name in ("title", "context") if block.get(name)]
+    return Text("\n".join([*head, text]))
 
 
 def _url(block: Json, where: str) -> str:
@@ -147,18 +164,20 @@ def _url(block: Json, where: str) -> str:
     if source.get("type") == "base64":
         kind, data = (string(source, name, f"{where}.source.") for name in ("media_type", "data"))
         return f"data:{kind};base64,{data}"
-    raise Unreadable(f"{where}.source: nobody here can read it", f"{where}.source")
+    raise Unreadable(f"{where}.source: its type is unknown", f"{where}.source")
 
 
-def _tool(value: Any, where: str) -> Tool:
+def _tool(value: Any, where: str) -> Tool | None:
     tool = mapping(value, where)
     if tool.get("type") not in (None, "custom"):
-        raise Unreadable(f"{where}: nobody here can read a tool of type {str(tool.get('type'))[:40]!r}", where)
-    only(tool, ("type", "name", "description", "input_schema", "cache_control", "strict"), where)
+        return None  # it acts at the upstream, out of sight: it is not offered, and reported
+    kept = carried(tool, MESSAGES.tool, ("type", "name", "description", "input_schema", "strict"), where)
     return Tool(
         string(tool, "name", f"{where}."),
         string(tool, "description", f"{where}.", ""),
         mapping(tool.get("input_schema") or {}, f"{where}.input_schema"),
+        boolean(tool, "strict") if tool.get("strict") is not None else None,
+        carried=kept,
     )
 
 
@@ -169,8 +188,14 @@ def _used(call: ToolCall) -> dict[str, Any]:
     return {"type": "tool_use", "id": call.id, "name": call.name, "input": json.loads(call.arguments)}
 
 
+def _usage(usage: Usage) -> dict[str, int]:
+    cached = {"cache_read_input_tokens": usage.cached} if usage.cached else {}
+    return {"input_tokens": usage.input - usage.cached, "output_tokens": usage.output, **cached}
+
+
 def answer(head: Head, said: Answer) -> dict[str, Any]:
-    content: list[dict[str, Any]] = [{"type": "text", "text": said.text}] if said.text or not said.calls else []
+    content: list[Any] = list(said.thought.blocks_as(form))
+    content += [{"type": "text", "text": said.text}] if said.text or not said.calls else []
     content += [_used(call) for call in said.calls]
     return {
         "id": f"msg_{head.id}",
@@ -180,7 +205,7 @@ def answer(head: Head, said: Answer) -> dict[str, Any]:
         "content": content,
         "stop_reason": _STOPS[said.reason],
         "stop_sequence": None,
-        "usage": {"input_tokens": said.usage.input, "output_tokens": said.usage.output},
+        "usage": _usage(said.usage),
         "adhere": said.report,
     }
 
@@ -194,6 +219,7 @@ _KINDS = {
     422: "invalid_request_error",
     429: "rate_limit_error",
     503: "overloaded_error",
+    529: "overloaded_error",
     504: "timeout_error",
 }
 
@@ -238,6 +264,18 @@ class Stream:
             begun = self._begin({"type": "text", "text": ""})
         return begun + self._delta({"type": "text_delta", "text": text})
 
+    def thought(self, thought: Thought) -> bytes:
+        written = b""
+        for block in thought.blocks_as(form):
+            written += self._close()
+            if block.get("type") != "thinking":
+                written += self._begin(dict(block)) + self._end()
+                continue
+            written += self._begin({"type": "thinking", "thinking": "", "signature": ""})
+            written += self._delta({"type": "thinking_delta", "thinking": block.get("thinking", "")})
+            written += self._delta({"type": "signature_delta", "signature": block.get("signature", "")}) + self._end()
+        return written
+
     def call(self, call: ToolCall) -> bytes:
         done = self._close()
         done += self._begin({**_used(call), "input": {}})
@@ -253,7 +291,7 @@ class Stream:
         delta = {
             "type": "message_delta",
             "delta": {"stop_reason": _STOPS[said.reason], "stop_sequence": None},
-            "usage": {"input_tokens": said.usage.input, "output_tokens": said.usage.output},
+            "usage": _usage(said.usage),
             "adhere": said.report,
         }
         return self._close() + sse.write(delta, "message_delta") + sse.write({"type": "message_stop"}, "message_stop")

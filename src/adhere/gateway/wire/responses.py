@@ -3,8 +3,9 @@
 Rules
 - The gateway keeps no conversation: `previous_response_id`, `conversation`, `background` and stored prompts are
   refused, since what they stand for cannot be read here.
+- Built-in tools act at the upstream, out of sight: they are not offered to the model, and reported.
 - Items are read in their order; those of one assistant turn (what it said, its calls) become one message, and a
-  reasoning item is reasoning. Built-in tools act at the upstream, out of sight, and are refused.
+  reasoning item is reasoning.
 """
 
 from __future__ import annotations
@@ -16,29 +17,31 @@ from adhere.gateway.exchange import (
     Form,
     Media,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Request,
     Text,
     Tool,
     ToolCall,
-    ToolResult,
     Unreadable,
 )
 from adhere.gateway.wire import sse
 from adhere.gateway.wire.chat import error as error
-from adhere.gateway.wire.fields import Json, boolean, items, mapping, only, request, string
-from adhere.gateway.wire.form import Answer, Failure, Head
+from adhere.gateway.wire.custom import as_arguments, as_text, custom_tool
+from adhere.gateway.wire.fields import Json, boolean, items, mapping, request, result, string
+from adhere.gateway.wire.form import Answer, Failure, Head, Thought
+from adhere.gateway.wire.kinds import RESPONSES, carried
 from adhere.gateway.wire.limits import DEFAULT, Limits, within
 
 form: Form = "responses"
 
 _PASSED = frozenset(
-    "temperature top_p parallel_tool_calls user metadata store service_tier prompt_cache_key safety_identifier".split()
+    "temperature top_p parallel_tool_calls user metadata service_tier prompt_cache_key safety_identifier".split()
 )
 _KNOWN = _PASSED | frozenset(
-    "model input instructions tools tool_choice stream stream_options max_output_tokens reasoning text truncation "
-    "include constraints".split()
+    "model input instructions tools tool_choice stream stream_options max_output_tokens reasoning text store "
+    "constraints".split()
 )
 
 
@@ -67,16 +70,10 @@ def _parameters(body: Json) -> dict[str, Any]:
     asked = {k: v for k, v in body.items() if k in _PASSED and v is not None}
     if body.get("max_output_tokens") is not None:
         asked["max_completion_tokens"] = body["max_output_tokens"]
-    if body.get("truncation") not in (None, "disabled"):
-        raise Unreadable("truncation: nothing is cut here", "truncation")
-    if set(items(body.get("include") or [], "include")) - {"reasoning.encrypted_content"}:
-        raise Unreadable("include: nothing beside the answer can be had", "include")
     reasoning = mapping(body.get("reasoning") or {}, "reasoning")
-    only(reasoning, ("effort", "summary"), "reasoning")
     if reasoning.get("effort") is not None:
         asked["reasoning_effort"] = reasoning["effort"]
     text = mapping(body.get("text") or {}, "text")
-    only(text, ("format", "verbosity"), "text")
     if text.get("verbosity") is not None:
         asked["verbosity"] = text["verbosity"]
     form = mapping(text.get("format") or {"type": "text"}, "text.format")
@@ -88,14 +85,14 @@ def _parameters(body: Json) -> dict[str, Any]:
     elif form.get("type") == "json_object":
         asked["response_format"] = {"type": "json_object"}
     elif form.get("type") != "text":
-        raise Unreadable("text.format: nobody here can read it", "text.format")
+        raise Unreadable(f"text.format: the type {str(form.get('type'))[:40]!r} is unknown", "text.format")
     choice = body.get("tool_choice")
     if isinstance(choice, str):
         asked["tool_choice"] = choice
     elif choice is not None:
         choice = mapping(choice, "tool_choice")
-        if choice.get("type") != "function":
-            raise Unreadable("tool_choice: nobody here can read it", "tool_choice")
+        if choice.get("type") not in ("function", "custom"):
+            raise Unreadable("tool_choice: only functions and custom tools can be chosen", "tool_choice")
         asked["tool_choice"] = {"type": "function", "function": {"name": string(choice, "name", "tool_choice.")}}
     return asked
 
@@ -103,31 +100,33 @@ def _parameters(body: Json) -> dict[str, Any]:
 def _item(item: Json, where: str) -> Message:
     kind = str(item.get("type", "message"))
     if kind == "function_call":
-        only(item, ("type", "id", "call_id", "name", "arguments", "status"), where)
+        kept = carried(item, RESPONSES.call, ("type", "call_id", "name", "arguments"), where)
         call = ToolCall(
             string(item, "call_id", f"{where}."),
             string(item, "name", f"{where}."),
             string(item, "arguments", f"{where}."),
+            kept,
         )
         return Message("assistant", (call,))
-    if kind == "function_call_output":
-        only(item, ("type", "id", "call_id", "output", "status"), where)
+    if kind == "custom_tool_call":
+        arguments = as_arguments(string(item, "input", f"{where}."))
+        call = ToolCall(string(item, "call_id", f"{where}."), string(item, "name", f"{where}."), arguments)
+        return Message("assistant", (call,))
+    if kind in ("function_call_output", "custom_tool_call_output"):
+        kept = carried(item, RESPONSES.call, ("type", "call_id", "output"), where)
         parts = _parts(item.get("output"), f"{where}.output")
-        if not all(isinstance(part, Text) for part in parts):
-            raise Unreadable(f"{where}: a tool's result is text", where)
-        text = "".join(part.text for part in parts if isinstance(part, Text))
-        return Message("tool", (ToolResult(string(item, "call_id", f"{where}."), text),))
+        return Message("tool", (result(string(item, "call_id", f"{where}."), parts, where, kept=kept),))
     if kind == "reasoning":
-        only(item, ("type", "id", "summary", "content", "encrypted_content", "status"), where)
         thoughts = [*items(item.get("summary") or [], where), *items(item.get("content") or [], where)]
-        return Message("assistant", tuple(Reasoning(string(mapping(t, where), "text", f"{where}.")) for t in thoughts))
+        said = tuple(Reasoning(string(mapping(t, where), "text", f"{where}.")) for t in thoughts)
+        return Message("assistant", said or (Opaque(item),))
     if kind != "message":
-        raise Unreadable(f"{where}: nobody here can read an item of type {kind[:40]!r}", where)
-    only(item, ("type", "id", "role", "content", "status", "phase"), where)
+        raise Unreadable(f"{where}: an item of the unknown type {kind[:40]!r}", where)
+    kept = carried(item, RESPONSES.message, ("type", "role", "content"), where)
     role = item.get("role")
     if role not in ("system", "developer", "user", "assistant"):
         raise Unreadable(f"{where}.role: nobody here knows the role {str(role)[:40]!r}", f"{where}.role")
-    return Message(role, tuple(_parts(item.get("content"), f"{where}.content")))
+    return Message(role, tuple(_parts(item.get("content"), f"{where}.content")), kept)
 
 
 def _parts(content: Any, where: str) -> list[Part]:
@@ -149,7 +148,7 @@ def _part(part: Json, where: str) -> Part:
         return Media("file", {"type": "file", "file": {k: v for k, v in part.items() if k != "type"}})
     if kind == "input_audio":
         return Media("audio", part)
-    raise Unreadable(f"{where}: nobody here can read a part of type {kind[:40]!r}", where)
+    raise Unreadable(f"{where}: a part of the unknown type {kind[:40]!r}", where)
 
 
 def _together(messages: Iterator[Message]) -> Iterator[Message]:
@@ -167,16 +166,19 @@ def _together(messages: Iterator[Message]) -> Iterator[Message]:
         yield Message("assistant", tuple(turn))
 
 
-def _tool(value: Any, where: str) -> Tool:
+def _tool(value: Any, where: str) -> Tool | None:
     tool = mapping(value, where)
+    if tool.get("type") == "custom":
+        return custom_tool(tool, f"{where}.")
     if tool.get("type") != "function":
-        raise Unreadable(f"{where}: nobody here can read a tool of type {str(tool.get('type'))[:40]!r}", where)
-    only(tool, ("type", "name", "description", "parameters", "strict"), where)
+        return None  # it acts at the upstream, out of sight: it is not offered, and reported
+    kept = carried(tool, RESPONSES.tool, ("type", "name", "description", "parameters", "strict"), where)
     return Tool(
         string(tool, "name", f"{where}."),
         string(tool, "description", f"{where}.", ""),
         mapping(tool.get("parameters") or {}, f"{where}.parameters"),
         boolean(tool, "strict") if tool.get("strict") is not None else None,
+        carried=kept,
     )
 
 
@@ -188,7 +190,16 @@ def _message(head: Head, text: str, status: str) -> dict[str, Any]:
     return {"type": "message", "id": f"msg_{head.id}", "status": status, "role": "assistant", "content": [part]}
 
 
-def _call(call: ToolCall, status: str, arguments: str) -> dict[str, Any]:
+def _call(head: Head, call: ToolCall, status: str, arguments: str) -> dict[str, Any]:
+    if head.is_custom(call.name):
+        return {
+            "type": "custom_tool_call",
+            "id": f"ctc_{call.id}",
+            "call_id": call.id,
+            "name": call.name,
+            "input": as_text(arguments) if arguments else "",
+            "status": status,
+        }
     return {
         "type": "function_call",
         "id": f"fc_{call.id}",
@@ -223,16 +234,16 @@ def _response(head: Head, status: str, output: list[dict[str, Any]]) -> dict[str
 
 def answer(head: Head, said: Answer) -> dict[str, Any]:
     output = [_message(head, said.text, "completed")] if said.text or not said.calls else []
-    output += [_call(call, "completed", call.arguments) for call in said.calls]
+    output += [_call(head, call, "completed", call.arguments) for call in said.calls]
     cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(said.reason)
     response = _response(head, "incomplete" if cut else "completed", output)
     if cut:
         response["incomplete_details"] = {"reason": cut}
     response["usage"] = {
         "input_tokens": said.usage.input,
-        "input_tokens_details": {"cached_tokens": 0},
+        "input_tokens_details": {"cached_tokens": said.usage.cached},
         "output_tokens": said.usage.output,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": said.usage.reasoning},
         "total_tokens": said.usage.input + said.usage.output,
     }
     response["adhere"] = said.report
@@ -282,15 +293,23 @@ class Stream:
         done += self._event("response.content_part.done", part=item["content"][0], **where)
         return done + self._event("response.output_item.done", output_index=self._place, item=item)
 
+    def thought(self, thought: Thought) -> bytes:
+        del thought  # no upstream speaks this API, so there is nothing of its kind to hand on
+        return b""
+
     def call(self, call: ToolCall) -> bytes:
         done = self._text_done()
         self._place += 1
-        where = {"item_id": f"fc_{call.id}", "output_index": self._place}
-        begun = _call(call, "in_progress", "")
+        begun = _call(self._head, call, "in_progress", "")
+        where = {"item_id": begun["id"], "output_index": self._place}
         done += self._event("response.output_item.added", output_index=self._place, item=begun)
+        item = _call(self._head, call, "completed", call.arguments)
+        if item["type"] == "custom_tool_call":
+            done += self._event("response.custom_tool_call_input.delta", delta=item["input"], **where)
+            done += self._event("response.custom_tool_call_input.done", input=item["input"], **where)
+            return done + self._event("response.output_item.done", output_index=self._place, item=item)
         done += self._event("response.function_call_arguments.delta", delta=call.arguments, **where)
         done += self._event("response.function_call_arguments.done", arguments=call.arguments, name=call.name, **where)
-        item = _call(call, "completed", call.arguments)
         return done + self._event("response.output_item.done", output_index=self._place, item=item)
 
     def finish(self, said: Answer) -> bytes:
