@@ -9,6 +9,7 @@ import threading
 import time
 from pathlib import Path
 
+import openai
 import pytest
 from tests.gateway import charters
 from tests.gateway.fake import Turn
