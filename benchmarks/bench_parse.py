@@ -20,6 +20,7 @@ from typing import Any
 
 from adhere.constraints.benchmarks.ifbench import from_ifbench
 from adhere.constraints.benchmarks.ifeval import IDS, from_ifeval
+from adhere.constraints.combine import AllOf
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.instructions.reading import read_instructions
 from adhere.core.errors import UserError
@@ -97,7 +98,12 @@ def _rows(path: Path, understand: Callable[[str, Mapping[str, Any]], Constraint 
             understand(name, {key: value for key, value in (given or {}).items() if value is not None})
             for name, given in zip(row["instruction_id_list"], row["kwargs"], strict=True)
         ]
-        yield row["prompt"], [part for one in listed if one is not None for part in getattr(one, "of", (one,))]
+        yield row["prompt"], [part for one in listed if one is not None for part in _parts(one)]
+
+
+def _parts(constraint: Constraint) -> Sequence[Constraint]:
+    """The parts of an instruction that is several at once ("the word x twice, the word y once")."""
+    return constraint.of if isinstance(constraint, AllOf) else (constraint,)
 
 
 def _ifeval(name: str, given: Mapping[str, Any]) -> Constraint:

@@ -12,6 +12,7 @@ from adhere.cli.options import Json
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from adhere.constraints.instructions.proposing import Proposed
     from adhere.constraints.instructions.reading import Reading
 
 
@@ -23,6 +24,14 @@ def parse(
     language: Annotated[
         str | None,
         typer.Option(help="Word list to read with: en, es, fr, de, ja, zh.", show_default="each sentence's own"),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A model of Inspect that proposes readings of what was not understood; one counts only if the grammar "
+            "and a round trip confirm it.",
+            show_default=False,
+        ),
     ] = None,
     json: Json = None,
 ) -> None:
@@ -42,8 +51,9 @@ def parse(
         raise UserError(f"no word list for {language!r}; there are {', '.join(CODES)}")
     written = sys.stdin.read() if text == "-" else text
     reading = read_instructions(written, about=about, language=language)
+    proposed = _proposed(model, reading) if model else ()
     if json is not None:
-        _write(json, reading)
+        _write(json, reading, proposed)
     console = output.results()
     console.print(_coloured(reading))
     console.print()
@@ -52,6 +62,9 @@ def parse(
             console.print(f"{constraint.kind:22} {visible(constraint.describe())}", style="green")
     for missed in reading.not_understood:
         console.print(f"{'not understood':22} {visible(missed.text)}: {missed.why}", style="yellow")
+    for one in proposed:
+        console.print(f"{one.constraint.kind:22} {visible(one.constraint.describe())} (proposed for", end=" ")
+        console.print(f"{visible(one.clause.text)!r})")
     if not reading.understood and not reading.not_understood:
         console.print("It states nothing that can be checked.", style="dim")
 
@@ -75,12 +88,37 @@ def _coloured(reading: Reading) -> Text:
     return text
 
 
-def _write(path: Path, reading: Reading) -> None:
+def _proposed(model: str, reading: Reading) -> tuple[Proposed, ...]:
+    import asyncio
+
+    from inspect_ai.model import GenerateConfig, get_model
+
+    from adhere.constraints.instructions.proposing import propose
+    from adhere.core.errors import UserError
+
+    async def ask(prompt: str) -> str:
+        return (await named.generate(prompt)).completion
+
+    try:
+        named = get_model(model, config=GenerateConfig(temperature=0.0))
+        return asyncio.run(propose(reading, ask))
+    except Exception as error:  # a provider's own: unknown, not installed, no key, not reached
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"--model {model}: {first}") from error
+
+
+def _write(path: Path, reading: Reading, proposed: tuple[Proposed, ...]) -> None:
     import json
 
     from adhere.core.files import write_text
 
-    write_text(path, json.dumps(reading.to_json(), indent=1, ensure_ascii=False) + "\n")
+    record = reading.to_json()
+    if proposed:
+        record["proposed"] = [
+            {"text": one.clause.text, "sentence": one.sentence, "constraint": one.constraint.to_json()}
+            for one in proposed
+        ]
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def check_prompts(
