@@ -22,6 +22,7 @@ from adhere.measure.adherence.records import PROFILES
 from adhere.measure.adherence.scoring import Progress
 from adhere.measure.adherence.scoring import score as run_score
 from adhere.measure.adherence.summary import findings as findings_of
+from adhere.measure.adherence.summary import session_findings
 
 if TYPE_CHECKING:
     from adhere.measure.adherence.run import ScoreRun
@@ -48,7 +49,10 @@ class Scores(Result):
     def findings(self) -> tuple[Finding, ...]:
         """Adherence of every model on every set: by prompt, instruction, family and skill; paired differences."""
         run = self.run
-        return tuple(findings_of(run.tally, run.profiles, seed=self.seed, recompute=self.recompute, evidence=run.files))
+        shared = {"recompute": self.recompute, "evidence": run.files}
+        of_sessions = (one.model_copy(update=shared) for one in session_findings(run.sessions, run.profiles))
+        of_answers = findings_of(run.tally, run.profiles, seed=self.seed, recompute=self.recompute, evidence=run.files)
+        return (*of_answers, *of_sessions)
 
     def about(self) -> dict[str, Any]:
         return {"responses": self.run.responses, "bad": self.run.bad_count, "seed": self.seed}

@@ -53,6 +53,8 @@ def print_run(run: ScoreRun, *, seed: int, console: Console, partial: bool = Fal
         _adherence(run, here, of, partial, console.width >= ROOMY).print(console)
         for subject in here:
             _notes(run, subject, console)
+        for of_subject in here:
+            _sessions(run, of_subject, console)
     _counts(run, console)
     if len(subjects) > 1 and not partial:
         print_differences(between_models(run.tally, run.profile, seed=seed), run.profile, console)
@@ -98,6 +100,25 @@ def print_failures(run: ScoreRun, console: Console, most: int = MOST_FAILURES) -
             if shown == most:
                 console.print(cell("  More: --report FILE shows the worst, --json FILE has all counts.", "dim"))
                 return
+
+
+def _sessions(run: ScoreRun, subject: Subject, console: Console) -> None:
+    """How a model keeps to instructions over the turns of its conversations, where it has any."""
+    if (subject.model, subject.set) not in run.sessions.subjects():
+        return
+    rates = run.sessions.rates((subject.model, subject.set), run.profile)
+    title = f"{subject.model}: conversations, % with 95 % interval · {run.profile}, strict"
+    table = Table(title, ["what", Column("followed", number=True), Column("n", number=True)])
+    roomy = console.width >= ROOMY
+    rows = [("all turns of a session", rates.sessions)]
+    rows += [(f"answers at turn {turn}", one) for turn, one in rates.turns.items()]
+    rows += [
+        (f"instructions, {age} turns later" if age else "instructions, the turn they are stated", one)
+        for age, one in rates.by_age.items()
+    ]
+    for what, one in rows:
+        table.add(what, _rate(one, roomy), str(one.n))
+    table.print(console)
 
 
 _WAYS = {"failed": "failed or null", "unread": "could not be read", "absent": "not in the file"}

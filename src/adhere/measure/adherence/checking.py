@@ -87,6 +87,7 @@ def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILE
         removed=tuple((span.start, span.end) for span in response.answer.removed),
         degenerate=ways,
         digest=line.digest,
+        turn=response.turn,
     )
 
 
@@ -139,6 +140,7 @@ def _instruction(
         reference=outcomes.get("reference"),
         excerpt=excerpt,
         excerpt_start=start,
+        since=asked.since,
     )
 
 

@@ -69,6 +69,8 @@ class Instruction:
     """A stretch of the answer around the first deciding span; only where a profile finds it broken."""
     excerpt_start: int = 0
     """Where in the answer the excerpt begins, so that `spans` can be marked in it."""
+    since: int = 0
+    """In a conversation, the turn at which it was stated; 0 for the system prompt."""
 
     def outcome(self, profile: Profile) -> ConstraintOutcome | None:
         return self.fixed if profile == "fixed" else self.reference
@@ -96,6 +98,8 @@ class Record:
     """Which of `DEGENERATE` the response is."""
     digest: str = ""
     """Of the line it came from: a resumed run knows by it that the line is the same."""
+    turn: int = 0
+    """In a conversation, which of its answers; `prompt_id` is the session's, and `epoch` the turn. 0 otherwise."""
 
     def followed(self, profile: Profile, loose: bool = False) -> bool:
         """Whether every instruction of the prompt is followed."""
@@ -145,6 +149,8 @@ def _plain(record: Record) -> dict[str, Any]:
         "instructions": [_plain_instruction(entry) for entry in record.instructions],
         "digest": record.digest,
     }
+    if record.turn:
+        fields["turn"] = record.turn
     if record.removed:
         fields["removed"] = record.removed
     if record.degenerate:
@@ -162,6 +168,8 @@ def _plain_instruction(entry: Instruction) -> dict[str, Any]:
         fields["fixed"] = _plain_outcome(entry.fixed)
     if entry.reference is not None:
         fields["reference"] = _plain_outcome(entry.reference)
+    if entry.since:
+        fields["since"] = entry.since
     if entry.excerpt is not None:
         fields["excerpt"] = entry.excerpt
         fields["excerpt_start"] = entry.excerpt_start

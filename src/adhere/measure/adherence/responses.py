@@ -14,6 +14,7 @@ Rules.
 - The model's name is the field "model" or the body's, or else the file's. The prompt's identity is one of `IDENTITIES`,
   or else a digest of its text. "epoch" tells several responses to one prompt apart.
 - Tables hold lists as text, and whole numbers as floats: both are read as what they mean.
+- A conversation whose messages state constraints is a row of several responses, one for each turn (`conversations`).
 - What is wrong with a row is said in one line that names the field; `read` never lets another error out.
 """
 
@@ -25,14 +26,15 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
 from adhere.constraints.reasoning import Answer, answer, answer_from_parts
 from adhere.constraints.registry import nearest
 from adhere.core.errors import UserError
+from adhere.measure.adherence.conversations import is_conversation, turns_of
 from adhere.measure.files import LIMIT, Bad, Line, lines, model_of
-from adhere.measure.files.replies import Reply, conversation, opened
+from adhere.measure.files.replies import Reply, conversation, one_reply, opened
 
 __all__ = [
     "LIMIT",
@@ -59,6 +61,8 @@ class StatedInstruction(NamedTuple):
     asked_as: str | None
     """A benchmark's instruction id; None where `parameters` is a constraint in our own format."""
     parameters: dict[str, Any]
+    since: int = 0
+    """In a conversation, the turn at which it was stated; 0 for the system prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,8 @@ class Response:
     """Whether its maker says that its tokens ran out."""
     failure: str | None = None
     """Why there is no answer; `answer` is empty then."""
+    turn: int = 0
+    """In a conversation, which of its answers it is; 0 otherwise."""
 
 
 @dataclass(slots=True)
@@ -127,6 +133,8 @@ def read(line: Line, prompts: Prompts | None = None) -> list[Response]:
         UserError: what is wrong with the row; the place is not in it.
     """
     record = _object(line.raw, line.number)
+    if is_conversation(record):
+        return _conversation(record, line)
     question = question_in(record, prompts)
     model = record.get("model") or None
     if model is not None and not isinstance(model, str):
@@ -137,6 +145,27 @@ def read(line: Line, prompts: Prompts | None = None) -> list[Response]:
         raise UserError('"epoch" stands beside several responses')
     name = (model or envelope.model or model_of(line.file)) + envelope.suffix
     return [_response(name, question, epoch + k, reply) for k, reply in enumerate(envelope.replies)]
+
+
+def _conversation(record: Mapping[str, Any], line: Line) -> list[Response]:
+    """The answers of a conversation: one session, an epoch for each turn."""
+    turns = turns_of(record, _meant)
+    identity = next(_identities(record), None)
+    if identity is None:
+        opening = "\n".join(turn.prompt for turn in turns)
+        identity = hashlib.blake2b(opening.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    epoch = _epoch(record)
+    session = identity if epoch == 1 else f"{identity} @{epoch}"
+    model = record.get("model") or model_of(line.file)
+    if not isinstance(model, str):
+        _wrong("model", "a string", model)
+    responses = []
+    for turn in turns:
+        asked = tuple(StatedInstruction(one.asked_as, _given(one.parameters), one.since) for one in turn.stated)
+        reply = one_reply(turn.message) if turn.message is not None else Reply(None, failure="the turn has no answer")
+        response = _response(model, Question(session, turn.prompt, asked), turn.number, reply)
+        responses.append(replace(response, turn=turn.number))
+    return responses
 
 
 def _response(model: str, question: Question, epoch: int, reply: Reply) -> Response:

@@ -13,12 +13,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from adhere.constraints.constraint import Profile
 from adhere.measure.adherence import journal
 from adhere.measure.adherence.records import PROFILES, Record
+from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.tally import Subject, Tally
 from adhere.measure.adherence.unread import Unread
 from adhere.measure.files import Bad
@@ -40,6 +41,8 @@ class ScoreRun:
     resumed: int = 0
     """How many of the responses an earlier, killed run had scored already."""
     kept: tuple[Record, ...] = ()
+    sessions: Sessions = field(default_factory=Sessions)
+    """How the models keep to instructions over the turns of conversations."""
     unattributed: int = 0
     """How many rows that could not be read belong to no model that can be told."""
 
@@ -83,6 +86,7 @@ def load(path: str | Path) -> ScoreRun:
     found: set[Profile] = set()
     bad_count = 0
     unread = Unread()
+    sessions = Sessions()
     for entry in journal.entries(path):
         files.setdefault(entry.file)
         if isinstance(entry, Bad):
@@ -92,13 +96,21 @@ def load(path: str | Path) -> ScoreRun:
             continue
         if tally.add(entry) is None:
             unread.saw(entry)
+            sessions.add(entry)
         if not found and entry.instructions:
             first = entry.instructions[0]
             found = {profile for profile in PROFILES if first.outcome(profile) is not None}
     profiles = tuple(profile for profile in PROFILES if profile in found) or PROFILES
     unread.settle(tally)
     return ScoreRun(
-        tally, Path(path), tuple(filter(None, files)), profiles, tuple(bad), bad_count, unattributed=unread.unattributed
+        tally,
+        Path(path),
+        tuple(filter(None, files)),
+        profiles,
+        tuple(bad),
+        bad_count,
+        sessions=sessions,
+        unattributed=unread.unattributed,
     )
 
 

@@ -30,6 +30,7 @@ from adhere.measure.adherence.journal import Journal
 from adhere.measure.adherence.records import PROFILES, Record
 from adhere.measure.adherence.responses import Prompts
 from adhere.measure.adherence.run import MOST_BAD, ScoreRun
+from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.spreading import Batch, processes, spread
 from adhere.measure.adherence.tally import Brief, Tally
 from adhere.measure.adherence.unread import Unread, absent
@@ -37,7 +38,7 @@ from adhere.measure.files import LIMIT, STDIN, Bad, Line, files_in, lines
 
 Path_ = str | os.PathLike[str]
 Scored = tuple[str, Brief, Record | None]
-"""A record as its line, what the tally takes from it, and itself where records are kept."""
+"""A record as its line, what the tally takes from it, and itself where records are kept or it is of a conversation."""
 
 
 class BadInput(UserError):
@@ -67,10 +68,12 @@ class _Gathered:
     began: float = field(default_factory=time.perf_counter)
     tally: Tally = field(default_factory=Tally)
     unread: Unread = field(default_factory=Unread)
+    sessions: Sessions = field(default_factory=Sessions)
     bad: list[Bad] = field(default_factory=list)
     bad_count: int = 0
     responses: int = 0
     resumed: int = 0
+    keeps: bool = False
     kept: list[Record] = field(default_factory=list)
     last: dict[str, tuple[int, str]] = field(default_factory=dict)
     """Per file the last row that the journal has, and the digest of the file up to there."""
@@ -99,6 +102,7 @@ class _Gathered:
             seconds=time.perf_counter() - self.began,
             resumed=self.resumed,
             kept=tuple(self.kept),
+            sessions=self.sessions,
             unattributed=self.unread.unattributed,
         )
 
@@ -152,7 +156,7 @@ def score(
     if resume and STDIN in names:
         raise UserError("standard input cannot be resumed: it is gone once it was read")
     questions = Prompts.load(prompts, line_limit) if prompts is not None else None
-    gathered = _Gathered(names, tuple(profiles))
+    gathered = _Gathered(names, tuple(profiles), keeps=keep and journal is None)
     key = {"files": names, "prompts": _digest(prompts), "profiles": list(profiles), "limit": limit}
     resume = False if STDIN in names else resume
     log = None if journal is None else _open(Path(journal), key, resume, gathered)
@@ -222,7 +226,9 @@ def _take(result: Scored, gathered: _Gathered, written: list[str]) -> Bad | None
     if earlier is None:
         written.append(text)
         if record is not None:
-            gathered.kept.append(record)
+            gathered.sessions.add(record)
+            if gathered.keeps:
+                gathered.kept.append(record)
         return None
     if brief.is_unread:
         return None
@@ -262,6 +268,7 @@ def _open(path: Path, key: dict[str, Any], resume: bool | None, gathered: _Gathe
             gathered.unreadable(entry)
         else:
             gathered.answered(entry)
+            gathered.sessions.add(entry)
     gathered.resumed = gathered.responses
     return Journal(path)
 
@@ -312,4 +319,4 @@ def _work(
 
 
 def _scored(record: Record, keep: bool) -> Scored:
-    return record.to_line(), Brief.of(record), record if keep else None
+    return record.to_line(), Brief.of(record), record if keep or record.turn else None

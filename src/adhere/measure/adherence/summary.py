@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from adhere.constraints.constraint import Profile
 from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.tally import Subject, Tally
 from adhere.measure.statistics.rates import CONFIDENCE, Cluster, Difference, Rate, holm, paired
 
@@ -157,6 +158,21 @@ def _of_profile(tally: Tally, subject: Subject, profile: Profile, both: bool) ->
         yield _finding(f"adherence.family.{kind}", whole, rate, "share of instructions")
     for skill, rate in tally.skills(subject, profile).items():
         yield _finding(f"adherence.skill.{skill}", whole, rate, "share of instructions")
+
+
+def session_findings(sessions: Sessions, profiles: Sequence[Profile]) -> list[Finding]:
+    """What was found of conversations: by turn, by session, and by how long ago an instruction was stated."""
+    made: list[Finding] = []
+    for model, of in sessions.subjects():
+        for profile in profiles:
+            rates = sessions.rates((model, of), profile)
+            whole: dict[str, str] = {"model": model, "profile": profile, "set": of}
+            made.append(_finding("adherence.session", whole, rates.sessions, "share of sessions"))
+            for turn, one in rates.turns.items():
+                made.append(_finding(f"adherence.turn.{turn}", whole, one, "share of answers"))
+            for age, one in rates.by_age.items():
+                made.append(_finding(f"adherence.kept.{age}", whole, one, "share of instructions"))
+    return made
 
 
 def _finding(what: str, subject: dict[str, str], rate: Rate, unit: str, control: Control | None = None) -> Finding:

@@ -94,12 +94,12 @@ def opened(record: Mapping[str, Any]) -> Envelope:
         if isinstance(value, list) and (name in LISTS or _are_answers(value)):
             if not value:
                 return Envelope((Reply(None, failure=f'"{name}" is empty'),))
-            return Envelope(tuple(_one(entry, cut) for entry in value))
-        return Envelope((_one(value, cut),))
+            return Envelope(tuple(one_reply(entry, cut) for entry in value))
+        return Envelope((one_reply(value, cut),))
     chat = conversation(record)
     if chat:
         if chat[-1][0] == "assistant":
-            return Envelope((_one(chat[-1][1], cut),))
+            return Envelope((one_reply(chat[-1][1], cut),))
         if error is None and not any(name in record for name in NAMES):
             raise UserError('the conversation does not end with an answer of the "assistant"')
     if error:
@@ -192,7 +192,7 @@ def _of_body(body: Mapping[str, Any]) -> tuple[Reply, ...]:
     if isinstance(choices, list):
         if not choices:
             return (Reply(None, failure=failure_of(body.get("error")) or "the completion has no choices"),)
-        return tuple(_one(choice, False) for choice in choices)
+        return tuple(one_reply(choice, False) for choice in choices)
     if body.get("object") == "response":
         status, details = body.get("status"), body.get("incomplete_details")
         if status in ("failed", "cancelled"):
@@ -227,7 +227,7 @@ def _of_lm_eval(record: Mapping[str, Any]) -> Envelope:
         said = said[0]
     if not said:
         return Envelope((Reply(None, failure='"resps" is empty'),), suffix=suffix)
-    return Envelope(tuple(_one(entry, False) for entry in said), suffix=suffix)
+    return Envelope(tuple(one_reply(entry, False) for entry in said), suffix=suffix)
 
 
 def _are_answers(value: Sequence[Any]) -> bool:
@@ -246,7 +246,7 @@ def _refused(message: Mapping[str, Any]) -> Any:
     return refusal if isinstance(refusal, str) else ""
 
 
-def _one(value: Any, cut: bool) -> Reply:
+def one_reply(value: Any, cut: bool = False) -> Reply:
     """One answer: a text, a list of parts, a message, a choice, or what vLLM and pipelines write."""
     if value is None:
         return Reply(None, failure="the response is null")
