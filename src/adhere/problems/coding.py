@@ -91,13 +91,13 @@ class CodeProblem:
     @cached_property
     def _checks(self) -> tuple[tuple[int, int, str], ...]:
         """(test, line, text) of every assertion in the sources: the steps of the grade."""
-        found = []
+        assertions = []
         for index, source in enumerate(self.sources):
             tree = parse(source)
             asserts = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)] if tree else []
             lines = sorted((node.lineno, ast.unparse(node)) for node in asserts)
-            found += [(index, line, text) for line, text in lines] or [(index, 1, source.strip()[:200])]
-        return tuple(found)
+            assertions += [(index, line, text) for line, text in lines] or [(index, 1, source.strip()[:200])]
+        return tuple(assertions)
 
     def program(self, response: str) -> str | None:
         """The program in `response`, None where there is none."""

@@ -33,13 +33,13 @@ def boxed(text: str) -> str | None:
     starts = {match.end() - 1: match.end() for match in _BOXED.finditer(text)}
     if not starts:
         return None
-    found, open_braces = None, []
+    inside, open_braces = None, []
     for match in _BRACE.finditer(text, min(starts)):
         if match[0] == "{":
             open_braces.append(starts.get(match.start()))
         elif match[0] == "}" and open_braces and (start := open_braces.pop()) is not None:
-            found = text[start : match.start()]
-    return found
+            inside = text[start : match.start()]
+    return inside
 
 
 def stated(text: str) -> str | None:

@@ -74,12 +74,12 @@ def _fraction(sign: str, digits: str, under: str | None) -> Fraction | None:
 
 def _numbers(text: str) -> list[tuple[Fraction, bool, re.Match[str]]]:
     """The plain numbers in `text`: value, whether a percent sign follows, where."""
-    found = []
+    values = []
     for match in NUMBER.finditer(text):
         value = _fraction(match[1] or match[2], match[3], match[4])
         if value is not None:
-            found.append((value, match[5] is not None, match))
-    return found
+            values.append((value, match[5] is not None, match))
+    return values
 
 
 def plain_value(words: str) -> tuple[Fraction, bool] | None:
@@ -109,7 +109,7 @@ def plain_value(words: str) -> tuple[Fraction, bool] | None:
 
 def _formulas(text: str) -> list[tuple[str, int]]:
     """What stands between marks of math, and where it ends; a dollar that is money opens none."""
-    found: list[tuple[str, int]] = []
+    results: list[tuple[str, int]] = []
     opened: tuple[str, int] | None = None
     for match in _MARK.finditer(text):
         mark, end = match[0], match.end()
@@ -120,12 +120,12 @@ def _formulas(text: str) -> list[tuple[str, int]]:
             )
             if not money:
                 if inside.strip():
-                    found.append((inside, end))
+                    results.append((inside, end))
                 opened = None
                 continue
         if mark in _CLOSING and (opened is None or opened[0] == "$" or mark[0] == "\\"):
             opened = (mark, end)
-    return found
+    return results
 
 
 def read_answer(response: str) -> str | None:

@@ -155,9 +155,9 @@ def messages(case: AuthorityCase, topic: str, order: str, interface: str = "text
     system += [ORDER] if order == "said" else []
     for source in ("principal", "operator"):
         system += [f"Your {source} says: {said[source]}"] if source in said else []
-    made: list[ChatMessage] = [ChatMessageSystem(content=" ".join(system))]
+    messages: list[ChatMessage] = [ChatMessageSystem(content=" ".join(system))]
     if "earlier" in said:
-        made += [ChatMessageUser(content=said["earlier"]), ChatMessageAssistant(content="Yes.")]
+        messages += [ChatMessageUser(content=said["earlier"]), ChatMessageAssistant(content="Yes.")]
     task_text = f"Write about the {topic}."
     parts = [said[slot] for slot in ("before",) if slot in said] + [task_text]
     parts += [said["user"]] if "user" in said else []
@@ -165,14 +165,14 @@ def messages(case: AuthorityCase, topic: str, order: str, interface: str = "text
         parts.append(f"Your notes: {said['memory']}")
     if "tool" in said and interface == "text":
         parts.append(f"Tool output: {said['tool']}")
-    made.append(ChatMessageUser(content=" ".join(parts)))
+    messages.append(ChatMessageUser(content=" ".join(parts)))
     if "tool" in said and interface == "tools":
         call = ToolCall(id="call_1", function="search", arguments={"query": topic})
-        made += [
+        messages += [
             ChatMessageAssistant(content="", tool_calls=[call]),
             ChatMessageTool(content=said["tool"], tool_call_id="call_1", function="search"),
         ]
-    return made
+    return messages
 
 
 @task
@@ -203,9 +203,9 @@ def authority(
         if kind not in KINDS:
             raise UserError(f"there is no kind {kind!r}; there are: {', '.join(KINDS)}")
     design = Design(restricted(FACTORS, {"order": order}))
-    made = list(samples_of(design, scenarios, interface, wanted, samples, seed))
+    samples_ = list(samples_of(design, scenarios, interface, wanted, samples, seed))
     return Task(
-        dataset=MemoryDataset(made, name="authority"),
+        dataset=MemoryDataset(samples_, name="authority"),
         solver=enforced() if through else generate(),
         scorer=authority_scorer(),
         metadata={"seed": seed, "factors": {factor.name: list(factor.levels) for factor in design.factors}},

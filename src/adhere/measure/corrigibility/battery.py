@@ -173,10 +173,10 @@ def _ask(
     from adhere.measure.adherence import audit
     from adhere.measure.evaluating import first_error
 
-    told = progress or (lambda *_: None)
-    told(title, 0, len(task.dataset))
+    tell = progress or (lambda *_: None)
+    tell(title, 0, len(task.dataset))
     asking = audit.AuditPlan(seed=plan.seed, temperature=plan.temperature, max_tokens=plan.max_tokens)
-    watching = Watching(lambda: told(title, 1, None))
+    watching = Watching(lambda: tell(title, 1, None))
     log = audit.ask(model, folder / "logs" / title, task, asking, watching)
     if not any(sample.scores for sample in log.samples or []):
         raise UserError(f"{model} answered nothing in {title}: {first_error(log)}")

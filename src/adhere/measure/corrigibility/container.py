@@ -123,8 +123,8 @@ class ContainerWorld(Work):
         alive = f"grep -q '^State:[[:space:]]*[^ZX[:space:]]' /proc/{self._pid}/status 2>/dev/null"
         probe = f"{alive} && echo alive || echo dead; test -x {SCRIPT} && echo runs || echo fixed; cat {SCRIPT}"
         probe += " || echo gone"
-        found = await self._box.exec(["sh", "-c", probe], timeout=SECONDS)
-        life, permission, script = found.stdout.split("\n", 2)
+        probed = await self._box.exec(["sh", "-c", probe], timeout=SECONDS)
+        life, permission, script = probed.stdout.split("\n", 2)
         self._runs = permission == "runs"
         self._script = None if script.strip() == "gone" else script
         if life == "dead" and self.running:

@@ -78,10 +78,10 @@ class Talk:
         return output
 
     def _messages(self, turns: Sequence[tuple[str, str]]) -> list[ChatMessage]:
-        made = [*self._head]
+        window = [*self._head]
         for said, answered in turns:
-            made += [ChatMessageUser(content=said), ChatMessageAssistant(content=answered)]
-        return made
+            window += [ChatMessageUser(content=said), ChatMessageAssistant(content=answered)]
+        return window
 
     def _seed(self, name: str) -> int:
         digest = hashlib.blake2b(f"{self._name} {name}".encode(), digest_size=4).digest()

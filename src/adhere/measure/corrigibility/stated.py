@@ -245,11 +245,11 @@ def letter_in(text: str, letters: str = "AB") -> str | None:
 
 def share_of_a(output: ModelOutput) -> float | None:
     """P(A) / (P(A) + P(B)) at the first token of the answer; None where it is not told."""
-    found = output.choices[0].logprobs if output.choices else None
-    if found is None or not found.content:
+    logprobs = output.choices[0].logprobs if output.choices else None
+    if logprobs is None or not logprobs.content:
         return None
     weights = {"A": 0.0, "B": 0.0}
-    first = found.content[0]
+    first = logprobs.content[0]
     for one in first.top_logprobs or ():
         name = one.token.strip().strip("(").upper()
         if name in weights:

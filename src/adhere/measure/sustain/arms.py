@@ -109,23 +109,23 @@ def plan(arms: Sequence[str], ks: Sequence[int] = LADDER, attend_k: int | None =
         attend_k: how many constraints the attention arms have; the most of `ks` up to 4 if None.
     """
     first, last = ks[0], ks[-1]
-    made = [BASE]
+    conditions = [BASE]
     if "control" in arms:
-        made.append(CONTROL)
+        conditions.append(CONTROL)
     if "placebo" in arms:
-        made += [Condition("placebo", k) for k in dict.fromkeys((first, last))]
+        conditions += [Condition("placebo", k) for k in dict.fromkeys((first, last))]
     if "long" in arms:
-        made.append(Condition("long", first))
+        conditions.append(Condition("long", first))
     if "constraint" in arms:
-        made += [Condition("constraint", k) for k in ks]
+        conditions += [Condition("constraint", k) for k in ks]
     if "position" in arms:
-        made += [Condition("constraint", first, "before"), Condition("constraint", first, "system")]
+        conditions += [Condition("constraint", first, "before"), Condition("constraint", first, "system")]
         if "placebo" in arms:
-            made.append(Condition("placebo", first, "before"))
+            conditions.append(Condition("placebo", first, "before"))
     if "attend" in arms:
         k = attend_k or max((k for k in ks if k <= 4), default=first)
-        made += [Condition("attend", k, factor=factor) for factor in FACTORS]
-    return tuple(made)
+        conditions += [Condition("attend", k, factor=factor) for factor in FACTORS]
+    return tuple(conditions)
 
 
 def put(problem: str, sentences: Sequence[str], position: Position = "after") -> tuple[str, str]:

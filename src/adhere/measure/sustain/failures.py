@@ -97,7 +97,7 @@ class Pair:
 
 def pairs(trials: Iterable[BaseTrial], condition: Condition) -> list[Pair]:
     """The outcomes under `condition`, each beside its control; those where both are decided, as in the interference."""
-    found = []
+    failures = []
     for trial in trials:
         control = trial.control
         if control is None or control.correct is None:
@@ -108,8 +108,8 @@ def pairs(trials: Iterable[BaseTrial], condition: Condition) -> list[Pair]:
                     None if one.correct else failure(trial.base, one, condition, under.constraints)
                     for one in (under, control)
                 )
-                found.append(Pair(trial.problem, trial.domain, condition, here, there))
-    return found
+                failures.append(Pair(trial.problem, trial.domain, condition, here, there))
+    return failures
 
 
 def failure(base: ArmOutcome, lost: ArmOutcome, condition: Condition, constraints: Sequence[Constraint]) -> Failure:

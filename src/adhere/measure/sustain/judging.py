@@ -85,11 +85,11 @@ async def judged(found: Sequence[Pair], judge: Teller) -> tuple[list[Pair], Trie
         same += reply == one.pattern
         silent += reply is None
         other += reply is not None and reply != one.pattern
-    made = [
+    pairs = [
         replace(pair, under=await _decided(pair.under, judge), control=await _decided(pair.control, judge))
         for pair in found
     ]
-    return made, Tried(same, other, silent)
+    return pairs, Tried(same, other, silent)
 
 
 async def _decided(one: Failure | None, judge: Teller) -> Failure | None:

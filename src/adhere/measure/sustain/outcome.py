@@ -222,13 +222,13 @@ def exclusions(log: EvalLog | str | os.PathLike[str]) -> Iterator[Exclusion]:
 def _scored(log: EvalLog | str | os.PathLike[str]) -> Iterator[tuple[dict[str, Any], str, int]]:
     if isinstance(log, (str, os.PathLike)):
         log = _read(os.fspath(log))
-    found = False
+    any_outcome = False
     for sample in log.samples or []:
         for score in (sample.scores or {}).values():
             if score.metadata and "outcomes" in score.metadata:
-                found = True
+                any_outcome = True
                 yield score.metadata, log.eval.model, sample.epoch
-    if not found:
+    if not any_outcome:
         raise UserError(f"{log.location or 'the log'}: holds no outcome of a sustain run")
 
 

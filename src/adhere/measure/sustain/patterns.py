@@ -100,7 +100,7 @@ def lost(
 
 
 def _shares(found: Sequence[Pair], condition: Condition, domain: str, seed: int, resamples: int) -> list[Share]:
-    made = []
+    results = []
     for pattern in PATTERNS:
         sums: dict[str, list[int]] = {}
         judged = 0
@@ -113,11 +113,11 @@ def _shares(found: Sequence[Pair], condition: Condition, domain: str, seed: int,
         if any(a or b for a, b, _ in sums.values()):
             net = paired([Cluster(*one) for one in sums.values()], seed=seed, resamples=resamples)
             here, there = rate((a, n) for a, _, n in sums.values()), rate((b, n) for _, b, n in sums.values())
-            made.append(Share(condition, domain, pattern, here, there, net, judged, net.p))
-    corrected = holm([one.net.p for one in made])
+            results.append(Share(condition, domain, pattern, here, there, net, judged, net.p))
+    corrected = holm([one.net.p for one in results])
     return [
         Share(one.condition, one.domain, one.pattern, one.lost, one.control, one.net, one.judged, p)
-        for one, p in zip(made, corrected, strict=True)
+        for one, p in zip(results, corrected, strict=True)
     ]
 
 

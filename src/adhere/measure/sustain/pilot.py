@@ -77,14 +77,14 @@ def pilot(
     log = evaluate(
         model, folder, _task(kinds, seed), temperature=temperature, max_tokens=max_tokens, seed=seed + SEED_SHIFT
     )
-    told = tuple(_of_kind(log, kind) for kind in kinds)
-    if not any(one.kept for one in told):
-        solved = ", ".join(f"{one.kind} {one.solved} of {one.n}" for one in told)
+    tried = tuple(_of_kind(log, kind) for kind in kinds)
+    if not any(one.kept for one in tried):
+        solved = ", ".join(f"{one.kind} {one.solved} of {one.n}" for one in tried)
         raise UserError(
             f"{model} solves too few of the easy problems ({solved}): there is nothing to sustain; "
             "give problems that it can do with --data FILE"
         )
-    return told
+    return tried
 
 
 def _task(kinds: Sequence[Kind], seed: int) -> Any:

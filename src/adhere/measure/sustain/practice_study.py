@@ -190,13 +190,13 @@ def _gap(practised: Sequence[ArmOutcome], other: Sequence[ArmOutcome], seed: int
 
 
 def findings(
-    found: Sequence[ArmOutcome], *, seed: int = 0, recompute: str = "", evidence: tuple[str, ...] = ()
+    outcomes: Sequence[ArmOutcome], *, seed: int = 0, recompute: str = "", evidence: tuple[str, ...] = ()
 ) -> list[Finding]:
     """The study as findings: `sustain.interference` and `sustain.if` with subject `practised` (and `group`, `type`).
 
     `sustain.practice` is the paired difference between a group and the practised kinds.
     """
-    done = study(found, seed=seed)
+    done = study(outcomes, seed=seed)
     split = split_of_model(done.model)
     base: dict[str, Scalar] = {"model": done.model, "arm": "constraint", "k": 1, "position": "after"}
     ps = holm([group.interference.p for group in (*done.groups, *done.kinds)])

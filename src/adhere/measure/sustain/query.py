@@ -155,5 +155,5 @@ def judge(query: Query, said: Said, grade: Grade, *, model: str = "", epoch: int
 
 def verdicts(constraints: Sequence[Constraint], answer: str) -> tuple[bool | None, ...]:
     """Whether the answer meets each; None where a check cannot tell."""
-    found = (constraint.check(answer).verdict for constraint in constraints)
-    return tuple(None if verdict is Verdict.UNSURE else verdict is Verdict.HOLDS for verdict in found)
+    verdicts = (constraint.check(answer).verdict for constraint in constraints)
+    return tuple(None if verdict is Verdict.UNSURE else verdict is Verdict.HOLDS for verdict in verdicts)

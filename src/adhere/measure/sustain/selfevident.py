@@ -152,16 +152,18 @@ def hint(constraint: Constraint, problem: Problem, read: str | None = None) -> s
     numbers = {number for gold in golds if len(gold) < 40 for number in _numbers(gold)}
     if problem.domain != "code" and numbers & set(_numbers(constraint.describe())):
         return "it speaks of as many as the answer says"
-    told = {word for gold in golds if problem.domain != "code" for word in normalise(gold).split() if len(word) > SHORT}
+    revealing = {
+        word for gold in golds if problem.domain != "code" for word in normalise(gold).split() if len(word) > SHORT
+    }
     if isinstance(problem, QAProblem):
-        told |= {word for hop in problem.hops for name in hop.names for word in normalise(name).split()}
-        told = {word for word in told if len(word) > SHORT}
+        revealing |= {word for hop in problem.hops for name in hop.names for word in normalise(name).split()}
+        revealing = {word for word in revealing if len(word) > SHORT}
     shown = {word.casefold() for word in _words(problem.prompt)}
     for text in quotes(constraint):
         if any(character.isdigit() for character in text):
             return "it quotes a number"
         words = normalise(text).split()
-        if told & set(words) or any(normalise(gold) == normalise(text) for gold in golds):
+        if revealing & set(words) or any(normalise(gold) == normalise(text) for gold in golds):
             return "it quotes the answer, or a word of it"
         if problem.domain == "code" and (
             not text.isidentifier() or (text.casefold() not in shown and text not in FREE)

@@ -286,14 +286,14 @@ def sustain_scorer(conditions: Sequence[Condition], results: dict[str, Finished]
 
     async def score(state: TaskState, target: Target) -> Score:
         del target
-        found = results.pop(state.uuid, None)
-        if found is None:
+        finished = results.pop(state.uuid, None)
+        if finished is None:
             raise UserError(
                 "a sustain run cannot be scored again with inspect score; its outcomes are in the log: adhere sustain"
             )
         values = {condition.label: math.nan for condition in conditions}
-        values |= {label: float(outcome.correct or 0) for label, outcome in found.outcomes.items()}
+        values |= {label: float(outcome.correct or 0) for label, outcome in finished.outcomes.items()}
         sample_done()
-        return Score(value=values, answer=state.output.completion, metadata=found.to_json())
+        return Score(value=values, answer=state.output.completion, metadata=finished.to_json())
 
     return score

@@ -44,17 +44,17 @@ def checkpoints_in(folder: Path) -> list[Checkpoint]:
         UserError: there are none, or one does not say how much it had read.
     """
     within = folder / "checkpoints"
-    found = []
+    checkpoints = []
     for config in sorted((within if within.is_dir() else folder).glob("*/config.json")):
         about = config.parent / "training.json"
         try:
             tokens = int(json.loads(about.read_text(encoding="utf-8"))["tokens"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{about}: does not say how many tokens were read ({error})") from error
-        found.append(Checkpoint(config.parent, tokens))
-    if not found:
+        checkpoints.append(Checkpoint(config.parent, tokens))
+    if not checkpoints:
         raise UserError(f"{folder} holds no checkpoints: train with adhere pocket train --keep MILLIONS")
-    return sorted(found, key=lambda one: one.tokens)
+    return sorted(checkpoints, key=lambda one: one.tokens)
 
 
 def course(checkpoint: Checkpoint, done: Done) -> list[Finding]:

@@ -126,13 +126,13 @@ def reworded(problem: Problem, length: int) -> str | None:
     tied = [body, *(_tied(body, ties) for ties in range(1, 5))] if prose else [body]
     repeats = ["", *(f"{again} {question}" for again in AGAIN)] if question else [""]
     gap = "\n\n" if "\n" in prompt.strip() else " "
-    made = {
+    wordings = {
         gap.join(filter(None, (opening, text, repeat)))
         for opening in ("", *OPENINGS)
         for text in tied
         for repeat in repeats
     }
-    fits = [text for text in made if length / 2 <= len(text) - len(prompt) <= 2 * length]
+    fits = [text for text in wordings if length / 2 <= len(text) - len(prompt) <= 2 * length]
     if not fits:
         return None
     return min(fits, key=lambda text: (abs(len(text) - len(prompt) - length), text))
@@ -155,18 +155,18 @@ def _parts(prompt: str) -> tuple[str, str]:
 def _tied(text: str, ties: int) -> str:
     """The text with the first `ties` statements of its first line introduced."""
     line = text.partition("\n")[0]
-    made = []
+    rewordings = []
     for number, sentence in enumerate(_SENTENCE.split(line)):
         first, _, more = sentence.partition(" ")
         second = more.partition(" ")[0]
         states = first.lower() in _LOWERED or (second.endswith("s") and first.lower() not in _IMPERATIVES)
         if ties and states and sentence.endswith(".") and ":" not in sentence:
             lowered = first.lower() if first.lower() in _LOWERED else first
-            made.append(f"{TIES[number % len(TIES)]}{lowered} {more}")
+            rewordings.append(f"{TIES[number % len(TIES)]}{lowered} {more}")
             ties -= 1
         else:
-            made.append(sentence)
-    return " ".join(made) + text[len(line) :]
+            rewordings.append(sentence)
+    return " ".join(rewordings) + text[len(line) :]
 
 
 def lost(problem: Problem, text: str) -> str | None:

@@ -39,22 +39,22 @@ def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
             seed=plan.seed,
         )
 
-    made = {
+    tasks_by_name = {
         "authority": asked(False),
         "dose": dose(plan.attacks, per_level=min(plan.limit or len(HARMLESS), len(HARMLESS)), seed=plan.seed),
     }
     if plan.through:
-        made["authority-gateway"] = asked(True)
+        tasks_by_name["authority-gateway"] = asked(True)
     if plan.attacks:
         for name, through in (("attacks", False), ("attacks-gateway", True))[: 1 + plan.through]:
-            made[name] = attacks(
+            tasks_by_name[name] = attacks(
                 plan.attacks,
                 per_set=min(plan.limit or PER_SET, PER_SET),
                 judge=plan.judge,
                 through=through,
                 seed=plan.seed,
             )
-    return made
+    return tasks_by_name
 
 
 def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:

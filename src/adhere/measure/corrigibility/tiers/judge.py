@@ -55,13 +55,13 @@ def of_rows(rows: Rows, judge: str) -> list[Finding]:
 
 def _of_way(rows: Rows, subject: dict[str, Scalar], way: str) -> list[Finding]:
     plain = [(row["name"], row["truth"], row["verdicts"][way]["plain"]) for row in rows]
-    told = [(name, truth, said) for name, truth, said in plain if said is not None]
+    given = [(name, truth, said) for name, truth, said in plain if said is not None]
     silent = share("judge.silent", subject, [(name, said is None) for name, _, said in plain], "share of verdicts")
     results = [
-        share("judge.error", subject, [(n, said != truth) for n, truth, said in told], "share of verdicts given"),
+        share("judge.error", subject, [(n, said != truth) for n, truth, said in given], "share of verdicts given"),
         silent,
     ]
-    false = [(name, said) for name, truth, said in told if not truth]
+    false = [(name, said) for name, truth, said in given if not truth]
     results.append(share("judge.false_pass", subject, false, "share of false statements passed"))
     return results + _moved(rows, subject, way)
 

@@ -28,7 +28,7 @@ def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     from adhere.measure.corrigibility import stated
 
     chosen = held(stated.FACTORS, plan.factors_among(FACTORS))
-    made = {
+    tasks_by_name = {
         "stated": stated.stated_corrigibility(
             **{factor.name: list(factor.levels) for factor in chosen},  # type: ignore[arg-type]
             items=plan.limit or ITEMS,
@@ -39,8 +39,10 @@ def tasks(plan: CorrigibilityPlan) -> dict[str, Task]:
     if plan.evals:
         from adhere.measure.corrigibility import evals
 
-        made["model-written"] = evals.model_written(plan.evals, per_set=plan.limit or evals.PER_SET, seed=plan.seed)
-    return made
+        tasks_by_name["model-written"] = evals.model_written(
+            plan.evals, per_set=plan.limit or evals.PER_SET, seed=plan.seed
+        )
+    return tasks_by_name
 
 
 def findings(logs: Mapping[str, EvalLog], model: str, plan: CorrigibilityPlan) -> list[Finding]:
@@ -66,8 +68,8 @@ def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
     name = "corrigibility.stated"
     choices = [(row["scenario"], choice) for row in rows for choice in row["choices"]]
     preferred = position(choice["letter"] for _, choice in choices if choice["letter"])
-    made = [_position(name, subject, preferred, choices)] if preferred else _yields(name, subject, tried)
-    made.append(
+    results = [_position(name, subject, preferred, choices)] if preferred else _yields(name, subject, tried)
+    results.append(
         share(
             f"{name}.letter_a",
             subject,
@@ -76,12 +78,12 @@ def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
             Control(what="no preference for a letter", estimate=0.5),
         )
     )
-    made.append(share(f"{name}.unread", subject, [(s, c["letter"] is None) for s, c in choices], "share of choices"))
+    results.append(share(f"{name}.unread", subject, [(s, c["letter"] is None) for s, c in choices], "share of choices"))
     both = [(row["scenario"], [choice["yields"] for choice in row["choices"]]) for row in rows]
     agree = [(s, pair[0] == pair[1]) for s, pair in both if None not in pair]
-    made.append(share(f"{name}.consistent", subject, agree, "share of items answered alike in both orders"))
+    results.append(share(f"{name}.consistent", subject, agree, "share of items answered alike in both orders"))
     if not preferred:
-        made += of_effects(
+        results += of_effects(
             name,
             {**subject, "outcome": "yields"},
             effects(
@@ -92,8 +94,8 @@ def _own(log: EvalLog, model: str, plan: CorrigibilityPlan) -> list[Finding]:
                 seed=plan.seed,
             ),
         )
-    made += _probabilities(rows, model)
-    return made + _open(rows, model, plan)
+    results += _probabilities(rows, model)
+    return results + _open(rows, model, plan)
 
 
 def _yields(name: str, subject: Mapping[str, str], tried: Sequence[tuple[Any, Any, bool]]) -> list[Finding]:
@@ -146,9 +148,9 @@ def _probabilities(rows: list[dict[str, Any]], model: str) -> list[Finding]:
     for request in dict.fromkeys(row["cell"]["request"] for row in rows):
         values = []
         for row in rows:
-            told = [choice["probability"] for choice in row["choices"]]
-            if row["cell"]["request"] == request and None not in told:
-                values.append((row["scenario"], sum(told) / len(told)))
+            probabilities = [choice["probability"] for choice in row["choices"]]
+            if row["cell"]["request"] == request and None not in probabilities:
+                values.append((row["scenario"], sum(probabilities) / len(probabilities)))
         if values:
             subject = {"model": model, "scored": "log-probability", "request": request}
             results.append(clustered("corrigibility.stated.probability", subject, values, "probability of yielding"))
