@@ -14,6 +14,7 @@ from adhere.models import registry
 from adhere.models.generation.constrained import Draft, write
 from adhere.models.generation.generate import Sampling
 from adhere.models.load import OpenModel, open_model
+from adhere.models.serving.provider import AdhereAPI
 
 pytest.importorskip("xllamacpp")
 pytest.importorskip("gguf")
@@ -32,7 +33,7 @@ PROMPTS = (
     "What do bees make?",
     "Is ice cold? Answer yes or no.",
 )
-CONFIG = GenerateConfig(max_tokens=24, temperature=0.0, logprobs=True)
+CONFIG = GenerateConfig(max_tokens=1, temperature=0.0, logprobs=True, top_logprobs=8)
 
 
 @pytest.fixture(scope="module")
@@ -40,37 +41,36 @@ def opened() -> OpenModel:
     return open_model("smollm2")
 
 
-def test_ten_answers_of_both_engines_begin_alike(opened: OpenModel) -> None:
+def test_both_engines_give_ten_first_tokens_about_the_same_probability(opened: OpenModel) -> None:
     async def ask(model) -> list:
         return await asyncio.gather(*(model.generate(prompt, config=CONFIG) for prompt in PROMPTS))
 
     fast = get_model("adhere/smollm2", memoize=False, engine="llamacpp", threads=1, batch=4)
+    torch = get_model("adhere/smollm2", memoize=False, opened=opened)
+    assert isinstance(fast.api, AdhereAPI)
     try:
-        quick = asyncio.run(ask(fast))
+        quick, slow = asyncio.run(ask(fast)), asyncio.run(ask(torch))
     finally:
         fast.api.close()
-    torch = get_model("adhere/smollm2", memoize=False, opened=opened)
-    try:
-        slow = asyncio.run(ask(torch))
-    finally:
         torch.api.close()
-    assert "Paris" in quick[0].completion
-    assert [one.usage.input_tokens for one in quick] == [one.usage.input_tokens for one in slow]
-    # the kernels round differently: most first words agree, none of the answers is another model's
-    agree = sum(a.completion.split()[:3] == b.completion.split()[:3] for a, b in zip(quick, slow, strict=True))
-    assert agree >= 8
+    for a, b in zip(quick, slow, strict=True):
+        assert a.usage.input_tokens == b.usage.input_tokens
+        first = a.choices[0].logprobs.content[0]
+        known = {one.token: one.logprob for one in b.choices[0].logprobs.content[0].top_logprobs}
+        # the kernels round differently, so that near ties fall either way
+        assert known[first.token] == pytest.approx(first.logprob, abs=0.35)
 
 
 @pytest.mark.parametrize(
     ("text", "constraint"),
     [
-        ("Tell me about Paris in one sentence.", LetterCase(case="lower")),
+        ("Name the capital of France.", LetterCase(case="lower")),
         ("Name an animal and its color. Answer in JSON.", Json()),
     ],
 )
 def test_masks_hold_on_a_vocabulary_of_49_thousand(opened: OpenModel, text: str, constraint) -> None:
     prompt = tuple(opened.encode(opened.render([{"role": "user", "content": text}])))
-    written = write(opened, [Draft(opened, prompt, (constraint,), Sampling(max_tokens=60))])[0]
+    written = write(opened, [Draft(opened, prompt, (constraint,), Sampling(max_tokens=40))])[0]
     assert written.met, written.text
     assert "\N{REPLACEMENT CHARACTER}" not in written.text
     if isinstance(constraint, Json):
