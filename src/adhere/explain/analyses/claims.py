@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
@@ -103,13 +104,27 @@ def _control(name: str, control: Estimate | float) -> Control:
 def simultaneous(estimates: Sequence[Estimate]) -> list[tuple[float, float]]:
     """Intervals that hold for all estimates together: those of the largest standardised deviation over the draws.
 
-    The bootstrap's max-T (Westfall and Young 1993). Of a matrix of pairs, one in twenty stands out by chance alone.
+    The bootstrap's max-T (Westfall and Young 1993): of a matrix of pairs, one in twenty stands out by chance alone. The
+    critical value is that of the draws, carried from the normal to Student's t with the prompts less one degrees of
+    freedom, since the standard errors are estimated from as few prompts. An estimate with limits is widened on each
+    side from its limit, so that one whose draws do not vary keeps an interval; others from their draws' deviation.
     """
+    from scipy.special import ndtr, stdtrit
+
     draws = np.stack([e.draws for e in estimates])
     values = np.array([e.value for e in estimates])
     with np.errstate(invalid="ignore"):
         spread = np.nanstd(draws, axis=1)
         deviations = np.abs(draws - values[:, None]) / np.where(spread > 0, spread, np.inf)[:, None]
     largest = np.nanmax(deviations, axis=0)
-    reach = float(np.quantile(largest[np.isfinite(largest)], CONFIDENCE)) * spread
-    return [(float(v - r), float(v + r)) for v, r in zip(values, reach, strict=True)]
+    normal = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
+    critical = max(normal, float(np.quantile(largest[np.isfinite(largest)], CONFIDENCE)))
+    prompts = min(e.n for e in estimates)
+    t = float(stdtrit(max(1, prompts - 1), ndtr(critical)))
+    together = []
+    for one, deviation in zip(estimates, spread, strict=True):
+        below = above = float(deviation) * t
+        if one.limits is not None:  # the limits hold a t quantile of their own
+            below, above = (max(below, abs(one.value - side) / normal * critical) for side in one.limits)
+        together.append((one.value - below, one.value + above))
+    return together

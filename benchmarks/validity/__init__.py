@@ -1,0 +1,1 @@
+"""Simulations of every interval and rule that the project prints: `make validate` writes docs/results/validity.md."""
