@@ -79,15 +79,14 @@ def test_what_is_not_run_says_why_in_a_known_word() -> None:
     assert not unknown
 
 
-def test_most_commands_of_the_documentation_are_run() -> None:
+def test_no_fewer_commands_of_the_documentation_are_run_than_before() -> None:
     count: Counter[str] = Counter()
     for page in pages():
         for one in blocks(page):
             if one.language == "sh":
                 count[one.reason or "run"] += len(commands(one))
     print(dict(count))
-    assert count["run"] >= 60
-    assert count["run"] > sum(count.values()) - count["run"]
+    assert count["run"] >= 70
 
 
 class Reader:
