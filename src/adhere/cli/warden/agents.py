@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from adhere.cli.options import Charter, Json
 from adhere.cli.warden.common import HERE, opened, reported, tell
 from adhere.core.errors import UserError
+
+if TYPE_CHECKING:
+    from adhere.warden.supervision.supervisor import Supervisor
 
 
 def decide(
@@ -71,11 +74,18 @@ def run(
         typer.Option(help="Containment: cgroup, 'pid namespace', subreaper, 'process group'. Default: all available."),
     ] = None,
     show: Annotated[bool, typer.Option("--show-charter", help="Do not hide the charter's folder.")] = False,
+    pass_env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Environment variable that the agent gets as well; may be repeated."),
+    ] = None,
     charter: Charter = HERE,
 ) -> None:
     """Run an agent inside the supervisor: `adhere warden run -- python my_agent.py`.
 
-    Exit code: the agent's own; 3 where it was stopped; 130 where it was interrupted.
+    The agent gets the usual variables (PATH, HOME, LANG, ...) and those named with --pass-env, no others.
+
+    Exit code: the agent's own; 3 where it was stopped; 4 where nobody can verify that nothing of it is left; 130 where
+    it was interrupted.
     """
     from adhere.warden.supervision import attest, running
 
@@ -87,21 +97,33 @@ def run(
             methods=method or None,
             user=_user(user),
             hide=not show,
-            on_start=lambda s: print(
-                f"adhere: agent {s.pid} runs, contained by {', '.join(s.contained)}; "
-                + ("the charter is hidden from it" if s.hides else "the charter is NOT hidden from it"),
-                file=sys.stderr,
-            ),
+            pass_env=pass_env or (),
+            on_start=_started,
         )
         if ended.attestation is not None:
             for line in attest.lines(ended.attestation.body):
                 print(f"adhere: {line}", file=sys.stderr)
             raise typer.Exit(3)
+        if not ended.killed.verified:
+            print(
+                "adhere: ALARM: the process reaper was killed, and nothing verifies that no process of the agent is "
+                "left; look for one, then: adhere warden stop",
+                file=sys.stderr,
+            )
+            raise typer.Exit(4)
         left = len(ended.killed.processes)
         if left:
             print(f"adhere: the agent ended and left {left} processes behind, which were ended", file=sys.stderr)
     status = ended.status or 0
     raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+def _started(supervisor: Supervisor) -> None:
+    hidden = "the charter is hidden from it" if supervisor.hides else "the charter is NOT hidden from it"
+    contained = ", ".join(supervisor.contained)
+    print(f"adhere: agent {supervisor.pid} runs, contained by {contained}; {hidden}", file=sys.stderr)
+    for what in supervisor.open:
+        print(f"adhere: open: {what}", file=sys.stderr)
 
 
 def mcp(

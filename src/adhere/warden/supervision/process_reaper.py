@@ -1,7 +1,8 @@
 """The keeper: one small process that the agent's processes cannot outlive, run as a program of its own.
 
 It starts the agent, waits, and on the word of the supervisor (or on its silence) leaves nothing alive. It uses the
-standard library only, has one thread, and holds no secret.
+standard library only, has one thread, and holds no secret. The plan, with the agent's environment in it, comes over
+the control channel: a command line is read by every user of the machine.
 
 Rules
 - It is the subreaper of everything that descends from the agent: who forks twice, calls setsid and lets his parent die
@@ -23,6 +24,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import importlib.util
 import json
 import os
 import select
@@ -38,6 +40,19 @@ MS_REC, MS_PRIVATE, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x4000, 0x40000, 2, 4, 8
 DEADLINE = 10.0
 """Seconds after which an emptiness that could not be verified is reported as such."""
 LINUX = sys.platform.startswith("linux")
+LONGEST_PLAN = 16 << 20
+"""Bytes; an environment is some kilobytes."""
+
+
+def _beside(name: str) -> Any:
+    """A module of this folder; as an isolated program this file cannot import its package."""
+    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, place)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{place} is not there")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _libc() -> Any:
@@ -223,6 +238,8 @@ class Keeper:
         self.main = 0
         self.status: int | None = None
         self.methods: list[str] = []
+        self.open: list[str] = []
+        """What the kernel did not let the agent's process give up."""
         self.buffer = b""
 
     def say(self, event: str, **fields: Any) -> None:
@@ -250,15 +267,17 @@ class Keeper:
                 self._become(tell)
             except BaseException as error:  # nothing may return from here into the keeper's own loop
                 with contextlib.suppress(OSError):
-                    os.write(tell, f"{type(error).__name__}: {error}".encode())
+                    os.write(tell, json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode() + b"\n")
             os._exit(126)
         os.close(tell)
-        fault = b""
+        said = b""
         while data := os.read(told, 4096):
-            fault += data
+            said += data
         os.close(told)
-        if fault:
-            raise OSError(errno.ECHILD, fault.decode("utf-8", "replace"))
+        words = [json.loads(line) for line in said.splitlines()]
+        self.open = [what for word in words for what in word.get("open", ())]
+        if faults := [word["fault"] for word in words if "fault" in word]:
+            raise OSError(errno.ECHILD, faults[0])
         if self.plan["cgroup"]:
             self.methods.insert(0, "cgroup")
         if self.plan["pidns"]:
@@ -271,12 +290,17 @@ class Keeper:
         os.setsid()
         if self.plan["cgroup"]:
             _write(f"{self.plan['cgroup']}/cgroup.procs", "0")
-        if self.plan["pidns"] or self.plan["hide"]:
+        own_mounts = self.plan["pidns"] or self.plan["hide"]
+        confinement = _beside("confinement") if LINUX else None
+        still_open: list[str] = []
+        if own_mounts:
             enter_mount_namespace()
         if self.plan["pidns"]:
             _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             _call("mount", b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
             hide(self.plan["hide"])
+            if confinement:
+                still_open += confinement.seal_mounts()
             agent = os.fork()
             if agent:
                 os.close(tell)
@@ -285,14 +309,24 @@ class Keeper:
             if LINUX:
                 _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             hide(self.plan["hide"])
+            if confinement and own_mounts:
+                still_open += confinement.seal_mounts()
+        if confinement and not own_mounts:
+            still_open.append("kernel controls and devices are not sealed: no mount table of its own")
         os.close(self.control)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
-        if self.plan["user"]:
-            uid, gid = self.plan["user"]
+        user = tuple(self.plan["user"]) if self.plan["user"] else None
+        if confinement:
+            still_open += confinement.drop_privileges(user)
+            if user is not None:  # the change of user cleared it
+                _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        elif user is not None:
             os.setgroups([])
-            os.setgid(gid)
-            os.setuid(uid)
+            os.setgid(user[1])
+            os.setuid(user[0])
+        if still_open:
+            os.write(tell, json.dumps({"open": still_open}).encode() + b"\n")
         os.execvpe(self.plan["command"][0], self.plan["command"], self.plan["env"])
 
     def _init(self, agent: int) -> None:
@@ -378,7 +412,9 @@ class Keeper:
             self.kill()
             self.say("failed", text=str(error))
             return 1
-        self.say("started", pid=self.main, methods=self.methods)
+        if LINUX:
+            _beside("confinement").forbid_inspection()
+        self.say("started", pid=self.main, methods=self.methods, open=self.open)
         while True:
             self.collect()
             if self.status is not None:
@@ -436,7 +472,24 @@ def probe(pid: bool) -> int:
         return 1
 
 
+def read_plan(control: int) -> dict[str, Any]:
+    """The plan: the first line on the control channel.
+
+    Raises:
+        ValueError: the channel ended before it, or it is no JSON object.
+    """
+    line = bytearray()
+    while not line.endswith(b"\n"):  # the supervisor says nothing more before it is answered
+        data = os.read(control, 65536)
+        line += data
+        if not data or len(line) > LONGEST_PLAN:
+            raise ValueError("no plan came over the control channel")
+    plan: dict[str, Any] = json.loads(line)
+    return plan
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "--probe":
         sys.exit(probe(pid=sys.argv[2] == "pid"))
-    os._exit(Keeper(json.loads(sys.argv[1]), int(sys.argv[2])).run())
+    channel = int(sys.argv[1])
+    os._exit(Keeper(read_plan(channel), channel).run())

@@ -11,7 +11,11 @@ Rules
   leftovers, verifies, attests.
 - The charter's witnesses get a checkpoint at the start, every minute and at the end; a witness that is slow or gone
   delays no stop.
-- When the agent ends by itself, acts in flight become unknown; the mode stays.
+- When the agent ends by itself, acts in flight become unknown; the mode stays. Where its end cannot be verified (the
+  process reaper was killed, and neither a cgroup nor a namespace vouches), the run is not ended: the ledger holds an
+  alarm, and the exit status says so.
+- The agent gets the variables of `PASSED` and those named to it, nothing else: keys of other services stay here. With
+  another user, HOME and the like are that user's, and the socket belongs to it alone.
 """
 
 from __future__ import annotations
@@ -48,6 +52,11 @@ PUBLISH = 60.0
 """Seconds between two checkpoints for the witnesses."""
 WAIT = 30.0
 """Seconds that a stop waits for a living supervisor before it says so."""
+PASSED = frozenset(
+    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TERM COLORTERM NO_COLOR TMPDIR PWD VIRTUAL_ENV PYTHONPATH "
+    "PYTHONUNBUFFERED OMP_NUM_THREADS CUDA_VISIBLE_DEVICES".split()
+)
+"""Variables that every agent gets; names that begin with LC_ as well."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +75,37 @@ def run(
     methods: Sequence[str] | None = None,
     user: tuple[int, int] | None = None,
     hide: bool = True,
+    pass_env: Sequence[str] = (),
     on_start: Callable[[Supervisor], None] = lambda _: None,
 ) -> Ended:
     """Run `command` under supervision until it ends or is stopped.
 
+    Args:
+        warden: an open warden.
+        command: program and arguments.
+        methods: containment to use; all that is there by default.
+        user: (uid, gid) to run the agent as.
+        hide: whether the charter's folder is hidden from it.
+        pass_env: names of variables that it gets besides `PASSED`.
+        on_start: called once it runs.
+
     Raises:
-        Refused: a stop is in force, the lease does not name this folder, all places are taken, it does not start.
+        Refused: a stop is in force, the lease does not name this folder, all places are taken, it does not start, or a
+            variable to be passed is not set.
     """
+    environment = agent_environment(pass_env, user)
     _ready(warden)
     scratch = Path(tempfile.mkdtemp(prefix="adhere-"))
     os.chmod(scratch, 0o711 if user else 0o700)
     path = scratch / "warden.sock"
-    environment = {**os.environ, SOCKET: str(path)}
+    environment[SOCKET] = str(path)
     hidden = [warden.folder] if hide else []
     supervisor = Supervisor(command, methods=methods, hide=hidden, user=user, env=environment)
     nudge, nudged = os.pipe()
     os.set_blocking(nudged, False)
-    agent = Server(path, lambda word: handle_agent(warden, word), mode=0o666 if user else 0o600)
+    agent = Server(path, lambda word: handle_agent(warden, word), mode=0o600)
+    if user:
+        os.chown(path, *user)
     admin = Server(warden.folder / ADMIN, lambda word: _admin(warden, word, nudged), mode=0o600)
     old = _on_interrupt(nudged)
     try:
@@ -101,6 +124,30 @@ def run(
         for handle in (nudge, nudged):
             os.close(handle)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def agent_environment(names: Sequence[str], user: tuple[int, int] | None) -> dict[str, str]:
+    """The variables that the agent gets.
+
+    Raises:
+        Refused: one of `names` is not set.
+    """
+    missing = [name for name in names if name not in os.environ]
+    if missing:
+        raise Refused("environment", f"--pass-env {missing[0]}: this variable is not set")
+    environment = {
+        name: value for name, value in os.environ.items() if name in PASSED or name.startswith("LC_") or name in names
+    }
+    if user is not None:
+        import pwd
+
+        try:
+            entry = pwd.getpwuid(user[0])
+            its_own = {"HOME": entry.pw_dir, "USER": entry.pw_name, "LOGNAME": entry.pw_name, "SHELL": entry.pw_shell}
+        except KeyError:
+            its_own = {"HOME": "/"}
+        environment |= {name: value for name, value in its_own.items() if name not in names}
+    return environment
 
 
 _interrupted = threading.Event()
@@ -189,6 +236,9 @@ def _watch(warden: Warden, supervisor: Supervisor, nudge: int, old: dict[int, An
             assert ended is not None
             if warden.state().mode is Mode.STOPPING:
                 return Ended(None, ended, complete(warden, ended))
+            if not ended.verified:
+                _alarm(warden, ended)
+                return Ended(None, ended, None)
             _end(warden, ended, "ended")
             return Ended(ended.status, ended, None)
 
@@ -197,6 +247,13 @@ def _end(warden: Warden, killed: Killed, how: str) -> None:
     with warden.ledger.transaction(warden.clock()) as transaction:
         transaction.append(how, {"run": how, **killed.to_dict()})
         transaction.put("supervised", "{}")
+    warden.restarted()
+
+
+def _alarm(warden: Warden, killed: Killed) -> None:
+    """The run is over and nobody can say that nothing is left. The record of it stays, for a stop to look again."""
+    with warden.ledger.transaction(warden.clock()) as transaction:
+        transaction.append("alarm", {"run": "not verified", **killed.to_dict()})
     warden.restarted()
 
 

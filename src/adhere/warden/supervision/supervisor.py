@@ -11,6 +11,11 @@ Rules
   another user keeps it away from the folder by the file system's permissions. What is in force is in
   `Supervisor.contained`.
 - An end is reported with what was there, by which method, and whether the emptiness was verified; never a bare success.
+- A subreaper alone is weaker: an agent of the same user can kill the process reaper, and what then lives on is found
+  only if it still bears the mark. A reaper that died before it was told to is an alarm, and unless a cgroup or a PID
+  namespace says so, nothing is verified to be gone.
+- The agent's process gives up capabilities, kernel controls and devices (`confinement`); `Supervisor.open` names what
+  the kernel did not let it give up.
 """
 
 from __future__ import annotations
@@ -35,6 +40,8 @@ from adhere.warden.supervision import process_reaper
 
 MARK = "ADHERE_RUN"
 """Environment variable that every supervised process inherits; what still bears it after a crash is a leftover."""
+BARE = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+"""The process reaper's own environment: what an interpreter may need to start. The agent's comes in the plan."""
 METHODS = ("cgroup", "pid namespace", "subreaper", "process group")
 
 
@@ -61,8 +68,8 @@ class Killed:
 
     @property
     def weaker(self) -> bool:
-        """Whether no method sees everything."""
-        return not set(self.methods) & {"cgroup", "pid namespace", "subreaper"}
+        """Whether a process of the agent's could have left supervision: only the kernel's own bounds are not left."""
+        return not set(self.methods) & {"cgroup", "pid namespace"}
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], **more: Any) -> Killed:
@@ -168,6 +175,8 @@ class Supervisor:
             "env": {**(os.environ if env is None else env), MARK: self.run_id},
         }
         self.contained: tuple[str, ...] = ()
+        self.open: tuple[str, ...] = ()
+        """What the kernel did not let the agent's process give up, in words; known once it has started."""
         self.pid = 0
         self.ended: Killed | None = None
         self._buffer = b""
@@ -206,16 +215,19 @@ class Supervisor:
             Refused: it does not.
         """
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-I", "-S", process_reaper.__file__, json.dumps(self.plan), str(theirs.fileno())]
-        self._keeper = subprocess.Popen(command, pass_fds=(theirs.fileno(),), start_new_session=True)
+        command = [sys.executable, "-I", "-S", process_reaper.__file__, str(theirs.fileno())]
+        self._keeper = subprocess.Popen(command, pass_fds=(theirs.fileno(),), start_new_session=True, env=BARE)
         theirs.close()
         self._channel = ours
+        with contextlib.suppress(OSError):  # a reaper that is dead already is found below
+            ours.sendall(json.dumps(self.plan).encode() + b"\n")
         event = self._next(30.0)
         if event is None or event["event"] != "started":
             text = event["text"] if event else "the keeper died"
             self._bury()
             raise Refused("supervision", f"cannot start {self.plan['command'][0]}: {text}"[:500])
         self.pid, self.contained = event["pid"], tuple(event["methods"])
+        self.open = tuple(event.get("open", ()))
 
     def record(self) -> dict[str, Any]:
         """What a later process needs to find leftovers of this run."""
@@ -347,6 +359,12 @@ def leftovers(record: Mapping[str, Any]) -> Killed:
     proofs: dict[str, bool] = {}
     methods = []
     there: dict[int, str] = {}
+    contained = set(record.get("methods", ()))
+    if "pid namespace" in contained:  # its init dies with the reaper, and all within with it
+        methods.append("pid namespace")
+        proofs["pid namespace"] = True
+    elif contained and "cgroup" not in contained:
+        proofs["process reaper"] = False
     cgroup = record.get("cgroup", "")
     if cgroup:
         methods.append("cgroup")
