@@ -40,6 +40,8 @@ BLOCKING = frozenset({
 """Roles that no rule has a place for."""
 
 _SEPARATORS = frozenset({"comma", "semicolon", "colon", "dash", "open", "close", "but", "and", "end", "or"})
+_STATING = frozenset({"number", "quote", "case", "mark", "language", "format", "capitalize"})
+"""A clause states something only with one of these."""
 _STRONG = frozenset({"semicolon", "but", "dash", "end", "open", "close"})
 _OPENERS = frozenset({
     "prep", "rel", "neg", "use", "include", "avoid", "topic", "that", "condition", "concession", "request", "per",
@@ -135,6 +137,8 @@ def _segments(tokens: Sequence[Token], about: float) -> list[Segment]:
             end = stop
             while end > at and tokens[end - 1].role in _SEPARATORS - {"close"}:
                 end -= 1
+            if not any(token.role in _STATING for token in tokens[at:end]):
+                break  # and no shorter stretch states anything either
             clause = Clause(_peeled(tokens[at:end]), inherits, counted, about)
             statements = _read(clause)
             if statements is None:

@@ -99,7 +99,7 @@ def _said_twice(clause: Clause, cases: list[Token]) -> bool:
     """Whether the second case is the first denied: "in all lowercase letters and no capital letters"."""
     negations = [token for token in clause.tokens if token.role == "neg"]
     between = len(negations) == 1 and cases[0].end <= negations[0].start < cases[1].start
-    return between and cases[0].value[0] != cases[1].value[0] and cases[0].value[1] and not clause.has("avoid")
+    return between and cases[0].value[0] != cases[1].value[0] and not clause.has("avoid")
 
 
 def _follows_part(clause: Clause) -> bool:
