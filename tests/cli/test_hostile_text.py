@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from adhere.cli import run
+from adhere.cli.app import Commands
 
 HOSTILE = (
     "\x1b]0;owned\x07\x1b[2J[bold red]x[/bold red]\r[link=http://e.vil]y[/link]",
@@ -76,6 +77,8 @@ def _commands(name: str) -> list[list[str]]:
         ["compare", name, name],
         ["compare", "good.jsonl::" + name, "good.jsonl"],
         ["constraints", name],
+        ["parse", name],
+        ["check-prompts", name],
         ["audit", f"./{name}"],
         ["audit", "--also", name],
         ["audit", "--set", name, "--limit", "1", "--out", "run"],
@@ -110,6 +113,12 @@ def _commands(name: str) -> list[list[str]]:
         ["warden", "decide", "tool", name],
         ["warden", "lease", "--for", name],
     ]
+
+
+def test_no_command_is_left_out() -> None:
+    hidden = {"mcp"}  # speaks a protocol, and takes no text
+    tried = {args[0] for args in _commands("x")}
+    assert {entry.name for entry in Commands.entries} - hidden <= tried
 
 
 @pytest.fixture
