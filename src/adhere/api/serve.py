@@ -187,6 +187,7 @@ def _run(
     from adhere.gateway.app import Gateway, app
     from adhere.gateway.hooks import PassThrough
     from adhere.gateway.upstream.client import Client
+    from adhere.gateway.wire.limits import DEFAULT
 
     try:
         listening = socket.create_server((host, port), backlog=2048)
@@ -195,7 +196,8 @@ def _run(
     port = listening.getsockname()[1]
     for line in posture(upstream, governed, handling):
         notice(line)
-    gateway = Gateway(Client(upstream), governed or PassThrough(handling))
+    limits = governed.policy.limits.limits if governed is not None else DEFAULT
+    gateway = Gateway(Client(upstream), governed or PassThrough(handling), limits)
     pages: list[BaseRoute] = []
     if governed is not None:
         from adhere.gateway.console.pages import routes

@@ -98,6 +98,7 @@ class Commands(LazyGroup):
             "Serve check, parse and score as MCP tools for coding agents, on standard input and output.",
             quiet=False,
         ),
+        Entry("policy", "adhere.cli.policy:app", ENFORCE, "Check a gateway's policy, and try it on a request."),
         Entry("monitor", "adhere.cli.monitor:app", ENFORCE, "Train and read the gateway's injection classifier."),
         Entry("models", "adhere.cli.models:app", POCKET, "List the models that can be had by name, without a hub."),
         Entry(

@@ -76,6 +76,15 @@ async def _in_force(admission: Admission) -> tuple[tuple[StatedConstraint, ...],
         raise denial(broke("admission-timeout", text, retry=True)) from None
 
 
+def in_force(admission: Admission) -> tuple[StatedConstraint, ...]:
+    """The constraints that the answer to an admitted request is held to.
+
+    Raises:
+        Failure: the request cannot be admitted.
+    """
+    return _asked(dataclasses.replace(admission, request=_readable(admission)))[0]
+
+
 def stopped(points: GatewayHooks) -> str | None:
     """Why everything is to stop. A switch that breaks has been thrown."""
     try:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from adhere.gateway.hooks import Caller
-from adhere.gateway.policy.policy import Client, Policy, source_of
+from adhere.gateway.policy.policy import ANYBODY, Client, Policy, source_of
 from adhere.warden.acts.sources import Source
 from adhere.warden.canonical import Refused
 from adhere.warden.engine.warden import Warden
@@ -30,7 +30,6 @@ from adhere.warden.orders import instructions
 from adhere.warden.orders.orders import State
 
 ENVELOPE = "x-adhere-envelope"
-ANYBODY = "anybody"
 MINUTE = 60.0
 ADDRESSES = 10_000
 ENVELOPES = 1_000

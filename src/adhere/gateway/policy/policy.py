@@ -45,12 +45,24 @@ from adhere.constraints.constraint import Constraint
 from adhere.core.errors import UserError
 from adhere.gateway.hooks import Handling, StatedConstraint
 from adhere.gateway.policy.thresholds import Thresholds
+from adhere.gateway.wire.limits import DEFAULT, Limits
 from adhere.warden.acts.acts import matches
 from adhere.warden.acts.sources import Source
 
 KEY = re.compile(r"sha256:[0-9a-f]{64}")
 PREFIX = "adhere-"
+ANYBODY = "anybody"
+"""The name of every caller where the policy has no clients."""
 RATES = (0.01, 0.05, 0.1)
+
+
+_PLACE = "@"
+"""Before the place in a list at which an error is."""
+
+
+def _covers(pattern: str, other: str) -> bool:
+    """Whether `pattern` matches whatever `other` does, as far as that can be told from how they are written."""
+    return pattern in ("*", other) or ("*" not in other and "?" not in other and matches(pattern, other))
 
 
 class _Part(BaseModel):
@@ -101,11 +113,22 @@ class Route(_Part):
     def _constraints(cls, given: Any) -> Any:
         if not isinstance(given, list | tuple):
             raise ValueError("constraints are a list of objects with a kind")
-        read = tuple(one if isinstance(one, Constraint) else from_json(one) for one in given)
+        read = []
+        for place, one in enumerate(given):
+            try:
+                read.append(one if isinstance(one, Constraint) else from_json(one))
+            except UserError as error:
+                raise ValueError(f"{_PLACE}{place}: {error}") from None
         for conflict in conflicts(read):
             one, other = conflict.one.describe(), conflict.other.describe()
             raise ValueError(f'no answer can meet both "{one}" and "{other}": {conflict.reason}')
         return tuple(dict.fromkeys(read))
+
+    def hides(self, other: Route) -> bool:
+        """Whether every request that `other` is about is this route's already."""
+        return all(any(_covers(p, q) for p in self.models) for q in other.models) and all(
+            any(_covers(p, q) for p in self.clients) for q in other.clients
+        )
 
     @cached_property
     def asked(self) -> tuple[StatedConstraint, ...]:
@@ -245,6 +268,22 @@ class ConsoleTerms(_Part):
         return key
 
 
+class LimitTerms(_Part):
+    """What one request may bring at the most (`wire.limits.Limits`): more is refused before anything is built of it."""
+
+    constraints: int = Field(default=DEFAULT.constraints, ge=0, le=1_000)
+    terms: int = Field(default=DEFAULT.terms, ge=0, le=100_000)
+    characters: int = Field(default=DEFAULT.characters, ge=0, le=1_000_000)
+    nesting: int = Field(default=DEFAULT.nesting, ge=1, le=32)
+    messages: int = Field(default=DEFAULT.messages, ge=1, le=100_000)
+    tools: int = Field(default=DEFAULT.tools, ge=0, le=10_000)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """As the gateway takes them."""
+        return Limits(**self.model_dump())
+
+
 class Policy(_Part):
     """All of it. Read it with `load`."""
 
@@ -252,6 +291,7 @@ class Policy(_Part):
     clients: tuple[Client, ...] = ()
     monitors: Mapping[str, MonitorTerms] = Field(default_factory=dict)
     console: ConsoleTerms | None = None
+    limits: LimitTerms = LimitTerms()
     metrics: Literal["key", "open", "off"] = "key"
     """Who reads /metrics: whoever has the console's key (as a bearer token), everybody, nobody."""
 
@@ -268,7 +308,28 @@ class Policy(_Part):
             unknown = sorted(set(route.monitors) - set(self.monitors))
             if unknown:
                 raise ValueError(f"routes.{place}: no monitor is called {unknown[0]!r}")
+        self._say_what_does_nothing(names or [ANYBODY])
         return self
+
+    def _say_what_does_nothing(self, names: list[str]) -> None:
+        """Refuse what could never take effect: whoever wrote it believes that it does.
+
+        Raises:
+            ValueError: there is such a thing.
+        """
+        for place, route in enumerate(self.routes):
+            for pattern in route.clients:
+                if not any(matches(pattern, name) for name in names):
+                    who = f"no client is called {pattern!r}" if self.clients else f"without clients all are {ANYBODY!r}"
+                    raise ValueError(f"routes.{place}.clients: {who}, so this never applies")
+            for earlier, before in enumerate(self.routes[:place]):
+                if before.hides(route):
+                    raise ValueError(f"routes.{place}: never reached, routes.{earlier} takes all of its requests")
+        for name in self.monitors:
+            if not any(name in route.monitors for route in self.routes):
+                raise ValueError(f"monitors.{name}: no route uses it")
+        if "metrics" in self.model_fields_set and self.metrics == "key" and self.console is None:
+            raise ValueError("metrics: `key` is the console's key, and there is no console; say `open` or `off`")
 
     def client(self, credential: str) -> Client | None:
         """The client with this key. Every key is compared, whether or not one was found already."""
@@ -341,7 +402,11 @@ def load(path: Path) -> Policy:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        line = f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+        what = first["msg"].removeprefix("Value error, ")
+        if what.startswith(_PLACE):
+            place, _, what = what.removeprefix(_PLACE).partition(": ")
+            where = f"{where}.{place}"
+        line = f"{where + ': ' if where else ''}{what}"
         raise UserError(f"{path}: {' '.join(line.split())}") from error
     return _resolved(policy, path.parent)
 
