@@ -20,8 +20,8 @@ SHORT = {"kind": "length.words", "at_most": 20}
 DESK = {"name": "desk", "key": new_key()[1]}
 
 NOTHING: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown-constraint": ({"routes": [{"constraints": [SHORT, {"kind": "length.wurds"}]}]}, r"routes\.0\.constraints\.1:"),
-    "unknown-client": ({"clients": [DESK], "routes": [{"clients": ["dsek"], "constraints": [SHORT]}]}, r"routes\.0\.clients"),
+    "unknown-constraint": ({"routes": [{"constraints": [SHORT, {"kind": "no.such"}]}]}, r"0\.constraints\.1:"),
+    "unknown-client": ({"clients": [DESK], "routes": [{"clients": ["x"], "constraints": [SHORT]}]}, r"0\.clients"),
     "client-without-clients": ({"routes": [{"clients": ["desk"], "constraints": [SHORT]}]}, r"routes\.0\.clients"),
     "hidden-route": ({"routes": [{"constraints": [SHORT]}, {"models": ["gpt-*"]}]}, r"routes\.1: never reached"),
     "unused-monitor": ({"monitors": {"l": {"kind": "loops"}}, "routes": [{"constraints": [SHORT]}]}, r"monitors\.l"),
