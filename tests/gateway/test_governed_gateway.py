@@ -243,7 +243,8 @@ def test_without_a_charter_constraints_hold_and_tools_are_denied(fake, tmp_path)
         ("clients: [{name: a, key: secret}]\nroutes: [{}]", "hash"),
         ("monitors: {j: {kind: judge, url: 'http://x/v1', model: m}}\nroutes: [{}]", "threshold"),
         (
-            "monitors: {j: {kind: judge, url: 'http://x/v1', model: m, deny: 1, key: NO_SUCH_KEY}}\nroutes: [{monitors: [j]}]",
+            "monitors: {j: {kind: judge, url: 'http://x/v1', model: m, deny: 1, key: NO_SUCH_KEY}}\n"
+            "routes: [{monitors: [j]}]",
             "NO_SUCH",
         ),
         ("monitors: {c: {kind: classifier, file: none.npz, deny: 0.9}}\nroutes: [{monitors: [c]}]", "none.npz"),
