@@ -168,6 +168,7 @@ class Reader:
 
     def _start(self, command: str, begun: str, block: Block) -> None:
         where = f"{block.page.relative_to(ROOT)}:{block.line}"
+        free = 0
         if begun != "adhere warden run":
             shown = int(match[1]) if (match := re.search(r"--port (\d+)", command)) else 8100
             self._ports[shown] = free = _free_port()
@@ -184,7 +185,7 @@ class Reader:
             )
         self._running.append(process)
         for said in _lines(log, process):
-            if READY[begun] in said:
+            if READY[begun] in said and (begun == "adhere warden run" or _answers(free)):
                 return
         raise AssertionError(f"{where}\n{command}\ndid not start:\n{log.read_text()}")
 
@@ -195,6 +196,11 @@ def _lines(log: Path, process: subprocess.Popen[str], seconds: float = 120) -> I
     while time.monotonic() < until and process.poll() is None:
         yield log.read_text(encoding="utf-8", errors="replace")
         time.sleep(0.1)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:
