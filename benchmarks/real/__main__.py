@@ -140,9 +140,9 @@ def corrigibility() -> None:
 
 
 def explain() -> None:
-    """Where inside: the quick plan."""
+    """Where inside."""
     place = STATE / "explain"
-    adhere("explain", MODEL, "--quick", "--out", str(place), "--json", f"{place}.json")
+    adhere("explain", MODEL, "--out", str(place), "--json", f"{place}.json")
 
 
 STEPS = [Step(one.__name__, one) for one in (ifeval, natural, sustain, corrigibility, audit, explain)]

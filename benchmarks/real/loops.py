@@ -7,7 +7,7 @@ Rules:
 - Only answers marked `finish: loop` at temperature 0 are continued: greedy decoding that has repeated one stretch four
   times goes on repeating it. `sampling` stops such answers to save half of all tokens; benchmarks let them run.
 - The stretch is repeated until the answer has as many characters as `max_tokens` tokens of its own average length.
-- How near this comes is measured on answers that did run (`docs/results/smollm2.md`).
+- The result is an estimate, and is reported beside the answers as they were stopped.
 """
 
 from __future__ import annotations
