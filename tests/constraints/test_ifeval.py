@@ -43,7 +43,7 @@ FAULTS: list[tuple[str, str, dict[str, Any], str, Verdict, Verdict]] = [
     ("a postscript at the start", "detectable_content:postscript", {"postscript_marker": "P.S."},
      "P.S. I love you\nDear John,", HOLDS, BROKEN),
     ("an apostrophe splits a word", "length_constraints:number_words", WORDS_2, "don't can't", BROKEN, HOLDS),
-    ("Chinese has no words", "length_constraints:number_words", {"num_words": 5, "relation": "at least"},
+    ("Chinese has no words", "length_constraints:number_words", {"num_words": 4, "relation": "at least"},
      "我们今天去海边", BROKEN, HOLDS),
     ("shifts in code are a title", "detectable_format:title", {}, "cout << x >> y", HOLDS, BROKEN),
     ("only the Latin comma", "punctuation:no_comma", {}, "你好，世界", HOLDS, BROKEN),
