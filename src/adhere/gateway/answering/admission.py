@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adhere.constraints.conflicts import conflicts, contradict
@@ -33,8 +33,8 @@ from adhere.gateway.wire.kinds import is_hint
 from adhere.warden.acts.acts import Decision, Verdict, broke, refusal
 
 ADMIT_SECONDS = 10.0
-FEW = 8
-"""Constraints of a request that are compared at once."""
+FEW, SMALL = 8, 2_000
+"""Constraints of a request that are built and compared at once, and their characters as JSON."""
 MOST_AT_ONE_PLACE = 16
 """Terms of a request's list that may end at one place of an answer ("a", "b a", "c b a"): each is counted there."""
 
@@ -66,7 +66,7 @@ async def admit(points: GatewayHooks, caller: Caller, request: Request) -> Excha
 
 async def _in_force(admission: Admission) -> tuple[tuple[StatedConstraint, ...], tuple[Reading, ...]]:
     """`_asked`, in a thread where it may take a while: nobody else's stream is to wait for it."""
-    if not admission.handling.read_prompt and len(admission.request.constraints) <= FEW:
+    if not admission.handling.read_prompt and _is_little(admission.request.constraints):
         return _asked(admission)
     try:
         async with asyncio.timeout(ADMIT_SECONDS):
@@ -178,6 +178,10 @@ def response_format(request: Request) -> Constraint | None:
         return from_json({"kind": "format.json_schema", "json_schema": schema, "fence": False})
     except UserError as error:
         raise Failure(400, "unreadable", f"response_format: {error}", "response_format") from None
+
+
+def _is_little(constraints: Sequence[Constraint]) -> bool:
+    return len(constraints) <= FEW and sum(len(one.model_dump_json()) for one in constraints) <= SMALL
 
 
 def _prepare(constraint: Constraint) -> None:
