@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from adhere.models.engines.sources import POCKET
-from adhere.models.serving.provider import AdhereAPI
+from adhere.models.serving.inspect_provider import is_ours
 
 if TYPE_CHECKING:
     from inspect_ai.model import Model
@@ -30,7 +30,7 @@ FEWER = 60
 def estimate(model: Model, prompts: int) -> str | None:
     """A line that says how long `prompts` answers will take and what a smaller sample would give; None where that is
     not long, or the model does not run here."""
-    if not isinstance(model.api, AdhereAPI) or model.api.model_name in POCKET:
+    if not is_ours(model) or model.api.model_name in POCKET:
         return None
     return line(prompts, speed(model))
 
@@ -38,6 +38,8 @@ def estimate(model: Model, prompts: int) -> str | None:
 def speed(model: Model) -> float:
     """Tokens a second that the model writes with all its places taken, prompts included."""
     from inspect_ai.model import GenerateConfig
+
+    from adhere.models.serving.provider import AdhereAPI  # torch: only for a model on this machine
 
     assert isinstance(model.api, AdhereAPI)
     places = min(model.api.places, 16)
