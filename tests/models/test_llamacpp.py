@@ -182,3 +182,9 @@ def test_the_server_ends_when_its_parent_is_killed(file: Path) -> None:
 def test_what_cannot_be_run_is_one_line(arguments: dict[str, str]) -> None:
     with pytest.raises(UserError, match=r"GGUF|known are"):
         get_model("adhere/pocket", memoize=False, **arguments)
+
+
+@pytest.mark.parametrize("option", ["dtype", "quant"])
+def test_an_option_that_llamacpp_cannot_follow_is_refused(file: Path, option: str) -> None:
+    with pytest.raises(UserError, match=f"--{option} is torch's"):
+        LlamaServer(file, EngineOptions(**{option: "int8"}))

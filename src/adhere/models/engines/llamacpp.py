@@ -115,6 +115,9 @@ class LlamaServer:
     def __init__(self, path: Path, options: EngineOptions = DEFAULTS) -> None:
         if not available():
             raise UserError("a GGUF file needs llama.cpp: pip install 'adhere[llamacpp]', or give --engine torch")
+        for option in ("dtype", "quant"):
+            if getattr(options, option) is not None:
+                raise UserError(f"--{option} is torch's: llama.cpp runs the weights as the GGUF file holds them")
         self.header: Header = read_header(path)
         self.path = path
         self.options = options

@@ -265,7 +265,7 @@ def _llama(name: str, options: EngineOptions) -> LlamaCppEngine | None:
     on_cpu = options.device in (None, "cpu")
     if options.engine == "llamacpp" and source.gguf is None:
         raise UserError(f"--engine llamacpp needs a GGUF file, and {name} is none")
-    if options.engine == "auto" and options.quant:
+    if options.engine == "auto" and (options.quant or options.dtype):
         return None
     if source.gguf is None or (options.engine == "auto" and not (on_cpu and llamacpp.available())):
         return None
