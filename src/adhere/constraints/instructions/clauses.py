@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from adhere.constraints.instructions.amounts import PART_OF_UNIT, amounts
+from adhere.constraints.instructions.amounts import amounts
 from adhere.constraints.instructions.clause import Clause, Scope, Statement
 from adhere.constraints.instructions.edges import edges
 from adhere.constraints.instructions.surface import surface
@@ -674,7 +674,3 @@ def carries(tokens: Sequence[Token]) -> bool:
     if "language" in roles and roles & {"answer_verb", "only"}:
         return True
     return "part" in roles and bool(roles & {"be", "modal", "begin", "finish"})
-
-
-def unit_part(unit: str | None) -> str | None:
-    return PART_OF_UNIT.get(unit or "")

@@ -47,7 +47,6 @@ from adhere.warden.orders.orders import State
 
 ADMITTED = Decision(Verdict.ALLOW, "admitted")
 DELIVERS = frozenset({"met", "flagged"})
-JUDGE_WAIT = 60.0
 
 
 @dataclass

@@ -40,7 +40,6 @@ class Supervised:
             raise UserError(f"processes cannot be supervised on this machine ({error}); use --real 0") from error
         self.halted: Killed | None = None
         """The end that the world's halt brought about."""
-        self.alive_at_end: bool | None = None
 
     @property
     def pid(self) -> int:
