@@ -239,13 +239,20 @@ def approvals(
             tell(request.text)
 
 
-def _answer(kind: str, request: str, sign: list[str] | None, lasts: str, uses: int, charter: Path) -> None:
+def _answer(
+    kind: str, request: str, sign: list[str] | None, lasts: str, uses: int, charter: Path, digest: str = ""
+) -> None:
+    from adhere.warden.canonical import Refused
     from adhere.warden.orders import approvals
 
     with opened(charter) as warden:
         wanted = approvals.find(warden.ledger, request)
         tell(wanted.text)
         fields = {"role": wanted.role, "action": wanted.act, "shown": wanted.digest, "uses": uses}
+        if digest and digest != wanted.act:
+            raise Refused("request", f"the digest of the act is {wanted.act}, not the one given")
+        if digest:
+            fields["text"] = approvals.by_digest(digest)
         _issue(warden, kind, sign, None, seconds=seconds(lasts), **fields)
 
 
@@ -255,10 +262,11 @@ def approve(
     sign: Sign = None,
     lasts: For = "1h",
     uses: Annotated[int, typer.Option(min=1, max=1000, help="Number of times that the act may be performed.")] = 1,
+    digest: Annotated[str, typer.Option(help="The act's digest, for an act too long to be shown in full.")] = "",
     charter: Charter = HERE,
 ) -> None:
     """Approve an act. The signature covers exactly the text shown."""
-    _answer("approve", request, sign, lasts, uses, charter)
+    _answer("approve", request, sign, lasts, uses, charter, digest)
 
 
 @app.command(rich_help_panel="confirm")

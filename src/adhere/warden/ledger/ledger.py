@@ -18,7 +18,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,14 @@ CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hash BLOB NOT N
 CREATE TABLE tip (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, peaks BLOB NOT NULL);
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE nonce (nonce TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX nonce_expires ON nonce (expires);
 CREATE TABLE act (id TEXT PRIMARY KEY, digest TEXT NOT NULL, status TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE request (
   id TEXT PRIMARY KEY, act TEXT NOT NULL, tool TEXT NOT NULL, digest TEXT NOT NULL, text TEXT NOT NULL,
   role TEXT NOT NULL, needed INTEGER NOT NULL, epoch INTEGER NOT NULL, expires INTEGER NOT NULL,
   status TEXT NOT NULL, uses INTEGER NOT NULL);
 CREATE INDEX request_act ON request (act, status);
+CREATE INDEX request_waiting ON request (epoch, status, expires);
 CREATE TABLE approval (
   request TEXT NOT NULL, person TEXT NOT NULL, expires INTEGER NOT NULL, uses INTEGER NOT NULL, envelope BLOB NOT NULL,
   PRIMARY KEY (request, person)) WITHOUT ROWID;
@@ -48,6 +50,11 @@ CREATE TABLE instance (
 INSERT INTO tip VALUES (1, 0, x'');
 PRAGMA user_version = 1;
 """
+ADDED_INDEXES = {
+    "nonce_expires": "CREATE INDEX IF NOT EXISTS nonce_expires ON nonce (expires)",
+    "request_waiting": "CREATE INDEX IF NOT EXISTS request_waiting ON request (epoch, status, expires)",
+}
+"""Indexes that ledgers of earlier releases lack. They are added when such a ledger is opened."""
 ROWS = 100
 """Entries in one statement at the most."""
 BUSY_SECONDS = 10.0
@@ -163,6 +170,7 @@ class Ledger:
             if create:
                 self._db.executescript("BEGIN;" + SCHEMA + "COMMIT;")
             self._check()
+            self._add_indexes()
         except (sqlite3.Error, OSError, ValueError) as error:
             raise Refused("ledger", f"{path}: not a ledger that can be used ({error})") from error
 
@@ -175,6 +183,14 @@ class Ledger:
         last = self._db.execute("SELECT max(seq) FROM entry").fetchone()[0]
         if (-1 if last is None else last) != size - 1:
             raise ValueError(f"the last entry is {last}, the tree has {size}")
+
+    def _add_indexes(self) -> None:
+        """Add what an earlier release left out; a ledger that cannot be written now works without."""
+        present = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+        for name, statement in ADDED_INDEXES.items():
+            if name not in present:
+                with suppress(sqlite3.OperationalError):
+                    self._db.execute(statement)
 
     def close(self) -> None:
         """Close the file; later use is refused."""

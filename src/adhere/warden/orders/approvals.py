@@ -4,7 +4,9 @@ Rules
 - An act's impact (reversible? reach? cost? ambiguous?) gives a level, and the charter says how many persons confirm
   an act of that level. The tool's own dry run is preferred to the table's word, and the worse of both counts.
 - The restatement says what will change, from the dry run where there is one, and marks what came from outside as
-  quoted data.
+  quoted data: one line each, every control, format, separator and private-use character as an escape.
+- The restatement shows the whole act. Where it does not fit, each long argument is shown as its digest, and the act
+  is approved by its digest alone: a signature for what was seen is refused.
 - An approval signs the digest of what was shown *and* the digest of the act, in this epoch, until it expires, for so
   many uses. Change a word of either and it approves nothing.
 - Confirmations count persons across envelopes: each person's signature once. One refusal by a person of the role closes
@@ -16,7 +18,9 @@ Rules
 from __future__ import annotations
 
 import json
+import re
 import secrets
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -32,7 +36,16 @@ from adhere.warden.orders import instructions
 from adhere.warden.orders.instructions import Verified
 
 SHOWN_LIMIT = 20_000
-"""Characters of a restatement: more than a person reads is not shown to him."""
+"""Characters of an act's arguments, and of its dry run, that are shown at most."""
+ARGUMENT_LIMIT = 500
+"""Characters of one argument that are shown where the act as a whole does not fit."""
+PARTIAL = "NOT SHOWN IN FULL: this act cannot be approved by sight, only by its digest (approve --digest)."
+"""The first line of a restatement that leaves something out."""
+_UNSEEN = frozenset(("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs"))
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters and marks that are drawn as nothing."""
 
 
 class Level(IntEnum):
@@ -89,13 +102,35 @@ def worse(one: Impact | None, other: Impact | None) -> Impact | None:
 
 
 def restate(act: Act, why: str, impact: Impact | None, preview: Preview | None, needs: str) -> str:
-    """What is shown to the person who confirms. Texts of the act are quoted as JSON, so they cannot pass for ours."""
-    lines = [f"Act: {act.tool}"]
-    for name, value in act.arguments.items():
-        lines.append(f"  {json.dumps(name)}: {json.dumps(value, ensure_ascii=False, default=str)}")
+    """What is shown to the person who confirms. Foreign texts are quoted and escaped, so they cannot pass for ours.
+
+    An act that does not fit `SHOWN_LIMIT` shows its long arguments as digests, and its first line is `PARTIAL`.
+    """
+    arguments = {name: quoted(value) for name, value in act.arguments.items()}
+    shown = [f"  {quoted(name)}: {text}" for name, text in arguments.items()]
+    changes = [f"  {quoted(change)}" for change in preview.changes] if preview is not None else []
+    if _length(shown) + _length(changes) <= SHOWN_LIMIT:
+        return _restatement(act, why, impact, preview, needs, shown, changes)
+    shown = [f"  {_digest_beyond(name)}: {_digest_beyond(value)}" for name, value in act.arguments.items()]
+    if _length(shown) > SHOWN_LIMIT:
+        shown = [f"  {len(shown):,} arguments, {_digest_of(dict(act.arguments))}"]
+    if _length(changes) > SHOWN_LIMIT:
+        changes = [f"  {len(changes):,} changes, {_digest_of(list(preview.changes) if preview else [])}"]
+    return PARTIAL + "\n" + _restatement(act, why, impact, preview, needs, shown, changes)
+
+
+def _restatement(
+    act: Act,
+    why: str,
+    impact: Impact | None,
+    preview: Preview | None,
+    needs: str,
+    arguments: list[str],
+    changes: list[str],
+) -> str:
+    lines = [f"Act: {quoted(act.tool)}", *arguments]
     if preview is not None:
-        lines.append("What will change, by the tool's own dry run:")
-        lines += [f"  {json.dumps(change, ensure_ascii=False)}" for change in preview.changes] or ["  nothing"]
+        lines += ["What will change, by the tool's own dry run:", *(changes or ["  nothing"])]
     else:
         lines.append("What will change: the tool offers no dry run.")
     if impact is not None:
@@ -106,12 +141,48 @@ def restate(act: Act, why: str, impact: Impact | None, preview: Preview | None, 
         lines.append(f"Impact: {undo}, reaches {reach}{cost}{unsure}.")
     lines.append(f"Its content comes from: {act.lowest.name.lower()} (the lowest source that went into it).")
     if act.because:
-        lines.append(f"The agent gives as its reason (data, not a fact): {json.dumps(act.because, ensure_ascii=False)}")
-    lines += [f"Asked because: {why}", needs]
-    text = "\n".join(lines) + "\n"
-    if len(text) > SHOWN_LIMIT:
-        text = text[:SHOWN_LIMIT] + f"\n[cut: {len(text) - SHOWN_LIMIT:,} more characters; act {act.digest}]\n"
-    return text
+        lines.append(f"The agent gives as its reason (data, not a fact): {_digest_beyond(act.because)}")
+    lines += [f"Asked because: {_escaped(why)}", f"Digest of the act: {act.digest}", needs]
+    return "\n".join(lines) + "\n"
+
+
+def quoted(value: object) -> str:
+    """`value` as JSON in one line; what a terminal or page would obey, hide or take for a space is an escape."""
+    return _escaped(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _escaped(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if _is_seen(one) else f"\\u{{{ord(one):04x}}}" for one in text)
+
+
+def _is_seen(character: str) -> bool:
+    if character.isascii():
+        return character.isprintable()
+    return unicodedata.category(character) not in _UNSEEN and _INVISIBLE.match(character) is None
+
+
+def _digest_of(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return f"SHA-256 {digest(text.encode('utf-8', 'surrogatepass'))}"
+
+
+def _digest_beyond(value: object) -> str:
+    """`value` quoted, or its length and digest where it is long."""
+    text = quoted(value)
+    if len(text) <= ARGUMENT_LIMIT:
+        return text
+    return f"[not shown: {len(text):,} characters, {_digest_of(value)}]"
+
+
+def _length(lines: list[str]) -> int:
+    return sum(map(len, lines)) + len(lines)
+
+
+def by_digest(act: str) -> str:
+    """The text of a statement that approves the act with the digest `act`, which could not be shown in full."""
+    return f"by digest {act}"
 
 
 @dataclass(frozen=True)
@@ -129,8 +200,18 @@ class Request:
     status: str
     uses: int
 
+    @property
+    def partial(self) -> bool:
+        """Whether the text leaves out a part of the act."""
+        return self.text.startswith(PARTIAL + "\n")
+
 
 _COLUMNS = "id, act, digest, text, role, needed, epoch, expires, status, uses"
+WAITING = (
+    f"SELECT {_COLUMNS} FROM request WHERE epoch = ? AND status IN ('open', 'approved') AND expires > ?"
+    " ORDER BY expires, id"
+)
+"""The requests of an epoch that wait or may be used, read through the index `request_waiting`."""
 
 
 def request(transaction: Transaction, act: Act, text: str, role: str, count: int, epoch: int, seconds: int) -> str:
@@ -154,11 +235,10 @@ def request(transaction: Transaction, act: Act, text: str, role: str, count: int
 
 def requests(ledger: Ledger, now: float, epoch: int, *, everything: bool = False) -> list[Request]:
     """The requests that still wait or may still be used; with `everything` all there ever were."""
-    sql = f"SELECT {_COLUMNS} FROM request"
-    found = [Request(*row) for row in ledger.query(sql + " ORDER BY expires, id")]
     if everything:
-        return found
-    return [r for r in found if r.epoch == epoch and r.expires > now and r.status in ("open", "approved")]
+        return [Request(*row) for row in ledger.query(f"SELECT {_COLUMNS} FROM request ORDER BY expires, id")]
+    rows = ledger.query(WAITING, (epoch, now))
+    return [Request(*row) for row in rows]
 
 
 def find(ledger: Ledger, name: str) -> Request:
@@ -192,6 +272,9 @@ def accept(transaction: Transaction, verified: Verified, charter: Charter, epoch
     if statement.kind == "refuse":
         transaction.db.execute("UPDATE request SET status = 'refused' WHERE id = ?", (wanted.id,))
         return wanted.id, "refused"
+    if wanted.partial and statement.text != by_digest(wanted.act):
+        line = f"the act was not shown in full: approve it by its digest, approve {wanted.id} --digest {wanted.act}"
+        raise Refused("not-shown", line)
     person = "+".join(verified.proof.persons)
     transaction.db.execute(
         "INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?)",
