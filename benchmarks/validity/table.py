@@ -38,3 +38,9 @@ class Row:
     def interval(self) -> tuple[float, float]:
         """Wilson's interval of the share: how exact the simulation is."""
         return wilson(self.hits, self.runs)
+
+    @property
+    def misses(self) -> bool:
+        """Whether the whole interval lies on the wrong side of what should be."""
+        low, high = self.interval
+        return low > self.nominal if self.error else high < self.nominal

@@ -207,3 +207,16 @@ def test_phi_is_the_correlation_of_two_yes_no_things(pairs: list[tuple[bool, boo
         assert found is None
     else:
         assert found == pytest.approx(np.corrcoef(a, b)[0, 1])
+
+
+def test_an_interval_and_a_test_never_disagree_about_no_difference() -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        binary = seed % 2 == 0
+        trials = 1 if binary else 4
+        pairs = [
+            Cluster(float(a), float(b), trials)
+            for a, b in zip(rng.binomial(trials, 0.75, 15), rng.binomial(trials, 0.5, 15), strict=True)
+        ]
+        found = paired(pairs, seed=seed, resamples=400)
+        assert (found.p < 0.05) == (not found.interval[0] <= 0 <= found.interval[1])

@@ -93,3 +93,22 @@ def test_a_rewording_that_touches_code_is_found_out() -> None:
     problem = CodeProblem("Make it pass:\n\nassert f(2) == 4\n", "f", ["assert f(2) == 4"])
     assert lost(problem, "Please make it pass:\n\nassert f(2) == 4\n") is None
     assert "code" in (lost(problem, "Please make it pass:\n\nassert f(2) is 4\n") or "")
+
+
+def _pieces(text: str) -> int:
+    """A tokenizer that has only short words whole."""
+    return sum(1 if len(word) < 4 else len(word) // 2 for word in text.split())
+
+
+@pytest.mark.parametrize("length", [5, 9, 20, 140])
+def test_a_placebo_is_matched_in_the_unit_it_is_told(length: int) -> None:
+    for seed in range(5):
+        said = placebo(length, random.Random(seed), _pieces)
+        assert abs(_pieces(" ".join(said)) - length) <= 1
+
+
+def test_a_longer_wording_is_matched_in_the_unit_it_is_told() -> None:
+    problem = pocket("math", 3, seed=5).problems[0]
+    text = reworded(problem, 12, _pieces)
+    assert text is not None
+    assert 6 <= _pieces(text) - _pieces(problem.prompt) <= 24

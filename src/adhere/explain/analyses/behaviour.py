@@ -9,7 +9,7 @@ Rules:
 - Beside it stands what erasing costs: the loss, in nats a token, on the model's own answers to prompts without the
   instruction. A skill that falls while the loss soars was not erased, the model was broken.
 - A change is a finding if the interval of what LEACE does beyond the random direction excludes zero, for all skills and
-  places together.
+  places together, and erasing raises that loss by at most `BROKE`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Answer = tuple[Sequence[Turn], tuple[int, ...] | str, bool]
 """A prompt, the tokens or the text that answered it, and whether that ended by itself."""
 BEFORE: tuple[str, str, Erasers | None] = ("", "before", None)
 BROKE = 0.5
-"""Nats a token by which the loss must rise for the sentence to say that the model itself was damaged."""
+"""Nats a token of loss above which no change of behaviour holds: the model itself was damaged."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,8 @@ class Behaviour:
         change, placebo = self.erased - self.before, self.random - self.before
         damage, aimless = self.loss_erased - self.loss_before, self.loss_random - self.loss_before
         low, high = self.beyond
-        holds = low > 0 or high < 0
+        beyond_random = low > 0 or high < 0
+        holds = beyond_random and damage.value <= BROKE
         finding = Finding(
             what="erasure.behaviour",
             subject={
@@ -115,14 +116,15 @@ class Behaviour:
         )
         against = []
         supports = f"a random direction leaves {self.random.value:.2f}"
-        if not holds:
+        if not beyond_random:
             against.append(f"{supports}, and the difference [{low:+.2f}, {high:+.2f}] includes none")
         if damage.value > BROKE:
             against.append(
-                f"the loss on its own free text rises by {damage.value:.2f} nats a token (random {aimless.value:.2f})"
+                f"the loss on its own free text rises by {damage.value:.2f} nats a token (random {aimless.value:.2f}): "
+                f"above {BROKE:g} the model is damaged, and nothing holds"
             )
         sentence = (
-            f"{says} For it: {supports if holds else 'nothing'}. "
+            f"{says} For it: {supports if beyond_random else 'nothing'}. "
             f"Against it: {'; '.join(against) or f'none of the controls; the loss rises by {damage.value:.2f} nats'}."
         )
         return Claim(finding, holds, sentence)

@@ -9,7 +9,7 @@ held against ("against"), level, mode, the test, its p and whether it is real.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from adhere.constraints.constraint import Profile
 from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.tally import Subject, Tally
-from adhere.measure.statistics.rates import CONFIDENCE, Cluster, Difference, Rate, holm, paired
+from adhere.measure.statistics.rates import CONFIDENCE, Cluster, Difference, Rate, holm, paired, reaching_zero
 
 ALPHA = 1 - CONFIDENCE
 LEVELS = ("prompt", "instruction")
@@ -87,6 +87,10 @@ def compared(pairings: Sequence[Pairing], seed: int = 0) -> list[Comparison]:
     """The comparisons asked for, in order, corrected together."""
     found = [paired(pairing.clusters, seed=seed) for pairing in pairings]
     corrected = holm([difference.p for difference in found])
+    found = [
+        difference if p < ALPHA else replace(difference, interval=reaching_zero(difference.interval))
+        for difference, p in zip(found, corrected, strict=True)
+    ]
     return [
         Comparison(p.a, p.b, p.set, p.profile, p.level, p.mode, difference, p_holm)
         for p, difference, p_holm in zip(pairings, found, corrected, strict=True)

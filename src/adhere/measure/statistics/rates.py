@@ -10,7 +10,8 @@ Rules.
   al. 2019). `rate` says how the design effect is kept from being underestimated where few clusters decide.
 - Two subjects on the same prompts are compared by the differences of the pairs (Miller, section 4.2): McNemar's exact
   test (McNemar 1947) where the pairs are independent and binary, a sign-flip permutation test of the clusters' sums
-  elsewhere; the interval comes from a bootstrap that resamples whole clusters (Efron 1979).
+  elsewhere; the interval comes from a bootstrap that resamples whole clusters (Efron 1979). The two never disagree:
+  an interval reaches to 0 where the test does not reject, and the test does not reject where the interval holds 0.
 - Several comparisons made at once are corrected by Holm's step-down (Holm 1979).
 
 Rates of single trials need nothing but the standard library, so that a small file is scored at once; clusters need
@@ -129,7 +130,7 @@ class Difference:
     """Mean score of A less mean score of B."""
     interval: tuple[float, float]
     p: float
-    """Of the test, two-sided; not yet corrected for other comparisons."""
+    """Of the test, two-sided, not below 0.05 where the interval holds 0; not yet corrected for other comparisons."""
     test: str
     n: int
     """Trials that both answered."""
@@ -160,7 +161,16 @@ def paired(
     else:
         p, test = sign_flips(gaps, seed=seed, resamples=resamples), "sign-flip permutation of prompts"
     interval = _bootstrap(gaps, [c.trials for c in clusters], seed, resamples, confidence)
+    if p >= 1 - confidence:
+        interval = reaching_zero(interval)
+    elif interval[0] <= 0 <= interval[1]:
+        p = 1 - confidence
     return Difference(estimate, interval, p, test, n, count, more, less, se)
+
+
+def reaching_zero(interval: tuple[float, float]) -> tuple[float, float]:
+    """The interval, extended to 0: what is printed beside a test that does not reject, alone or after Holm."""
+    return min(0.0, interval[0]), max(0.0, interval[1])
 
 
 def mcnemar(only_a: int, only_b: int) -> float:

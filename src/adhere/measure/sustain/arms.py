@@ -8,8 +8,8 @@ Rules:
 - Base comes first and selects; whatever else is planned is asked of solved problems only.
 - The placebo stands at both ends of the ladder of k (as long as the fewest and as the most constraints), the longer
   wording at its lower end: sixteen constraints are long, and length alone must not pass for obedience.
-- Position arms are the constraint arm at the ladder's lower end, before the problem and in the system prompt, and the
-  placebo before the problem: small models answer the last sentence, so place must be told apart from what is asked.
+- Position arms are the constraint arm and the placebo at the ladder's lower end, before the problem and in the system
+  prompt: small models answer the last sentence, so place must be told apart from idleness and from what is asked.
 - Attention arms are the constraint arm at `attend_k` with factors 0, 0.5 and 2; factor 1 is the constraint arm itself.
 - A sentence of the prompt stands on its own, parted by a space in a one-line problem and by an empty line elsewhere (a
   program, paragraphs), and is never changed: the analysis of attention finds it letter for letter.
@@ -121,7 +121,7 @@ def plan(arms: Sequence[str], ks: Sequence[int] = LADDER, attend_k: int | None =
     if "position" in arms:
         conditions += [Condition("constraint", first, "before"), Condition("constraint", first, "system")]
         if "placebo" in arms:
-            conditions.append(Condition("placebo", first, "before"))
+            conditions += [Condition("placebo", first, "before"), Condition("placebo", first, "system")]
     if "attend" in arms:
         k = attend_k or max((k for k in ks if k <= 4), default=first)
         conditions += [Condition("attend", k, factor=factor) for factor in FACTORS]

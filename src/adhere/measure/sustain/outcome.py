@@ -71,6 +71,7 @@ class ArmOutcome:
         system, prompt: what was asked; `system` is empty where there was no system prompt.
         reference: the right answer.
         model, epoch: who was asked, and which time.
+        added, unit: how much longer than the problem the prompts were, in the model's own tokens or in characters.
     """
 
     problem: str
@@ -92,6 +93,8 @@ class ArmOutcome:
     reference: str = ""
     model: str = ""
     epoch: int = 1
+    added: int = 0
+    unit: str = "characters"
 
     @property
     def correct(self) -> bool | None:
@@ -121,6 +124,7 @@ class ArmOutcome:
     def to_json(self) -> dict[str, Any]:
         """The record as a JSON object; `model` and `epoch` are left to the log."""
         record = {name: getattr(self, name) for name in _PLAIN}
+        record |= {"added": self.added, "unit": self.unit}
         record["grade"] = asdict(self.grade)
         record["constraints"] = [constraint.to_json() for constraint in self.constraints]
         record["sentences"] = list(self.sentences)
@@ -145,6 +149,8 @@ class ArmOutcome:
                 met=tuple(record["met"]),
                 model=model,
                 epoch=epoch,
+                added=record.get("added", 0),
+                unit=record.get("unit", "characters"),
             )
         except (KeyError, TypeError) as error:
             raise UserError(f"not an outcome of a sustain run ({error})") from error

@@ -8,14 +8,18 @@ Rules:
 
 - The same functions serve live runs, saved responses and prompts that are answered elsewhere.
 - Reasoning is taken out of a response byte-exactly before it is graded, and kept in the outcome.
-- Placebo and longer wording match the characters that the constraints of the same k add, spaces between included.
+- Placebo and longer wording match what the constraints of the same k add, spaces between included: in tokens of the
+  model that is asked where its tokenizer is at hand (`Length`), in characters elsewhere. What each query adds is
+  recorded with its unit.
+- A placebo stands at the place of its condition: after the problem, before it, or in the system prompt.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from adhere.constraints.constraint import Constraint, Verdict
 from adhere.constraints.reasoning import Answer
@@ -29,6 +33,22 @@ from adhere.problems.problem import Grade, Problem
 
 
 @dataclass(frozen=True, slots=True)
+class Length:
+    """How long a text is: its unit's name, and the count."""
+
+    unit: str
+    size: Callable[[str], int]
+
+
+CHARACTERS = Length("characters", len)
+
+
+def tokens_of(tokenizer: Any) -> Length:
+    """Length in tokens of a transformers tokenizer."""
+    return Length("tokens", lambda text: len(tokenizer.encode(text, add_special_tokens=False)))
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What a problem is asked under one condition."""
 
@@ -37,6 +57,9 @@ class Query:
     prompt: str
     system: str = ""
     constraints: tuple[Constraint, ...] = ()
+    added: int = 0
+    """How much longer the prompts are than the problem, in `unit`."""
+    unit: str = CHARACTERS.unit
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -77,7 +100,13 @@ def of_kind(problem: Problem, solved: ArmOutcome, kind: str, *, seed: int) -> Ch
 
 
 def prepare(
-    problem: Problem, condition: Condition, choice: Choice, *, seed: int = 0, longer: str | None = None
+    problem: Problem,
+    condition: Condition,
+    choice: Choice,
+    *,
+    seed: int = 0,
+    longer: str | None = None,
+    length: Length = CHARACTERS,
 ) -> Query | Exclusion:
     """What is asked under `condition`, or why it cannot be.
 
@@ -87,9 +116,15 @@ def prepare(
         choice: its constraints; the first `condition.k` are used.
         seed: decides which placebo is taken.
         longer: a model's longer wording, for the arm `long`; by rule if None.
+        length: what placebo and longer wording are matched in.
     """
+
+    def made(prompt: str, system: str = "", inserted: tuple[Constraint, ...] = ()) -> Query:
+        added = length.size(prompt) - length.size(problem.prompt) + (length.size(f" {system}") if system else 0)
+        return Query(problem, condition, prompt, system, inserted, added, length.unit)
+
     if condition.arm in ("base", "control"):
-        return Query(problem, condition, problem.prompt)
+        return made(problem.prompt)
     constraints = choice.constraints[: condition.k]
     if len(constraints) < condition.k:
         what = f"of kind {condition.kind} " if condition.kind else ""
@@ -97,19 +132,20 @@ def prepare(
             problem, condition, "no_constraint", f"the solution yields {len(constraints)} constraints {what}"
         )
     sentences = [constraint.describe() for constraint in constraints]
-    length = len(block(sentences))
+    wanted = length.size(f" {block(sentences)}")
     if condition.arm == "placebo":
-        drawn = wordings.placebo(length, random.Random(f"placebo {seed} {problem.id} {condition.k}"))
-        return Query(problem, condition, put(problem.prompt, drawn, condition.position)[1])
+        rng = random.Random(f"placebo {seed} {problem.id} {condition.k}")
+        system, prompt = put(problem.prompt, wordings.placebo(wanted, rng, length.size), condition.position)
+        return made(prompt, system)
     if condition.arm == "long":
-        text = longer if longer is not None else wordings.reworded(problem, length + 1)
+        text = longer if longer is not None else wordings.reworded(problem, wanted, length.size)
         if text is None:
-            return excluded(problem, condition, "paraphrase", f"no wording is about {length} characters longer")
+            return excluded(problem, condition, "paraphrase", f"no wording is about {wanted} {length.unit} longer")
         if (why := wordings.lost(problem, text)) is not None:
             return excluded(problem, condition, "paraphrase", why)
-        return Query(problem, condition, text)
+        return made(text)
     system, prompt = put(problem.prompt, sentences, condition.position)
-    return Query(problem, condition, prompt, system, constraints)
+    return made(prompt, system, constraints)
 
 
 def excluded(problem: Problem, condition: Condition, why: Why, detail: str) -> Exclusion:
@@ -150,6 +186,8 @@ def judge(query: Query, said: Said, grade: Grade, *, model: str = "", epoch: int
         reference=query.problem.reference,
         model=model,
         epoch=epoch,
+        added=query.added,
+        unit=query.unit,
     )
 
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from adhere.core.errors import UserError
 from adhere.core.findings import Finding
 from adhere.measure.listening import listening
+from adhere.measure.statistics.clustered_mean import clustered
 from adhere.measure.sustain import arms as laid
 from adhere.measure.sustain import patterns, practice_study, score_findings, scores
 from adhere.measure.sustain.outcome import ArmOutcome, Exclusion, exclusions, outcomes
@@ -199,6 +200,7 @@ def conclude(
         lost = patterns.lost(scored.selection, seed=seed)
         results = score_findings.findings(scored, recompute=recompute, evidence=evidence)
         results += patterns.findings(lost, model, recompute=recompute, evidence=evidence)
+    results += _added(found, model, recompute, evidence)
     results += _counted(left_out, model, len({outcome.problem for outcome in found}), errors, recompute, evidence)
     return Done(
         model=model,
@@ -220,6 +222,19 @@ def _deterministic(found: Iterable[ArmOutcome]) -> bool:
     base = {(one.problem, one.epoch): one.response for one in found if one.arm == "base"}
     controls = [one for one in found if one.arm == "control"]
     return bool(controls) and all(one.response == base.get((one.problem, one.epoch)) for one in controls)
+
+
+def _added(found: Iterable[ArmOutcome], model: str, recompute: str, evidence: tuple[str, ...]) -> Iterable[Finding]:
+    """How much longer each condition made the prompts, on average: whether controls are as long as constraints."""
+    lengths: dict[tuple[str, int, str, str], list[tuple[object, float]]] = {}
+    for one in found:
+        if one.arm in ("placebo", "long", "constraint"):
+            lengths.setdefault((one.arm, one.k, one.position, one.unit), []).append((one.problem, one.added))
+    for (arm, k, position, unit), values in sorted(lengths.items()):
+        if any(value for _, value in values):
+            subject = {"model": model, "arm": arm, "k": k, "position": position, "counted_in": unit}
+            mean = clustered("sustain.added_length", subject, values, "prompts")
+            yield replace(mean, recompute=recompute, evidence=evidence)
 
 
 def _counted(

@@ -5,8 +5,8 @@ verdict under condition c, and m_c the verdicts on the constraints inserted, all
 
     Sustain(c)      = mean of y_c                = P(correct under c | correct at base)          arXiv 2601.22047
     interference(c) = mean of (y_0 - y_c)        = P(correct at control | base) - Sustain(c)      ours: net, paired
-    beyond(c)       = mean of (y_p - y_c)        = the same against the placebo p of c's length: what asking, and not
-                                                   length or novelty, costs
+    beyond(c)       = mean of (y_p - y_c)        = the same against the placebo p of c's length at c's place: what
+                                                   asking, and not length, place or novelty, costs
     IF(c)           = mean of m_c                = P(constraint met under c | correct at base)
     AUC             = sum over k of w_k mean of y_k, w the trapezoid's weights over log2 k, made to sum to 1
 
@@ -36,7 +36,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from adhere.core.findings import Scalar
-from adhere.measure.statistics.rates import CONFIDENCE, RESAMPLES, Cluster, Difference, Rate, holm, paired, rate
+from adhere.measure.statistics.rates import (
+    CONFIDENCE,
+    RESAMPLES,
+    Cluster,
+    Difference,
+    Rate,
+    holm,
+    paired,
+    rate,
+    reaching_zero,
+)
 from adhere.measure.sustain import power as powers
 from adhere.measure.sustain.outcome import ArmOutcome
 from adhere.measure.sustain.selection import ALONE, BaseTrial, Condition, Selection, select
@@ -58,7 +68,7 @@ class Score:
         sustain: share correct under the condition.
         control: share correct at control, on the problems of `interference`.
         interference: control less condition, paired.
-        beyond: placebo of that length (and place, if asked there) less condition, paired; n is 0 where there is none.
+        beyond: placebo of that length at the same place less condition, paired; n is 0 where there is none.
         met: share of the inserted constraints met; n counts constraints, 0 where the condition inserts none.
         unasked: share of the same constraints that the control's answers meet.
         undecided: outcomes under the condition that could not be decided.
@@ -151,9 +161,7 @@ def score(
     sustain, met, unasked = _Sums(), _Sums(), _Sums()
     against_control: dict[str, list[int]] = {}
     against_placebo: dict[str, list[int]] = {}
-    placebos: list[Condition] = [("placebo", condition[1], "after", 1.0)]
-    if condition[2] == "before":
-        placebos.insert(0, ("placebo", condition[1], "before", 1.0))
+    placebo: Condition = ("placebo", condition[1], condition[2], 1.0)
     undecided = 0
     for trial, outcome in _asked(trials, condition, domain, kind):
         met.add(trial.problem, tuple(verdict is True for verdict in outcome.met))
@@ -163,7 +171,7 @@ def score(
             continue
         sustain.add(trial.problem, (outcome.correct,))
         asks = condition[0] in ("constraint", "attend")
-        idle = next((one for placebo in placebos for one in trial.of(placebo)), None) if asks else None
+        idle = next(iter(trial.of(placebo)), None) if asks else None
         for other, pairs in ((trial.control, against_control), (idle, against_placebo)):
             if other is not None and other.correct is not None:
                 sums = pairs.setdefault(trial.problem, [0, 0, 0])
@@ -252,7 +260,15 @@ def _corrected(found: Iterable[Score]) -> tuple[Score, ...]:
     kept = [one for one in found if one.sustain.n or one.undecided]
     tested = [one for one in kept if one.interference.n]
     corrected = dict(zip(map(id, tested), holm([one.interference.p for one in tested]), strict=True))
-    return tuple(replace(one, p_holm=corrected.get(id(one), 1.0)) for one in kept)
+    return tuple(_agreeing(one, corrected.get(id(one), 1.0)) for one in kept)
+
+
+def _agreeing(one: Score, p_holm: float) -> Score:
+    """With its corrected p, and an interval that reaches to 0 where that p does not reject."""
+    net = one.interference
+    if p_holm >= ALPHA:
+        net = replace(net, interval=reaching_zero(net.interval))
+    return replace(one, p_holm=p_holm, interference=net)
 
 
 def weights(ks: Sequence[int]) -> list[float]:

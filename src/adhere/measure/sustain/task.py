@@ -191,6 +191,8 @@ class _Sample:
         self.problem, self.seed, self.state = problem, seed, state
         self.extractor, self.rewriter, self.enforce = extractor, rewriter, enforce
         self.model = get_model()
+        opened = getattr(self.model.api, "opened", None)  # a model that runs here: matched in its own tokens
+        self.length = query.CHARACTERS if opened is None else query.tokens_of(opened.tokenizer)
         self.finished = Finished()
         self.exclusions = self.finished.exclusions
 
@@ -235,7 +237,9 @@ class _Sample:
                 length = len(block([one.describe() for one in choice.constraints[: condition.k]]))
                 async with span("rewriter"):
                     longer = await rewritten(self.rewriter, problem, length)
-            query_or_exclusion = query.prepare(problem, condition, chosen, seed=self.seed, longer=longer)
+            query_or_exclusion = query.prepare(
+                problem, condition, chosen, seed=self.seed, longer=longer, length=self.length
+            )
             if isinstance(query_or_exclusion, Query):
                 queries.append(query_or_exclusion)
             else:

@@ -1,7 +1,7 @@
 """Length controls: true sentences that ask for nothing, and the same problem in more words.
 
-    placebo(length, rng)                 # ["Snow is white and cold."], about `length` characters
-    longer = reworded(problem, length)   # the problem about `length` characters longer, or None
+    placebo(length, rng, size)                 # ["Snow is white and cold."], about as long as `length`
+    longer = reworded(problem, length, size)   # the problem about `length` longer, or None
     lost(problem, longer)                # what a rewording changed, None where it is the same problem
 
 Rules:
@@ -12,14 +12,16 @@ Rules:
   also known that ..."), and its question is asked again. No number, name, quotation or line of code is touched.
 - Whoever rewords, these rules or a model, `lost` decides: the numbers, the names and what stands in quotation marks
   must be the same sets before and after, and every line of code must still stand. Otherwise the arm is excluded.
-- Lengths are matched in characters, as nearly as the sentences allow; the prompts stand in the log.
+- Lengths are matched in what the caller's `size` counts, as nearly as the sentences allow: tokens of the model that is
+  asked, or characters. In tokens a sentence of common words is shorter than a constraint of as many characters, or
+  longer, by a factor of up to two. The prompts stand in the log.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 from adhere.problems.problem import Problem
@@ -88,35 +90,41 @@ _FENCED = re.compile(r"^```.*?^```", re.M | re.S)
 _CODE = re.compile(r"^(?: {4,}|\t|def |class |assert |import |from |return |>>> ).*$", re.M)
 
 
-def placebo(length: int, rng: random.Random) -> list[str]:
-    """True sentences that together come nearest to `length` characters, each once."""
+Size = Callable[[str], int]
+"""How long a text is, in the unit of the match."""
+
+
+def placebo(length: int, rng: random.Random, size: Size = len) -> list[str]:
+    """True sentences, each once, that together come nearest to `length`; each is counted with the space before it."""
+    sizes = {sentence: size(f" {sentence}") for sentence in TRUTHS}
     pool = list(TRUTHS)
     rng.shuffle(pool)
     lines: list[str] = []
     left = length
-    longest = max(map(len, pool))
+    longest = max(sizes.values())
     while pool and left > 2 * longest:
         lines.append(pool.pop())
-        left -= len(lines[-1]) + 1
-    lines += _nearest(pool, left)
-    return lines or [min(TRUTHS, key=lambda sentence: abs(len(sentence) - length))]
+        left -= sizes[lines[-1]]
+    lines += _nearest(pool, left, sizes)
+    return lines or [min(TRUTHS, key=lambda sentence: abs(sizes[sentence] - length))]
 
 
-def _nearest(pool: Sequence[str], length: int) -> list[str]:
-    """One, two or three of the sentences, those whose length with the spaces between comes nearest to `length`."""
+def _nearest(pool: Sequence[str], length: int, sizes: Mapping[str, int]) -> list[str]:
+    """One, two or three of the sentences, those whose sizes sum nearest to `length`."""
     best: tuple[str, ...] = ()
-    for size in (1, 2, 3):
-        for some in combinations(pool, size):
-            gap = abs(sum(map(len, some)) + size - 1 - length)
-            if gap < abs(sum(map(len, best)) + max(0, len(best) - 1) - length):
-                best = some
+    least = abs(length)
+    for count in (1, 2, 3):
+        for some in combinations(pool, count):
+            gap = abs(sum(sizes[sentence] for sentence in some) - length)
+            if gap < least:
+                best, least = some, gap
             if gap == 0:
                 return list(some)
     return list(best)
 
 
-def reworded(problem: Problem, length: int) -> str | None:
-    """The problem in about `length` more characters, by rule; None where no rule comes near (half to twice).
+def reworded(problem: Problem, length: int, size: Size = len) -> str | None:
+    """The problem longer by about `length`, by rule; None where no rule comes near (half to twice).
 
     Of all openings, repeated questions and numbers of ties the combination is taken that comes nearest.
     """
@@ -132,10 +140,10 @@ def reworded(problem: Problem, length: int) -> str | None:
         for text in tied
         for repeat in repeats
     }
-    fits = [text for text in wordings if length / 2 <= len(text) - len(prompt) <= 2 * length]
-    if not fits:
-        return None
-    return min(fits, key=lambda text: (abs(len(text) - len(prompt) - length), text))
+    own = size(prompt)
+    longer = {text: size(text) - own for text in wordings}
+    fits = [text for text, by in longer.items() if length / 2 <= by <= 2 * length]
+    return min(fits, key=lambda text: (abs(longer[text] - length), text), default=None)
 
 
 def _plain(prompt: str) -> bool:

@@ -138,6 +138,7 @@ def _curve(made: Scores, recompute: str) -> Chart:
         ("constraint", "system", "in the system prompt"),
         ("placebo", "after", "placebo"),
         ("placebo", "before", "placebo before"),
+        ("placebo", "system", "placebo in system"),
         ("long", "after", "reworded to that length"),
     )
     ks: set[int] = set()
