@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 TOOLS  := .tools
 WORKERS ?= 2
 
-.PHONY: audit test test-fast test-slow lint types layers docs reference unit real bench wheel sbom supply-chain clean
+.PHONY: audit test test-fast test-slow lint types layers docs reference unit real bench wheel sbom supply-chain validate clean
 
 audit: $(STAMP)
 	$(BIN)/adhere score src/adhere/samples/*.jsonl --report samples.html
@@ -49,6 +49,10 @@ test-slow: $(STAMP)
 # a real model through every command, for hours if need be; goes on where it stopped
 real: $(STAMP)
 	nice -n 19 $(BIN)/python -m benchmarks.real
+
+# coverage and error of every interval and rule, simulated; writes docs/results/validity.md
+validate: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.validity
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -116,7 +116,7 @@ def simultaneous(estimates: Sequence[Estimate]) -> list[tuple[float, float]]:
     with np.errstate(invalid="ignore"):
         spread = np.nanstd(draws, axis=1)
         deviations = np.abs(draws - values[:, None]) / np.where(spread > 0, spread, np.inf)[:, None]
-    largest = np.nanmax(deviations, axis=0)
+    largest = np.nanmax(deviations[:, np.isfinite(deviations).any(axis=0)], axis=0)
     normal = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
     critical = max(normal, float(np.quantile(largest[np.isfinite(largest)], CONFIDENCE)))
     prompts = min(e.n for e in estimates)

@@ -156,7 +156,7 @@ def auc_limits(value: float, variance: float, units: Units) -> tuple[float, floa
     Radiology 143:29) with Newcombe's mean sample size (Statistics in Medicine 25:559), averaged over the folds by
     their pairs. V does not vanish where the value is 1. The design effect `deff` is `variance` over V(value), both
     with what one misplaced pair of prompts would add, and not less than 1: where no pair is out of order it is half
-    way to that of rows of a prompt that are all alike. t has the prompts of both classes less two degrees of freedom.
+    way to that of rows of a prompt that are all alike. t has the rarer class's prompts less one degrees of freedom.
     Simulated from 20 prompts and AUC 0.5 to 0.995: see docs/results/validity.md.
     """
     if not math.isfinite(value) or not units.folds:
@@ -169,7 +169,7 @@ def auc_limits(value: float, variance: float, units: Units) -> tuple[float, floa
     added = max(0.0, _variance(shrunk, units.folds) - _variance(value, units.folds))
     plain = _variance(value, units.folds)
     deff = max(1.0, (variance + (1 + units.size) / 2 * added) / (plain + added)) if plain + added > 0 else units.size
-    t = float(stdtrit(max(1.0, sum(units.clusters) - 2.0), 0.5 + CONFIDENCE / 2))
+    t = float(stdtrit(max(1.0, rarer - 1.0), 0.5 + CONFIDENCE / 2))
 
     def gap(theta: float) -> float:
         return (value - theta) ** 2 - t * t * deff * _variance(theta, units.folds)

@@ -234,7 +234,7 @@ def _added(found: Iterable[ArmOutcome], model: str, recompute: str, evidence: tu
         if any(value for _, value in values):
             subject = {"model": model, "arm": arm, "k": k, "position": position, "counted_in": unit}
             mean = clustered("sustain.added_length", subject, values, "prompts")
-            yield replace(mean, recompute=recompute, evidence=evidence)
+            yield mean.model_copy(update={"recompute": recompute, "evidence": evidence})
 
 
 def _counted(
