@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
-from adhere.core.findings import Finding
+from adhere.core.findings import Finding, Scalar
 from adhere.measure.listening import listening
 from adhere.measure.statistics.clustered_mean import clustered
 from adhere.measure.sustain import arms as laid
@@ -232,7 +232,13 @@ def _added(found: Iterable[ArmOutcome], model: str, recompute: str, evidence: tu
             lengths.setdefault((one.arm, one.k, one.position, one.unit), []).append((one.problem, one.added))
     for (arm, k, position, unit), values in sorted(lengths.items()):
         if any(value for _, value in values):
-            subject = {"model": model, "arm": arm, "k": k, "position": position, "counted_in": unit}
+            subject: dict[str, Scalar] = {
+                "model": model,
+                "arm": arm,
+                "k": k,
+                "position": position,
+                "counted_in": unit,
+            }
             mean = clustered("sustain.added_length", subject, values, "prompts")
             yield mean.model_copy(update={"recompute": recompute, "evidence": evidence})
 
