@@ -128,7 +128,13 @@ def test_conditions_on_missing_values_never_open(founder):
     house = founder(
         rules=[
             {"tools": ["pay"], "then": "deny", "where": {"amount": {"at_least": 10}}},
-            {"tools": ["pay"], "then": "allow", "source": "external", "where": {"to": "*@example.org"}},
+            {
+                "tools": ["pay"],
+                "then": "allow",
+                "source": "external",
+                "free": ["amount"],
+                "where": {"to": "*@example.org"},
+            },
         ]
     )
     with house.open() as warden:

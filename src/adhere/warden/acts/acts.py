@@ -11,16 +11,16 @@ Rules
   case-sensitive and over the whole name.
 - A rule allows only if the act's lowest source has at least the rule's `source`; otherwise it asks.
 - A condition on an argument that is not there, or has another type, does not match an allowing rule, and does
-  match a denying or asking one: a missing value never opens a door.
+  match a denying or asking one: a missing value never opens a door (`conditions`).
+- An allowing rule with conditions is closed: an argument that it does not name is asked about.
+- A tool's name has no control, format, separator or private-use character.
 """
 
 from __future__ import annotations
 
 import copy
-import fnmatch
 import functools
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
@@ -28,8 +28,27 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from adhere.core.terminal import visible
+from adhere.warden.acts import conditions
+from adhere.warden.acts.conditions import wildcard as matches
 from adhere.warden.acts.sources import Source, join, source
 from adhere.warden.canonical import Refused, digest, dumps
+
+__all__ = [
+    "DEFAULT_RULES",
+    "RANK",
+    "Act",
+    "Decision",
+    "Effect",
+    "Impact",
+    "Rule",
+    "Table",
+    "Verdict",
+    "broke",
+    "matches",
+    "refusal",
+    "rules_from",
+]
 
 
 class Verdict(IntEnum):
@@ -61,6 +80,8 @@ class Act:
     def __post_init__(self) -> None:
         if not isinstance(self.tool, str) or not self.tool or len(self.tool) > 256:
             raise Refused("act", "an act needs the name of a tool (1 to 256 characters)")
+        if conditions.has_unsafe(self.tool):
+            raise Refused("act", f"{visible(self.tool)}: a tool's name has no control or format characters")
         if not isinstance(self.arguments, Mapping):
             raise Refused("act", f"{self.tool}: arguments are a mapping from names to values")
         object.__setattr__(self, "arguments", copy.deepcopy(dict(self.arguments)))
@@ -159,8 +180,10 @@ class Rule(BaseModel):
     """One row of the table.
 
     `where` holds conditions on arguments: a string is a pattern for a string value, a number or truth value
-    must be equal, `{"at_most": 10}`, `{"at_least": 1}`, `{"one_of": [...]}` and `{"regex": "..."}` say what they
-    say. `fill` sets arguments when the rule allows (the verdict is then transform). `harmless` marks acts that
+    must be equal, `{"at_most": 10}` (from 0), `{"at_least": 1}`, `{"one_of": [...]}` and `{"regex": "..."}` say what
+    they say; `{"addresses": "*@example.org"}`, `{"inside": "/srv/repos"}` and `{"command": "git log *"}` are typed. A
+    rule with conditions allows no other arguments than those in `where`, `fill` and `free` (any value), unless it is
+    `open`. `fill` sets arguments when the rule allows (the verdict is then transform). `harmless` marks acts that
     remain allowed after the lease has run low.
     """
 
@@ -173,6 +196,8 @@ class Rule(BaseModel):
     harmless: bool = False
     impact: Impact | None = None
     fill: dict[str, Any] = Field(default_factory=dict)
+    free: tuple[str, ...] = ()
+    open: bool = False
     because: str = ""
 
     @field_validator("tools")
@@ -187,14 +212,7 @@ class Rule(BaseModel):
     @classmethod
     def _conditions(cls, where: dict[str, Any]) -> dict[str, Any]:
         for name, wanted in where.items():
-            if isinstance(wanted, dict):
-                unknown = set(wanted) - {"at_most", "at_least", "one_of", "regex"}
-                if unknown or not wanted:
-                    raise ValueError(f"{name}: no such condition {sorted(unknown) or 'given'}")
-                if "regex" in wanted:
-                    re.compile(wanted["regex"])
-            elif not isinstance(wanted, (str, int, float, bool)):
-                raise ValueError(f"{name}: a condition is text, a number, a truth value or an object")
+            conditions.check(name, wanted)
         return where
 
     def matches(self, act: Act) -> bool:
@@ -202,43 +220,13 @@ class Rule(BaseModel):
         if not any(matches(pattern, act.tool) for pattern in self.tools):
             return False
         unsure = self.then is not Effect.ALLOW
-        return all(_met(act.arguments.get(name), wanted, unsure) for name, wanted in self.where.items())
+        return all(conditions.met(act.arguments.get(name), wanted, unsure) for name, wanted in self.where.items())
 
-
-@functools.lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str] | None:
-    if not any(c in pattern for c in "*?["):
-        return None
-    return re.compile(fnmatch.translate(pattern))
-
-
-def matches(pattern: str, tool: str) -> bool:
-    """Whether the whole of `tool` matches `pattern`; without `*`, `?`, `[` the two must be equal."""
-    compiled = _compiled(pattern)
-    return tool == pattern if compiled is None else compiled.match(tool) is not None
-
-
-def _met(value: Any, wanted: Any, unsure: bool) -> bool:
-    """Whether one condition is met; `unsure` is the answer where the value cannot be compared."""
-    if isinstance(wanted, dict):
-        if "one_of" in wanted and value not in wanted["one_of"]:
-            return unsure if value is None else False
-        if "regex" in wanted:
-            if not isinstance(value, str):
-                return unsure
-            if re.fullmatch(wanted["regex"], value, re.DOTALL) is None:
-                return False
-        if "at_most" in wanted or "at_least" in wanted:
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-                return unsure
-            if value > wanted.get("at_most", value) or value < wanted.get("at_least", value):
-                return False
-        return True
-    if isinstance(wanted, bool) or isinstance(value, bool):
-        return value is wanted if isinstance(value, bool) and isinstance(wanted, bool) else unsure
-    if isinstance(wanted, str):
-        return matches(wanted, value) if isinstance(value, str) else unsure
-    return value == wanted if isinstance(value, (int, float)) else unsure
+    def extra(self, act: Act) -> list[str]:
+        """The arguments of `act` that a rule with conditions does not name; none where it is `open`."""
+        if self.open or not self.where:
+            return []
+        return sorted(set(act.arguments) - set(self.where) - set(self.fill) - set(self.free), key=str)
 
 
 DEFAULT_RULES: tuple[Rule, ...] = (
@@ -288,6 +276,10 @@ class Table:
         if act.lowest < source(rule.source):
             line = f"rule {place} wants content from {rule.source} or above, this comes from {evidence['source']}"
             return Decision(Verdict.ASK, "low-source", line, evidence=evidence, act=act)
+        if extra := rule.extra(act):
+            evidence["extra"] = extra
+            line = f"rule {place} does not name these arguments: {visible(', '.join(map(repr, extra)), 300)}"
+            return Decision(Verdict.ASK, "extra-arguments", line, evidence=evidence, act=act)
         if any(act.arguments.get(name) != value for name, value in rule.fill.items()):
             changed = replace(act, arguments={**act.arguments, **rule.fill})
             evidence["filled"] = sorted(rule.fill)

@@ -10,7 +10,8 @@ Rules
   arguments).
 - `tools/call` is an act: it is passed on only on a decision that allows, with the arguments that the decision names. A
   denial is a tool result marked as an error, with the reason and the request that waits, so that an agent can say so.
-- A call is never more than MODEL in origin: what an agent says about itself raises nothing.
+- A call is never more than MODEL in origin: what an agent says about itself raises nothing. Once a tool has answered,
+  errors included, every later call through this proxy is TOOL in origin: the answer may have led to it.
 - A server that fails or answers nothing leaves an act of unknown outcome.
 - Nothing else of the protocol is offered: no resources, prompts, sampling. What is not understood is not passed on.
 """
@@ -54,17 +55,20 @@ def proxy(warden: Warden, upstream: Client, name: str = "adhere-warden") -> Serv
     except ImportError:
         raise Refused("mcp", "the MCP proxy needs the official SDK: pip install adhere[mcp]") from None
 
+    origin: set[Source] = {Source.MODEL}
+
     async def list_tools(_: Any, params: Any) -> Any:
         found = await upstream.list_tools(cursor=params.cursor if params else None)
         tools = [tool for tool in found.tools if not never_allowed(warden, tool.name)]
         return types.ListToolsResult(tools=tools, next_cursor=found.next_cursor)
 
     async def call_tool(_: Any, params: Any) -> Any:
-        act = Act(params.name, params.arguments or {}, sources=(Source.MODEL,))
+        act = Act(params.name, params.arguments or {}, sources=tuple(origin))
         decision = await asyncio.to_thread(warden.decide, act)
         if not decision.allowed or decision.act is None:
             text = types.TextContent(type="text", text=refusal(decision))
             return types.CallToolResult(content=[text], is_error=True)
+        origin.add(Source.TOOL)
         try:
             result = await upstream.call_tool(params.name, dict(decision.act.arguments))
         except BaseException as error:

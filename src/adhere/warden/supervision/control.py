@@ -141,7 +141,7 @@ def handle_agent(warden: Warden, word: dict[str, Any]) -> dict[str, Any]:
             word["tool"],
             word.get("arguments", {}),
             str(word.get("because", "")),
-            (*word.get("sources", ()), Source.MODEL),
+            (*word["sources"], Source.MODEL) if word.get("sources") else (),
             str(word.get("id", "")),
         )
         return spoken(warden.decide(act))
