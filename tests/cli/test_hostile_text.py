@@ -100,6 +100,8 @@ def _commands(name: str) -> list[list[str]]:
         ["serve", "--upstream", "http://127.0.0.1:9/v1", "--speaks", name],
         ["serve", "--upstream", "http://127.0.0.1:9/v1", "--policy", name],
         ["serve", "--upstream", "http://127.0.0.1:9/v1", "--key-env", name],
+        ["policy", "check", name],
+        ["policy", "try", name, name],
         ["monitor", "read", name],
         ["monitor", "train", name, "--out", "x.npz"],
         ["pocket", "evaluate", "--model", name],
