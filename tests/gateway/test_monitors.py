@@ -269,7 +269,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from tests.gateway import charters
 import uvicorn
-from adhere.gateway import policy
+from adhere.gateway.policy import policy
 from adhere.gateway.app import Gateway, app
 from adhere.gateway.governance.governed_gateway import GovernedGateway
 from adhere.gateway.upstream.client import Client, Upstream, dialect

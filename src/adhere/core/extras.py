@@ -81,10 +81,18 @@ def naming_extras() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        line = install_line(error.name or "")
+        line = next(filter(None, map(install_line, _missing(error))), None)
         if line is None:
             raise
         raise MissingExtra(line) from error
+
+
+def _missing(error: BaseException | None) -> Iterator[str]:
+    """The modules that an import error and its causes name: packages that import late wrap the one that says which."""
+    while error is not None:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            yield error.name
+        error = error.__cause__ or error.__context__
 
 
 def require(*modules: str) -> None:
