@@ -145,6 +145,10 @@ def _local(name: str) -> LocalModel:
         words = LlamaServer(source.gguf, options).command(port="{port}")
         return LocalModel(words, name, constrained=False)
     require("torch", "transformers")
+    if source.hub:
+        from adhere.models.load import check_within_reach
+
+        check_within_reach(name)
     words = [sys.executable, "-m", "adhere", "pocket", "serve", name, "--port", "{port}"]
     for option in ("device", "dtype", "quant", "batch", "threads"):
         if value := getattr(options, option):

@@ -141,8 +141,8 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
         raise UserError(f"--quant {options.quant}: it is int8 or left out")
     if options.quant and (target.type != "cpu" or dtype not in (None, "float32")):
         raise UserError("--quant int8 runs on a CPU, over float32: leave --device and --dtype out")
-    if folder is None and not _within_reach(name):
-        raise UserError(f"no model {name!r} on this machine, and the hub cannot be reached; give a folder")
+    if folder is None:
+        check_within_reach(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:
@@ -244,6 +244,22 @@ def _rounded(model: PreTrainedModel) -> PreTrainedModel:
 
 _LOADING = threading.Lock()
 """While transformers loads a model, every module that this process makes has no memory: one thread at a time."""
+
+
+def check_within_reach(name: str) -> None:
+    """Refuse a hub id that is not on this machine and cannot be fetched now.
+
+    Raises:
+        UserError: it is none, or the hub cannot be reached.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        near = _within_reach(name)
+    except HFValidationError:
+        raise UserError(f"no model {name!r}: neither a file nor a folder, and no hub id") from None
+    if not near:
+        raise UserError(f"no model {name!r} on this machine, and the hub cannot be reached; give a folder")
 
 
 def _within_reach(name: str) -> bool:

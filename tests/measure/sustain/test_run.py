@@ -164,7 +164,7 @@ def test_what_the_content_filter_refuses_is_left_out_and_counted(
 
     done, _ = measured(monkeypatch, tmp_path, reply)
     refused = [one for one in done.exclusions if one.why == "refused"]
-    assert len(refused) == 6
+    assert len(refused) == 12  # constraint and placebo, each once a problem in the system prompt
     assert {one.position for one in refused} == {"system"}
     assert not any(one.position == "system" for one in done.outcomes)
 

@@ -99,7 +99,7 @@ def print_study(findings: Iterable[Finding], console: Console) -> None:
     """Interference of the groups, in all domains and in each, of every kind over all, and how far groups are apart."""
     numbers = [Column("net loss (95 %)", True), Column("p", True, 2), Column("constraints met", True, 1)]
     table = Table("", ["domain", "kind", *numbers, Column("n", True, 2)])
-    found = list(findings)
+    found = [one for one in findings if "domain" in one.subject]
     met = {_key(one): one for one in found if one.what == "sustain.if"}
     for one in sorted((one for one in found if one.what == "sustain.interference"), key=_order):
         if "type" in one.subject and one.subject["domain"] != "all" and "all" in {x.subject["domain"] for x in found}:
