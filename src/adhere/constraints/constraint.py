@@ -34,7 +34,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 Profile = Literal["fixed", "reference"]
 """`fixed` says what the instruction says; `reference` says what the public benchmark's checker says, with its
@@ -266,6 +266,18 @@ class Constraint(BaseModel, ABC):
 
     profile: Profile = "fixed"
 
+    @model_serializer(mode="wrap")
+    def _with_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Pydantic's own dumps name the family, too: without it a constraint could not be read back."""
+        return {"kind": self.kind, **handler(self)}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_kind(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("kind") == cls.kind:
+            return {name: value for name, value in values.items() if name != "kind"}
+        return values
+
     @abstractmethod
     def describe(self) -> str:
         """The instruction as one sentence in English, as a person would write it."""
@@ -299,7 +311,7 @@ class Constraint(BaseModel, ABC):
 
     def to_json(self) -> dict[str, Any]:
         """The constraint as a JSON object; parameters at their defaults are left out."""
-        return {"kind": self.kind, **self.model_dump(mode="json", exclude_defaults=True)}
+        return self.model_dump(mode="json", exclude_defaults=True)
 
     def under(self, profile: Profile) -> Self:
         """The same constraint under another profile."""

@@ -49,10 +49,13 @@ EXTRAS: Mapping[str, str] = {
     "llguidance": "grammar",
     "mcp": "mcp",
     "opentelemetry": "otel",
+    "datasets": "train",
+    "peft": "train",
+    "trl": "train",
 }
 """The extra of `adhere` that installs each optional module."""
 
-PACKAGES: Mapping[str, str] = {"datasets": "datasets", "openai": "openai", "anthropic": "anthropic", "pandas": "pandas"}
+PACKAGES: Mapping[str, str] = {"openai": "openai", "anthropic": "anthropic", "pandas": "pandas"}
 """Optional modules that no extra installs, and the package to install instead."""
 
 

@@ -63,6 +63,16 @@ NAMES: Mapping[str, str] = {
     "modular.fve": "fraction of variance of the logits explained by a closed form",
     "modular.generalised": "share of seeds that reach 100 % on held-out pairs",
     "pocket.*": "the pocket model on held-out prompts: share right by family, by steps, share that ended by itself",
+    "train.adherence": "share of prompts whose every constraint is met, at temperature 1, by arm and set of kinds",
+    "train.solved": "share of plain problems solved, by arm",
+    "train.sustain": "SustainScore of an arm: share of problems it solved that it still solves under constraints",
+    "train.interference": "control less constraint, paired, on the problems that an arm solved",
+    "train.beyond_placebo": "token-matched placebo less constraint, paired, on the problems that an arm solved",
+    "train.degenerate": "share of an arm's answers that loop, or do not end by themselves",
+    "train.length": "tokens of an arm's answers, mean",
+    "train.difference": "an arm less the base model on the same prompts and seeds; `measure` names which",
+    "train.hacking": "share of answers that our checks pass and an independent reading fails",
+    "train.domain": "adherence to an organisation's own rules by arm: base, gateway, tuning, both",
     "gateway.*": "adherence, tokens and latency through the gateway",
 }
 """Every name a finding may bear; `*` stands for one or more further words."""
