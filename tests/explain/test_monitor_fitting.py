@@ -9,7 +9,8 @@ import pytest
 
 import adhere.explain.monitors.monitor_fitting as watching
 from adhere.explain.cases.labels import Response
-from adhere.explain.collection.sampling import sample
+from adhere.explain.collection.pocket_prompts import PocketPrompts
+from adhere.explain.collection.sampling import WorkerAnswers, sample
 from adhere.explain.workers import Workers
 from adhere.models.load import OpenModel, open_model
 from adhere.models.serving.probe_monitor import load
@@ -22,7 +23,9 @@ def opened() -> OpenModel:
 
 @pytest.fixture(scope="module")
 def sampled(opened: OpenModel) -> list[Response]:
-    return sample(Workers(opened, 1), ("toxicity",), 120, seed=5)
+    skills = ("toxicity",)
+    answering = WorkerAnswers(Workers(opened, 1), max_tokens=256)
+    return sample(answering, PocketPrompts().streams(skills, 5), skills, 120, seed=5, budget=18 * 120)
 
 
 def test_a_monitor_is_saved_and_a_second_run_finds_it(
@@ -33,7 +36,7 @@ def test_a_monitor_is_saved_and_a_second_run_finds_it(
     seen: list[watching.Piece] = []
     whole = watching.watch_one
 
-    def noted(model: OpenModel, piece: watching.Piece, shared: tuple[float, int]) -> watching.Watched:
+    def noted(model: OpenModel, piece: watching.Piece, shared: tuple[float, int, int]) -> watching.Watched:
         seen.append(piece)
         return whole(model, piece, shared)
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
-from adhere.explain.cases.labels import BROKEN, Response, balance, cases, counts, verdicts
+from adhere.explain.cases.labels import BROKEN, Prompt, Response, balance, cases, counts, verdicts
+from adhere.explain.collection.pocket_prompts import PocketPrompts, arms, stream
 from adhere.explain.collection.replaying import ALIGNED, OFFSETS, Take, aligned, examples, untrained, whole
-from adhere.explain.collection.sampling import arms, next_round, prompts_of, sample
+from adhere.explain.collection.sampling import WorkerAnswers, next_round, sample, seeds_of
 from adhere.explain.collection.unconstrained import without
 from adhere.explain.workers import Workers
 from adhere.models.forward.tokenmap import replay
 from adhere.models.load import OpenModel, open_model
 
 SKILLS = ("word_count", "exclusion")
+
+
+def _sample(opened: OpenModel, **options) -> list[Response]:
+    answering = WorkerAnswers(Workers(opened, 1), max_tokens=256)
+    return sample(answering, PocketPrompts().streams(SKILLS, 3), SKILLS, 24, seed=3, budget=18 * 24, **options)
+
+
+def _prompts(arm: tuple[str, ...], seed: int) -> list[Prompt]:
+    return list(islice(stream(arm, seed), 20))
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +35,7 @@ def opened() -> OpenModel:
 
 @pytest.fixture(scope="module")
 def sampled(opened: OpenModel) -> list[Response]:
-    return sample(Workers(opened, 1), SKILLS, 24, seed=3)
+    return _sample(opened)
 
 
 @pytest.mark.slow
@@ -35,20 +47,13 @@ def test_every_skill_gets_both_outcomes_equally_often(sampled: list[Response]) -
 def test_an_interrupted_sampling_goes_on_as_if_it_had_not_been(opened: OpenModel, sampled: list[Response]) -> None:
     rounds: list[int] = []
     first = len(arms(SKILLS)) * min(12, max(2, 24 // 10))
-    again = sample(
-        Workers(opened, 1),
-        SKILLS,
-        24,
-        seed=3,
-        done=sampled[:first],
-        keep=lambda made: rounds.append(len(made)),
-    )
+    again = _sample(opened, done=sampled[:first], keep=lambda fresh: rounds.append(len(fresh)))
     assert [one.text for one in again] == [one.text for one in sampled]
     assert sum(rounds) == len(sampled) - first, "what was answered is not asked again"
 
 
 def test_later_rounds_ask_where_the_rarer_outcome_is() -> None:
-    prompts = {arm: prompts_of(arm, 0, 0, 20) for arm in (("exclusion",), ("word_count", "exclusion"))}
+    prompts = {arm: _prompts(arm, 0) for arm in (("exclusion",), ("word_count", "exclusion"))}
     origins = [arm for arm, asked in prompts.items() for _ in asked]
     responses = []
     for arm, asked in prompts.items():
@@ -56,19 +61,19 @@ def test_later_rounds_ask_where_the_rarer_outcome_is() -> None:
             broken = k % 2 == 0 if arm == ("exclusion",) else k == 0
             verdict = (("exclusion", not broken), ("word_count", True))
             responses.append(Response(prompt, (), "x", True, verdict))
-    plan = next_round(responses, origins, ("exclusion",), 100, 1000)
+    plan = next_round(responses, origins, ("exclusion",), 100, 1000, arms=tuple(prompts))
     assert plan["exclusion",] > 2 * plan["word_count", "exclusion"]
 
 
 @pytest.mark.slow
 def test_nothing_is_asked_once_the_budget_is_spent(sampled: list[Response]) -> None:
     origins = [("exclusion",)] * len(sampled)
-    assert next_round(sampled, origins, SKILLS, 10_000, len(sampled)) == {}
+    assert next_round(sampled, origins, SKILLS, 10_000, len(sampled), arms=arms(SKILLS)) == {}
 
 
 @pytest.mark.parametrize("skill", ["word_count", "exclusion", "sentiment", "toxicity"])
 def test_a_free_twin_is_the_prompt_without_the_instruction(skill: str) -> None:
-    prompts = prompts_of((skill,), 1, 0, 20)
+    prompts = _prompts((skill,), 1)
     twins = [without(prompt, skill) for prompt in prompts]
     assert sum(twin is not None for twin in twins) >= 14
     for prompt, twin in zip(prompts, twins, strict=True):
@@ -114,3 +119,10 @@ def test_the_untrained_model_has_the_same_shape_and_other_weights(opened: OpenMo
     assert fresh is untrained(opened, 1)
     assert fresh.model.config.num_hidden_layers == opened.model.config.num_hidden_layers
     assert fresh.digest != opened.digest
+
+
+def test_a_prompt_that_is_drawn_again_gets_another_seed() -> None:
+    prompt = _prompts(("exclusion",), 1)[0]
+    seeds = seeds_of([prompt, prompt], 0)
+    assert len(set(seeds)) == 2
+    assert seeds_of([prompt], 0) == seeds[:1]

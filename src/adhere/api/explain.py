@@ -7,7 +7,8 @@ explanation.findings
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,17 +21,50 @@ from adhere.core.extras import naming_extras
 from adhere.core.findings import Finding
 
 if TYPE_CHECKING:
-    from adhere.explain.plan import ExplainPlan
+    from adhere.explain.plan import Answering, ExplainPlan, PromptSource
     from adhere.explain.results import Explained
     from adhere.models.load import OpenModel
 
 PROBES = ("logistic", "lda", "ridge", "mass_mean")
 Probe = Literal["logistic", "lda", "ridge", "mass_mean"]
+Prompts = Literal["pocket", "natural"]
 POSITIONS = ("prompt", "10", "25", "50", "75", "90", "eos", "mean")
 HOSTED = frozenset(("openai", "anthropic", "google", "mistral", "groq", "together", "bedrock", "azureai", "grok"))
 """Providers whose weights are not on this machine."""
+POCKET = ("pocket", "pocket-base")
 WATCHED = 400
 """Responses on which a saved monitor's threshold is set and tried."""
+SLOTS = 16
+"""Answers that llama.cpp writes at once: SmolLM2 in Q4_1 wrote 126 tokens a second of one core with 16."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a run takes where nothing else is asked for; the fields are `ExplainPlan`'s."""
+
+    skills: str | None = None
+    samples: int = 500
+    budget: int = 18
+    max_tokens: int = 256
+    most_layers: int = 12
+    again: int = 48
+    free: int = 160
+    false_alarms: float = 0.05
+    untrained: bool = True
+
+
+FULL = Preset()
+QUICK = Preset(
+    skills="word_count,inclusion,sentiment",
+    samples=120,
+    budget=7,
+    max_tokens=128,
+    most_layers=7,
+    again=0,
+    free=0,
+    false_alarms=0.0,
+    untrained=False,
+)
 
 
 @dataclass(frozen=True)
@@ -69,11 +103,13 @@ def explain(
     skills: str | None = None,
     positions: Iterable[str] = POSITIONS,
     layers: Iterable[int] | None = None,
-    samples: int = 500,
+    samples: int | None = None,
     probe: Probe = "logistic",
-    again: int = 48,
-    false_alarms: float = 0.05,
+    again: int | None = None,
+    false_alarms: float | None = None,
     free: int | None = None,
+    quick: bool = False,
+    prompts: Prompts | None = None,
     other_model: bool = False,
     device: str | None = None,
     dtype: str | None = None,
@@ -82,21 +118,24 @@ def explain(
     seed: int = 0,
     out: Path | None = None,
     progress: Progress | None = None,
+    notice: Callable[[str], None] | None = None,
     command: str | None = None,
 ) -> Explanation:
     """Explain an open-weight model, or carry on with it in the same folder.
 
     Args:
-        model: `pocket`, a folder, a hub id, or `adhere/...` as Inspect names it.
+        model: `pocket`, `smollm2`, a GGUF file, a folder, a hub id, or `adhere/...` as Inspect names it.
         logs: Inspect logs of its answers; the model is sampled if None.
         skills: names with commas; all nine if None.
         positions: prompt, shares of the answer in percent, eos, mean.
         layers: 0 is before the first block; all if None.
-        samples: cases of each skill, half of them met.
+        samples: cases of each skill, half of them met; 500, or 120 if `quick`.
         probe: logistic, lda, ridge or mass_mean.
-        again: prompts answered again with a skill erased; 0 for none.
-        false_alarms: share of good answers that a saved monitor may stop; 0 saves none.
+        again: prompts answered again with a skill erased; 0 for none; 48, or 0 if `quick`.
+        false_alarms: share of good answers that a saved monitor may stop; 0 saves none; 0.05, or 0 if `quick`.
         free: prompts answered without the instruction; the plan's own number if None.
+        quick: a first look: three skills, eight layers, decodability and its baselines alone.
+        prompts: `pocket` or `natural`; natural for any model but the pocket ones if None.
         other_model: replay the logs even if another model wrote them.
         device, dtype: of the model.
         processes: copies of the model at work; as many as are worth it if None.
@@ -104,6 +143,7 @@ def explain(
         seed: of sampling, splits and controls.
         out: folder of the run; the same one resumes it.
         progress: called with what is being done.
+        notice: called with an estimate of the time it takes, where that is long.
         command: the command that makes this result again; composed from the arguments if None.
 
     Raises:
@@ -111,30 +151,92 @@ def explain(
         UserError: the weights are out of reach, an option is out of range, or no skill has both outcomes.
     """
     with naming_extras():
+        from adhere.explain.estimate import estimate
         from adhere.explain.run import explain as run
 
+        preset = QUICK if quick else FULL
         plan = plan_of(
-            skills=skills,
+            skills=skills or preset.skills,
             positions=positions,
             layers=layers,
-            samples=samples,
+            samples=preset.samples if samples is None else samples,
             probe=probe,
-            again=again,
-            false_alarms=false_alarms,
-            free=free,
+            again=preset.again if again is None else again,
+            false_alarms=preset.false_alarms if false_alarms is None else false_alarms,
+            free=preset.free if free is None else free,
             logs=logs,
             other_model=other_model,
             limit=limit,
             seed=seed,
         )
+        plan = replace(
+            plan,
+            prompts=prompts or ("pocket" if _bare(model) in POCKET else "natural"),
+            budget=preset.budget,
+            max_tokens=preset.max_tokens,
+            most_layers=preset.most_layers,
+            untrained=preset.untrained,
+        )
         folder = out or folder_of(model, plan, "explain")
-        told = command or command_of(
-            "explain", (model,), {"logs": logs, "skills": skills, "samples": samples, "seed": seed, "out": folder}
+        recompute = command or command_of(
+            "explain",
+            (model,),
+            {"quick": quick, "logs": logs, "skills": skills, "samples": samples, "seed": seed, "out": folder},
         )
         opened, name = open_named(model, device, dtype)
-        with resumable(folder):
-            explained = run(opened, name, folder, plan, processes=processes, progress=progress, recompute=told)
-    return Explanation(explained, told, folder)
+        with resumable(folder), _engine(opened, model, folder, plan) as answering:
+            if notice and (text := estimate(opened, answering, plan.on(opened), _source(plan), folder, processes)):
+                notice(text)
+            explained = run(
+                opened,
+                name,
+                folder,
+                plan,
+                source=_source(plan),
+                answering=answering,
+                processes=processes,
+                progress=progress,
+                recompute=recompute,
+            )
+    return Explanation(explained, recompute, folder)
+
+
+def _bare(model: str) -> str:
+    return model.removeprefix("adhere/")
+
+
+def _source(plan: ExplainPlan) -> PromptSource:
+    """The prompts that the plan names."""
+    from adhere.api.explain_prompts import NaturalPrompts
+    from adhere.explain.collection.pocket_prompts import PocketPrompts
+
+    if plan.prompts not in (PocketPrompts.name, NaturalPrompts.name):
+        raise UserError(f"no prompts are called {plan.prompts!r}; there are: pocket, natural")
+    return PocketPrompts() if plan.prompts == PocketPrompts.name else NaturalPrompts()
+
+
+@contextmanager
+def _engine(opened: OpenModel, model: str, folder: Path, plan: ExplainPlan) -> Iterator[Answering | None]:
+    """llama.cpp for the answers of a model that is a GGUF file, if it is installed and `--engine` allows it; else
+    None, and the model answers in torch."""
+    from adhere.models.engines import llamacpp
+    from adhere.models.engines.options import current
+    from adhere.models.engines.sources import locate
+
+    options = current()
+    gguf = locate(_bare(model)).gguf
+    if options.engine == "llamacpp" and gguf is None:
+        raise UserError(f"--engine llamacpp answers with a GGUF file, and {model} is none")
+    if gguf is None or plan.logs is not None or options.engine == "torch" or not llamacpp.available():
+        yield None
+        return
+    from adhere.explain.collection.fast_answers import FastAnswers
+
+    server = llamacpp.LlamaServer(gguf, replace(options, dtype=None, quant=None, batch=options.batch or SLOTS))
+    try:
+        yield FastAnswers(server, opened, folder / "answers.jsonl", plan.max_tokens)
+    finally:
+        server.close()
 
 
 def open_named(model: str, device: str | None = None, dtype: str | None = None) -> tuple[OpenModel, str]:
@@ -150,7 +252,7 @@ def open_named(model: str, device: str | None = None, dtype: str | None = None) 
             f"{model} cannot be explained: its weights are not on this machine; give a folder or a hub id "
             "(adhere audit can measure it)"
         )
-    bare = model.removeprefix("adhere/")
+    bare = _bare(model)
     return open_model(bare, device=device, dtype=dtype), f"adhere/{bare}"
 
 

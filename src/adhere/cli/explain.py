@@ -16,7 +16,7 @@ from adhere.core.errors import UserError
 @engine_options()
 def explain(
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="`pocket`, a folder, a hub id, or adhere/... as Inspect names it.")
+        str, typer.Argument(metavar="[MODEL]", help="`pocket`, `smollm2`, a GGUF file, a folder or a hub id.")
     ] = "pocket",
     logs: Annotated[
         Path | None,
@@ -40,18 +40,40 @@ def explain(
             show_default="all",
         ),
     ] = None,
-    samples: Annotated[int, typer.Option("--samples", min=40, help="Cases of each skill, half of them met.")] = 500,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            "--samples", min=40, help="Cases of each skill, half of them met.", show_default="500; 120 with --quick"
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="A first look: 3 skills, 120 cases of each, 8 layers, decodability alone."),
+    ] = False,
+    prompts: Annotated[
+        str | None,
+        typer.Option("--set", help="pocket or natural.", show_default="natural; pocket for the pocket model"),
+    ] = None,
     probe: Annotated[
         str, typer.Option("--probe", metavar="KIND", help="logistic, lda, ridge or mass_mean.")
     ] = "logistic",
     again: Annotated[
-        int,
-        typer.Option("--erased-prompts", min=0, help="Prompts answered again with a skill erased; 0 for none."),
-    ] = 48,
+        int | None,
+        typer.Option(
+            "--erased-prompts",
+            min=0,
+            help="Prompts answered again with a skill erased; 0 for none.",
+            show_default="48; 0 with --quick",
+        ),
+    ] = None,
     false_alarms: Annotated[
-        float,
-        typer.Option("--false-alarms", help="Share of good answers that a saved monitor may stop; 0 saves no monitor."),
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            "--false-alarms",
+            help="Share of good answers that a saved monitor may stop; 0 saves no monitor.",
+            show_default="0.05; 0 with --quick",
+        ),
+    ] = None,
     other_model: Annotated[
         bool, typer.Option("--allow-other-model", help="Replay the logs even if another model wrote them.")
     ] = False,
@@ -96,7 +118,10 @@ def explain(
             limit=limit,
             seed=seed,
             out=out,
+            quick=quick,
+            prompts=prompts,  # type: ignore[arg-type]  # the use case looks at it
             progress=tell,
+            notice=output.note,
             command=None if out is None else command_line(),
         )
     if json:

@@ -93,7 +93,7 @@ def _behaves(run: Run, gathered: Gathered, states: States, first: Specialists) -
         run.workers,
         states.asked,
         where,
-        BehaviourRequest(asked, fluent),
+        BehaviourRequest(asked, fluent, run.plan.max_tokens),
         seed=run.plan.seed,
         journal=run.folder / "again.jsonl",
         progress=lambda n: run.tell(what, n, number),

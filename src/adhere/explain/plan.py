@@ -1,13 +1,19 @@
-"""What a run is asked for, and what each of its stages is given."""
+"""The plan of a run, and what each of its stages is given.
+
+Two parts of a run are handed in from outside, as protocols: where prompts come from (`PromptSource`), and the engine
+that answers them (`Answering`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from adhere.constraints.skills import SKILLS
 from adhere.core.errors import UserError
+from adhere.explain.cases.labels import Prompt, Response
 from adhere.explain.probing.probes import Kind
 from adhere.explain.workers import Workers
 from adhere.models.forward.blocks import blocks
@@ -15,10 +21,46 @@ from adhere.models.forward.capture import POSITIONS
 from adhere.models.load import OpenModel
 
 Progress = Callable[[str, int, int | None], None]
-"""Told what is being done, how much of it was done since the last call, and how much there is in all, if known."""
+"""Called with what is being done, how much of it was done since the last call, and how much there is in all, if
+known."""
 
 MOST_LAYERS = 12
 """Layers read of a deep model, spread evenly: states of all layers of a large model would fill the disk."""
+
+Arm = tuple[str, ...]
+"""A kind of prompt. Within one, prompts differ in content alone."""
+
+
+class PromptSource(Protocol):
+    """Where prompts come from.
+
+    Attributes:
+        name: of the source; part of the plan.
+        description: of the prompts, for the report.
+    """
+
+    name: str
+    description: str
+
+    def streams(self, skills: Sequence[str], seed: int) -> Mapping[Arm, Iterator[Prompt]]:
+        """For each arm that asks for one of `skills` an endless stream of prompts, which depends on the seed alone."""
+
+    def unseen(self, skill: str, seed: int) -> Iterator[Prompt]:
+        """Prompts that ask for `skill` and that `streams` seldom or never gives."""
+
+    def without(self, prompt: Prompt, skill: str) -> Prompt | None:
+        """The prompt with the instructions of `skill` taken out and its constraints left, or None where that cannot be
+        done."""
+
+
+class Answering(Protocol):
+    """An engine that answers prompts."""
+
+    def __call__(
+        self, prompts: Sequence[Prompt], seeds: Sequence[int], *, progress: Callable[[int], None] | None = None
+    ) -> list[Response]:
+        """Answers in the order of the prompts, each drawn with its own seed; `progress` is called with the number of
+        answers that have ended since the last call."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +70,12 @@ class ExplainPlan:
     Attributes:
         skills: to be explained.
         positions: where states are read.
+        prompts: name of the `PromptSource`.
         samples: cases of each skill, half of them met.
+        budget: answers sampled at most, for each case wanted of a skill.
+        max_tokens: of an answer.
         layers: to be read; spread over the model if None.
+        most_layers: how many they are spread over.
         kind: of the probes.
         seed: of everything random.
         logs: a log or a folder of logs; the model is sampled if None.
@@ -45,8 +91,12 @@ class ExplainPlan:
 
     skills: tuple[str, ...] = SKILLS
     positions: tuple[str, ...] = POSITIONS
+    prompts: str = "pocket"
     samples: int = 500
+    budget: int = 18
+    max_tokens: int = 256
     layers: tuple[int, ...] | None = None
+    most_layers: int = MOST_LAYERS
     kind: Kind = "logistic"
     seed: int = 0
     logs: str | None = None
@@ -71,9 +121,9 @@ class ExplainPlan:
                 if not 0 <= layer < count:
                     raise UserError(f"there is no layer {layer}: {opened.name} has layers 0 to {count - 1}")
             return replace(self, layers=tuple(sorted(set(self.layers))))
-        if count <= MOST_LAYERS + 1:
+        if count <= self.most_layers + 1:
             return replace(self, layers=tuple(range(count)))
-        spread = {round(k * (count - 1) / MOST_LAYERS) for k in range(MOST_LAYERS + 1)}
+        spread = {round(k * (count - 1) / self.most_layers) for k in range(self.most_layers + 1)}
         return replace(self, layers=tuple(sorted(spread)))
 
 
@@ -86,7 +136,9 @@ class Run:
         name: of the model, as Inspect calls it.
         folder: where everything is kept.
         plan: what is asked for, its layers named.
-        tell: told what is being done.
+        tell: called with what is being done.
+        source: of prompts.
+        answering: the engine that answers them.
     """
 
     workers: Workers
@@ -94,3 +146,5 @@ class Run:
     folder: Path
     plan: ExplainPlan
     tell: Progress
+    source: PromptSource
+    answering: Answering

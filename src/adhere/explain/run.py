@@ -1,6 +1,6 @@
 """The whole explanation of a model: gather, label, replay, look through every lens with every control, save.
 
-    explained = explain(open_model("pocket"), "adhere/pocket", Path("runs/x"), Plan())
+    explained = explain(open_model("pocket"), "adhere/pocket", Path("runs/x"), ExplainPlan())
 
 Stages, in this order; what each leaves in the folder is not made again by the same command:
 
@@ -21,10 +21,12 @@ from pathlib import Path
 
 from adhere.explain.collection import journal
 from adhere.explain.collection.gathering import Gathered, gather
+from adhere.explain.collection.pocket_prompts import PocketPrompts
+from adhere.explain.collection.sampling import WorkerAnswers
 from adhere.explain.collection.states import replayed
 from adhere.explain.monitors.monitor_fitting import Watched, watch
 from adhere.explain.pipeline import look
-from adhere.explain.plan import ExplainPlan, Progress, Run
+from adhere.explain.plan import Answering, ExplainPlan, Progress, PromptSource, Run
 from adhere.explain.results import Explained, save
 from adhere.explain.workers import Workers
 from adhere.models.forward.selftest import self_test
@@ -37,6 +39,8 @@ def explain(
     folder: Path,
     plan: ExplainPlan,
     *,
+    source: PromptSource | None = None,
+    answering: Answering | None = None,
     processes: int | None = None,
     progress: Progress | None = None,
     recompute: str = "",
@@ -48,8 +52,10 @@ def explain(
         name: as Inspect calls it.
         folder: of the run.
         plan: what is asked for.
+        source: of prompts; the pocket world's if None.
+        answering: a faster engine for answers; the model itself if None.
         processes: how many; as many as are worth it if None.
-        progress: told what is being done.
+        progress: called with what is being done.
         recompute: the command, for the findings.
 
     Raises:
@@ -59,12 +65,20 @@ def explain(
     self_test(opened)  # what the hooks misread is an error at the start and not a figure
     journal.claim(folder, {**asdict(plan), "model": name, "weights": opened.digest})
     with Workers(opened, processes) as workers:
-        run = Run(workers, name, folder, plan.on(opened), progress or (lambda _what, _done, _total: None))
+        run = Run(
+            workers,
+            name,
+            folder,
+            plan.on(opened),
+            progress or (lambda _what, _done, _total: None),
+            source or PocketPrompts(),
+            answering or WorkerAnswers(workers, plan.max_tokens),
+        )
         gathered = gather(run)
-        found = look(run, gathered, replayed(run, gathered))
-        found = replace(found, watched=_watched(run, gathered, found.skills))
-    save(folder, found, recompute)
-    return found
+        explained = look(run, gathered, replayed(run, gathered))
+        explained = replace(explained, watched=_watched(run, gathered, explained.skills))
+    save(folder, explained, recompute)
+    return explained
 
 
 def _watched(run: Run, gathered: Gathered, skills: tuple[str, ...]) -> tuple[Watched, ...]:
@@ -81,5 +95,6 @@ def _watched(run: Run, gathered: Gathered, skills: tuple[str, ...]) -> tuple[Wat
         most=plan.watched,
         false_alarms=plan.false_alarms,
         seed=plan.seed,
+        max_tokens=plan.max_tokens,
         progress=lambda n: run.tell("fitting monitors", n, total),
     )

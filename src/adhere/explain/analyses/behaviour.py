@@ -26,7 +26,7 @@ from adhere.core.findings import Control, Finding
 from adhere.explain.analyses.claims import Claim, simultaneous
 from adhere.explain.cases.examples import Examples
 from adhere.explain.cases.labels import Prompt, Response, Turn, satisfied
-from adhere.explain.collection.sampling import MAX_TOKENS, encode
+from adhere.explain.collection.sampling import encode
 from adhere.explain.probing.decodability import Estimate, Resamples
 from adhere.explain.probing.erasers import Eraser, random_subspace
 from adhere.explain.probing.fitted_erasers import fit_eraser
@@ -137,6 +137,7 @@ class BehaviourRequest:
     prompts: Mapping[str, Sequence[Prompt]]
     free: Sequence[Response]
     """The model's own answers to prompts without the instruction: what fluency is measured on."""
+    max_tokens: int = 256
 
 
 def placebo(eraser: Eraser, x: NDArray[np.float32], seed: int) -> Eraser:
@@ -205,7 +206,7 @@ def behaviour(
 
     left = [job for job in jobs if ("answer", *job[:2]) not in kept]
     answering = [([prompt.messages for prompt in asked.prompts[skill]], arm) for skill, _, arm in left]
-    for number, said in workers.map(answer_erased, answering):
+    for number, said in workers.map(answer_erased, answering, asked.max_tokens):
         note("answer", left[number][:2], said)
     left = [job for job in reading if ("read", *job[:2]) not in kept]
     free = [(one.prompt.messages, one.tokens or one.text, one.ended) for one in asked.free]
@@ -284,11 +285,12 @@ def _summed_up(
     return [replace(one, beyond=interval) for one, interval in zip(parts, together, strict=True)]
 
 
-def answer_erased(opened: OpenModel, piece: tuple[Sequence[Sequence[Turn]], Erasers | None], shared: None) -> list[str]:
+def answer_erased(
+    opened: OpenModel, piece: tuple[Sequence[Sequence[Turn]], Erasers | None], max_tokens: int
+) -> list[str]:
     """What a process does: answer prompts with something erased, or nothing."""
-    del shared
     prompts, arm = piece
-    requests = [Request(tuple(encode(opened, one)), Sampling(MAX_TOKENS)) for one in prompts]
+    requests = [Request(tuple(encode(opened, one)), Sampling(max_tokens), stop_loops=True) for one in prompts]
     with Erasing(opened, arm or {}, where="answer"):
         return [one.text for one in generate(opened, requests)]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from adhere.core.errors import UserError
@@ -19,12 +20,9 @@ from adhere.explain.cases.examples import LEAST, Shortfall
 from adhere.explain.cases.labels import LabelledCase, Prompt, Response, balance, cases, counts
 from adhere.explain.collection import journal
 from adhere.explain.collection.logs import read
-from adhere.explain.collection.sampling import answer, prompts_of, sample
-from adhere.explain.collection.unconstrained import without
+from adhere.explain.collection.sampling import sample, seeds_of
 from adhere.explain.plan import ExplainPlan, Run
 
-FRESH = 7919
-"""Added to the seed for prompts that nothing was fitted on."""
 HELD_OUT = 4
 """Of a log's prompts, one in so many is kept for what is answered again."""
 
@@ -70,7 +68,7 @@ def gather(run: Run) -> Gathered:
     for skill in skills:
         own = [case for case in cases(free, (skill,)) if free[case.response].prompt.task.endswith(f"-{skill}")]
         free_cases += balance(own, plan.free, plan.seed)
-    return Gathered(responses, source, chosen, skills, left_out, free, free_cases, _again(responses, skills, plan))
+    return Gathered(responses, source, chosen, skills, left_out, free, free_cases, _again(run, responses, skills))
 
 
 def _logged(run: Run, logs: str) -> tuple[list[Response], str]:
@@ -94,16 +92,19 @@ def _sampled(run: Run) -> tuple[list[Response], str]:
             had = have
 
         responses = sample(
-            run.workers,
+            run.answering,
+            run.source.streams(plan.skills, plan.seed),
             plan.skills,
             plan.samples,
             plan.seed,
+            budget=plan.budget * plan.samples,
             done=responses,
-            keep=lambda made: journal.append(place, made),
+            keep=lambda fresh: journal.append(place, fresh),
             progress=step,
+            answered=lambda n, total: run.tell("answering", n, total),
         )
         journal.append(place, [], finished=True)
-    return responses, "sampled at temperature 1 from prompts of the pocket world's test side"
+    return responses, f"sampled at temperature 1 from {run.source.description}"
 
 
 def enough(
@@ -143,16 +144,20 @@ def enough(
     return skills, tuple(lines)
 
 
-def _again(responses: Sequence[Response], skills: Sequence[str], plan: ExplainPlan) -> dict[str, list[Prompt]]:
+def _again(run: Run, responses: Sequence[Response], skills: Sequence[str]) -> dict[str, list[Prompt]]:
     """For each skill, prompts on which nothing was fitted."""
+    plan = run.plan
     if not plan.again:
         return {}
     if plan.logs is not None:
         kept = {one.prompt.id: one.prompt for one in responses if one.prompt.id % HELD_OUT == 0}
         return {skill: [p for p in kept.values() if skill in p.skills][: plan.again] for skill in skills}
     seen = {one.prompt.id for one in responses}
-    drawn = {skill: prompts_of((skill,), plan.seed + FRESH, 0, plan.again + 20) for skill in skills}
-    return {skill: [p for p in fresh if p.id not in seen][: plan.again] for skill, fresh in drawn.items()}
+    drawn = {skill: islice(run.source.unseen(skill, plan.seed), 4 * plan.again + 20) for skill in skills}
+    return {
+        skill: list({p.id: p for p in fresh if p.id not in seen}.values())[: plan.again]
+        for skill, fresh in drawn.items()
+    }
 
 
 def _free(run: Run, responses: Sequence[Response], chosen: Sequence[LabelledCase]) -> list[Response]:
@@ -167,12 +172,13 @@ def _free(run: Run, responses: Sequence[Response], chosen: Sequence[LabelledCase
         twins: dict[int, Prompt] = {}
         for case in chosen:
             if case.skill == skill and case.prompt not in twins and len(twins) < plan.free:
-                twin = without(responses[case.response].prompt, skill)
+                twin = run.source.without(responses[case.response].prompt, skill)
                 if twin is not None:
                     twins[case.prompt] = replace(twin, task=f"free-{skill}")
         prompts += twins.values()
     what = "answering without the instruction"
     run.tell(what, 0, len(prompts))
-    made = answer(run.workers, prompts, plan.seed + 1, progress=lambda n: run.tell(what, n, len(prompts)))
-    journal.append(place, made, finished=True)
-    return made
+    seeds = seeds_of(prompts, plan.seed + 1)
+    answers = run.answering(prompts, seeds, progress=lambda n: run.tell(what, n, len(prompts)))
+    journal.append(place, answers, finished=True)
+    return answers

@@ -312,3 +312,12 @@ def untrained(opened: OpenModel, seed: int) -> OpenModel:
         model.requires_grad_(False)
         _untrained[key] = replace(opened, model=model)
     return _untrained[key]
+
+
+def states_of(opened: OpenModel, responses: Sequence[Response], take: Take) -> list[list[Row]]:
+    """A row of states for each response that fits into the model's context, in this process."""
+    jobs = [
+        Job(one.prompt.messages, one.tokens or one.text, one.ended, one.text, (one.prompt.constraints,), (None,))
+        for one in responses
+    ]
+    return replay_piece(opened, jobs, take)

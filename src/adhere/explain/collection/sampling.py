@@ -1,46 +1,43 @@
-"""Sampling: prompts of the pocket world put to the model until every skill has failed and succeeded often enough.
+"""Sampling: prompts are put to the model until every skill has failed and succeeded often enough.
 
 Rules:
-- Prompts are of the world's test side, drawn by what they ask for: one skill or two (an arm). The first round asks
-  every arm alike. Each later one asks where the rarer outcome of a skill that still lacks cases is most frequent, so
-  that a skill hardly ever failed costs few answers more than it must. Classes are balanced within arms afterwards.
+- Prompts are drawn by arm, the kind of prompt (`PromptSource`). The first round asks every arm alike. Each later one
+  asks where the rarer outcome of a skill that still lacks cases is most frequent, so that a skill hardly ever failed
+  costs few answers more than it must. A skill that has enough of both outcomes is asked for no longer. Classes are
+  balanced within strata afterwards.
 - Answers are drawn at temperature 1, as the model itself would have them: failures are its own.
 - A round depends on the seed and the rounds before it alone: an interrupted run goes on as if it had not been.
-- A skill that is still short when the budget is spent keeps what there is, and is told how many it would take.
+- A prompt that is drawn again is answered with another seed.
+- A skill that is still short when the budget is spent keeps what there is, and a line says how many it would take.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from adhere.constraints.skills import SKILLS
 from adhere.explain.cases.labels import Prompt, Response, Turn, cases
+from adhere.explain.plan import Answering, Arm
 from adhere.explain.workers import Workers
 from adhere.models.generation.generate import Request, Sampling, generate
 from adhere.models.load import OpenModel
 
 TEMPERATURE = 1.0
-MAX_TOKENS = 256
 FIRST_ROUND = 12
 """Prompts of each arm in the first round."""
 ROUND = 1536
 """Most prompts of a later round: small enough to learn from, large enough to fill the processes."""
-BUDGET = 18
-"""Answers taken at most, for each case wanted of a skill."""
 ARMS_OF_A_SKILL = 3
 """A skill's cases come from so many arms, lest one kind of prompt stand for the skill."""
 CHUNK = 128
 """Prompts that a process answers at a time: two batches, so that lengths can be sorted."""
+REPEATED = 104_729
+"""Added to the seed each time that a prompt is asked again."""
 PRIOR = 6.0
 """Answers for which the skill's own rate counts in the estimate of an arm's."""
-
-Arm = tuple[str, ...]
-Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -52,90 +49,78 @@ class Answered:
     ended: bool
 
 
-def arms(skills: Sequence[str]) -> list[Arm]:
-    """What a prompt may ask for: a skill, or two of which one is wanted. Register in JSON is never asked for."""
-    single = [(skill,) for skill in skills]
-    double = [
-        (one, two)
-        for one, two in itertools.combinations(SKILLS, 2)
-        if (one in skills or two in skills) and {one, two} != {"json", "register"}
-    ]
-    return [*single, *double]
-
-
-def prompts_of(arm: Arm, seed: int, start: int, number: int) -> list[Prompt]:
-    """The prompts `start` to `start + number` of an arm's endless stream; a prompt's id is its content's hash."""
-    return list(itertools.islice(stream(arm, seed), start, start + number))
-
-
-def stream(arm: Arm, seed: int) -> Iterator[Prompt]:
-    """Prompts that ask for the skills of `arm`, without end."""
-    from adhere.models.pocket.world import describe
-
-    rng = random.Random(f"explain {seed} {'+'.join(arm)}")
-    while True:
-        made = describe.dialogue(rng, "test", 1.0, arm)
-        messages: tuple[Turn, ...] = tuple((one.role, one.content) for one in made.messages[:-1])
-        digest = hashlib.blake2b(repr(messages).encode(), digest_size=6).digest()
-        yield Prompt(int.from_bytes(digest, "big"), messages, made.constraints, str(made.meta["task"]))
-
-
 def sample(
-    workers: Workers,
+    answering: Answering,
+    streams: Mapping[Arm, Iterator[Prompt]],
     skills: Sequence[str],
     wanted: int,
     seed: int,
     *,
+    budget: int,
     done: Sequence[Response] = (),
     keep: Callable[[Sequence[Response]], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    answered: Callable[[int, int], None] | None = None,
 ) -> list[Response]:
     """Responses with `wanted` balanced cases of each skill, as far as the budget goes.
 
     Args:
-        workers: the model.
+        answering: the engine.
+        streams: prompts of each arm, from their beginning.
         skills: to be covered.
         wanted: cases of each skill, half of them met.
-        seed: decides prompts and answers.
+        seed: of the answers.
+        budget: answers at most.
         done: responses of whole rounds of an earlier run.
         keep: called with the responses of each round.
-        progress: told how many balanced cases there are, of how many.
+        progress: called with the number of balanced cases there are, and of those wanted.
+        answered: called with the number of answers that have ended since the last call, and of those asked for so far.
     """
-    streams = {arm: stream(arm, seed) for arm in arms(skills)}
     origins: list[Arm] = []
     responses: list[Response] = []
+    times: Counter[int] = Counter()
     earlier = list(done)
-    budget = BUDGET * wanted
-    while plan := next_round(responses, origins, skills, wanted, budget):
+    while plan := next_round(responses, origins, skills, wanted, budget, arms=tuple(streams)):
         prompts = [prompt for arm, number in plan.items() for prompt in itertools.islice(streams[arm], number)]
         origins += [arm for arm, number in plan.items() for _ in range(number)]
+        seeds = seeds_of(prompts, seed, times)
         if len(earlier) >= len(prompts):
             fresh, earlier = earlier[: len(prompts)], earlier[len(prompts) :]
             fresh = [
                 Response(prompt, one.tokens, one.text, one.ended) for prompt, one in zip(prompts, fresh, strict=True)
             ]
         else:
-            fresh = answer(workers, prompts, seed)
+            fresh = answering(prompts, seeds, progress=answered and partial(_tick, answered, len(origins)))
             if keep:
                 keep(fresh)
         responses += fresh
         if progress:
-            have = _pairs(responses, skills)
-            progress(sum(min(wanted, 2 * have[skill]) for skill in skills), wanted * len(skills))
+            pairs = _pairs(responses, skills)
+            progress(sum(min(wanted, 2 * pairs[skill]) for skill in skills), wanted * len(skills))
     return responses
 
 
+def _tick(answered: Callable[[int, int], None], total: int, number: int) -> None:
+    answered(number, total)
+
+
 def next_round(
-    responses: Sequence[Response], origins: Sequence[Arm], skills: Sequence[str], wanted: int, budget: int
+    responses: Sequence[Response],
+    origins: Sequence[Arm],
+    skills: Sequence[str],
+    wanted: int,
+    budget: int,
+    *,
+    arms: Sequence[Arm],
 ) -> dict[Arm, int]:
-    """How many prompts of each arm to ask next; empty when nothing is wanting or the budget is spent.
+    """How many prompts of each arm to ask next; empty when every skill has enough or the budget is spent.
 
     `origins` names the arm that each response came from.
     """
     left = budget - len(responses)
     if not responses:
         first = min(FIRST_ROUND, max(2, wanted // 10))
-        return dict.fromkeys(arms(skills), first) if left > 0 else {}
+        return dict.fromkeys(arms, first) if left > 0 else {}
     lacking = {skill: wanted // 2 - pairs for skill, pairs in _pairs(responses, skills).items()}
     lacking = {skill: pairs for skill, pairs in lacking.items() if pairs > 0}
     if not lacking or left <= 0:
@@ -149,10 +134,10 @@ def next_round(
             # asked in proportion to its rate, so the pairs expected are sum(rate^2) / total per prompt
             expected = sum(other * other for _, other in best) / total
             plan[arm] += max(1, round(1.1 * pairs / expected * rate / total))
-    asked = sum(plan.values())
+    total_asked = sum(plan.values())
     most = min(ROUND, left)
-    if asked > most:
-        plan = Counter({arm: max(1, number * most // asked) for arm, number in plan.items()})
+    if total_asked > most:
+        plan = Counter({arm: max(1, number * most // total_asked) for arm, number in plan.items()})
     return dict(sorted(plan.items()))
 
 
@@ -182,33 +167,55 @@ def _rates(responses: Sequence[Response], origins: Sequence[Arm], skills: Sequen
     return rates
 
 
-def answer(
-    workers: Workers,
-    prompts: Sequence[Prompt],
-    seed: int,
-    *,
-    temperature: float = TEMPERATURE,
-    progress: Progress | None = None,
-) -> list[Response]:
-    """Answers to `prompts`, in their order; each depends on its prompt and the seed alone."""
-    order = sorted(range(len(prompts)), key=lambda k: sum(len(text) for _, text in prompts[k].messages))
-    chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
-    pieces = [[(prompts[k].messages, _seed(prompts[k].id, seed)) for k in chunk] for chunk in chunks]
-    answers: dict[int, Answered] = {}
-    for number, given in workers.map(answer_chunk, pieces, temperature):
-        answers.update(zip(chunks[number], given, strict=True))
-        if progress:
-            progress(len(given))
-    return [Response(prompt, answers[k].tokens, answers[k].text, answers[k].ended) for k, prompt in enumerate(prompts)]
+def seeds_of(prompts: Sequence[Prompt], seed: int, times: Counter[int] | None = None) -> list[int]:
+    """A seed for each prompt, from its id, `seed`, and how often it was asked before; `times` counts that."""
+    times = Counter() if times is None else times
+    seeds = []
+    for prompt in prompts:
+        seeds.append((prompt.id * 1_000_003 + seed + REPEATED * times[prompt.id]) % 2**63)
+        times[prompt.id] += 1
+    return seeds
+
+
+class WorkerAnswers:
+    """Answers by the model itself, in torch, spread over its processes.
+
+    Args:
+        workers: the model.
+        max_tokens: of an answer.
+        temperature: of sampling.
+    """
+
+    def __init__(self, workers: Workers, max_tokens: int, temperature: float = TEMPERATURE) -> None:
+        self._workers = workers
+        self._max_tokens = max_tokens
+        self._temperature = temperature
+
+    def __call__(
+        self, prompts: Sequence[Prompt], seeds: Sequence[int], *, progress: Callable[[int], None] | None = None
+    ) -> list[Response]:
+        """Answers in the order of the prompts; each depends on its prompt and its seed alone."""
+        order = sorted(range(len(prompts)), key=lambda k: sum(len(text) for _, text in prompts[k].messages))
+        chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+        pieces = [[(prompts[k].messages, seeds[k]) for k in chunk] for chunk in chunks]
+        answers: dict[int, Answered] = {}
+        how = self._max_tokens, self._temperature
+        for number, chunk_answers in self._workers.map(answer_chunk, pieces, how):
+            answers.update(zip(chunks[number], chunk_answers, strict=True))
+            if progress:
+                progress(len(chunk_answers))
+        ordered = [answers[k] for k in range(len(prompts))]
+        return [Response(p, one.tokens, one.text, one.ended) for p, one in zip(prompts, ordered, strict=True)]
 
 
 def answer_chunk(
-    opened: OpenModel, asked: Iterable[tuple[tuple[Turn, ...], int]], temperature: float
+    opened: OpenModel, chunk: Iterable[tuple[tuple[Turn, ...], int]], how: tuple[int, float]
 ) -> list[Answered]:
-    """What a process does: render, generate, give back."""
+    """What a process does: render, generate, give back. `how` is the most tokens of an answer and the temperature."""
+    max_tokens, temperature = how
     requests = [
-        Request(tuple(encode(opened, messages)), Sampling(MAX_TOKENS, temperature, seed=seed))
-        for messages, seed in asked
+        Request(tuple(encode(opened, messages)), Sampling(max_tokens, temperature, seed=seed))
+        for messages, seed in chunk
     ]
     return [Answered(one.tokens, one.text, one.reason == "end") for one in generate(opened, requests)]
 
@@ -216,7 +223,3 @@ def answer_chunk(
 def encode(opened: OpenModel, messages: Sequence[Turn]) -> list[int]:
     """The prompt's tokens, ready for the answer."""
     return opened.encode(opened.render([{"role": role, "content": text} for role, text in messages]))
-
-
-def _seed(prompt: int, seed: int) -> int:
-    return (prompt * 1_000_003 + seed) % 2**63

@@ -20,7 +20,7 @@ import numpy as np
 from adhere.core.errors import UserError
 from adhere.core.findings import Finding
 from adhere.explain.cases.labels import Prompt, Response, cases, satisfied
-from adhere.explain.collection.sampling import MAX_TOKENS, TEMPERATURE, encode
+from adhere.explain.collection.sampling import TEMPERATURE, encode
 from adhere.explain.monitors.monitor_evaluation import MonitorTrial, findings, trial
 from adhere.explain.monitors.monitoring import Answers, fit
 from adhere.explain.workers import Workers
@@ -68,6 +68,7 @@ def watch(
     most: int,
     false_alarms: float,
     seed: int,
+    max_tokens: int = 256,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Watched, ...]:
     """Fit, try and save.
@@ -80,6 +81,7 @@ def watch(
         most: responses of a skill that are used.
         false_alarms: share of good responses that may be stopped.
         seed: of the choice of responses and of the split.
+        max_tokens: of an answer.
         progress: told when a skill is done.
     """
     if (before := _load(folder, skills)) is not None:
@@ -103,7 +105,7 @@ def watch(
             )
         )
     done: dict[int, Watched] = {}
-    for number, made in workers.map(watch_one, work, (false_alarms, seed)):
+    for number, made in workers.map(watch_one, work, (false_alarms, seed, max_tokens)):
         done[number] = made
         if progress:
             progress(1)
@@ -148,9 +150,9 @@ def _load(folder: Path, skills: Sequence[str]) -> tuple[Watched, ...] | None:
     return tuple(made)
 
 
-def watch_one(opened: OpenModel, piece: Piece, how: tuple[float, int]) -> Watched:
+def watch_one(opened: OpenModel, piece: Piece, how: tuple[float, int, int]) -> Watched:
     """What a process does for one skill."""
-    false_alarms, seed = how
+    false_alarms, seed, max_tokens = how
     kept = [k for k, one in enumerate(piece.answers) if one.tokens or one.text]
     answers = Answers(
         tuple(
@@ -172,7 +174,7 @@ def watch_one(opened: OpenModel, piece: Piece, how: tuple[float, int]) -> Watche
     if not piece.fresh:
         return Watched(piece.skill, monitor, None)
     requests = [
-        Request(tuple(encode(opened, prompt.messages)), Sampling(MAX_TOKENS, TEMPERATURE, seed=prompt.id + seed))
+        Request(tuple(encode(opened, prompt.messages)), Sampling(max_tokens, TEMPERATURE, seed=prompt.id + seed))
         for prompt in piece.fresh
     ]
     tried = trial(

@@ -222,7 +222,7 @@ def _hub(task_set: str) -> list[Question]:
     if task_set not in _HUB:
         raise UserError(f"the set {task_set} is on no hub: give a file")
     try:
-        from datasets import load_dataset  # type: ignore[import-not-found,unused-ignore]
+        from datasets import load_dataset  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise UserError("to fetch prompts from the Hub: pip install datasets; or give a file") from error
     try:

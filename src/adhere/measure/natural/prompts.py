@@ -97,6 +97,46 @@ def independent(seed: int) -> Iterator[NaturalPrompt]:
         yield _prompt(frame, rng.choice(frame.wordings), rng.randrange(len(contents)), rng, f"independent-{number}")
 
 
+def by_frame(seed: int, splits: Sequence[Split] = SPLITS) -> Mapping[tuple[str, ...], Iterator[NaturalPrompt]]:
+    """For each frame, by its name and its skills, prompts drawn with replacement and without end, with contents of
+    `splits`. Prompts of a frame ask for the same thing in several wordings."""
+    return {(frame.name, *frame.skills): _drawn(frame, seed, splits) for frame in _frames()}
+
+
+_TASKS = {
+    "topics": "Write about {}.",
+    "items": "Describe {}.",
+    "products": "Write a short review of {}.",
+    "subjects": "Write a very short story about {}.",
+    "matters": "Write a short message about {}.",
+    "events": "Write a short message about this: {}.",
+}
+
+
+def task_alone(contents: str, text: str) -> str | None:
+    """A task about what `text` is about and without any instruction; None for contents that are themselves the
+    instruction, such as themes.
+
+    Args:
+        contents: the list that the main content of `text` is from.
+        text: of a prompt.
+    """
+    if contents not in _TASKS:
+        return None
+    entries = (entry["topic"] if contents == "topics" else entry for entry in _words()[contents])
+    inside = sorted((entry for entry in entries if entry.lower() in text.lower()), key=len)
+    return _TASKS[contents].format(inside[-1]) if inside else None
+
+
+def _drawn(frame: _Frame, seed: int, splits: Sequence[Split]) -> Iterator[NaturalPrompt]:
+    rng = random.Random(f"natural {seed} {frame.name} {'+'.join(splits)}")
+    places = [place for place in range(len(_words()[frame.contents])) if _split_of(place) in splits]
+    number = 0
+    while True:
+        number += 1
+        yield _prompt(frame, rng.choice(frame.wordings), rng.choice(places), rng, f"{frame.name}/drawn-{number}")
+
+
 def _of_frame(frame: _Frame, seed: int, texts: set[str]) -> Iterator[NaturalPrompt]:
     rng = random.Random(f"natural {seed} {frame.name}")
     places: list[int] = []

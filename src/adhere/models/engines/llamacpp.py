@@ -20,10 +20,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from adhere.constraints.degeneration import LOOP_LENGTH, is_loop
 from adhere.core.errors import UserError
@@ -42,7 +42,11 @@ LOOK_EVERY = 64
 """Characters between two looks for a loop."""
 MEMORY_SHARE = 0.25
 
+PLAIN: Mapping[str, Any] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
+"""Sampling that leaves the model's distribution as it is."""
+
 Ended = Literal["stop", "length", "tool_calls", "loop"]
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,14 @@ class Reply:
     tokens: int
     calls: tuple[dict[str, Any], ...] = ()
     logprobs: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What follows a prompt given as tokens; `tokens` may hold the end token."""
+
+    tokens: tuple[int, ...]
+    ended: Ended
 
 
 def available() -> bool:
@@ -201,12 +213,34 @@ class LlamaServer:
         code = self._process.poll() if self._process is not None else None
         return ((telling or lines or [f"it ended with code {code}"])[-1])[:200]
 
+    async def complete(
+        self,
+        client: httpx.AsyncClient,
+        prompt: Sequence[int],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Completion:
+        """What follows the tokens `prompt`, without a template; a loop is ended where it is certain.
+
+        Raises:
+            UserError: the request was refused, or the child ends again and again.
+        """
+        body = {**PLAIN, "prompt": list(prompt), "n_predict": max_tokens, "temperature": temperature}
+        body |= {"seed": seed % 2**32, "return_tokens": True}
+        return await self._persistent(lambda: self._completed(client, body))
+
     async def answer(self, client: httpx.AsyncClient, body: Mapping[str, Any]) -> Reply:
         """The answer to a request in OpenAI's form.
 
         Raises:
             UserError: the request was refused, or the child ends again and again.
         """
+        return await self._persistent(lambda: self._streamed(client, body))
+
+    async def _persistent(self, request: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What `request` gives, begun again with a new child where the child ends."""
         import asyncio
 
         import httpx
@@ -214,9 +248,30 @@ class LlamaServer:
         while True:
             await asyncio.to_thread(self.start)
             try:
-                return await self._streamed(client, body)
+                return await request()
             except httpx.TransportError:
                 await asyncio.sleep(0.2)  # the child's end may be seen a moment after its connection's
+
+    async def _completed(self, client: httpx.AsyncClient, body: Mapping[str, Any]) -> Completion:
+        tokens: list[int] = []
+        text, looked, ended = "", LOOP_LENGTH, "length"
+        wanted = {**body, "stream": True, "cache_prompt": True}
+        async with client.stream("POST", f"{self.url}/completion", json=wanted, timeout=None) as response:
+            if response.status_code != 200:
+                raise UserError(_refusal(await response.aread(), response.status_code))
+            async for record in _events(response):
+                if "error" in record:
+                    raise UserError(_refusal(json.dumps(record).encode(), 200))
+                tokens += record.get("tokens") or ()
+                text += record.get("content", "")
+                if record.get("stop"):
+                    ended = "length" if record.get("stop_type") == "limit" else "stop"
+                elif len(text) >= looked:
+                    looked = len(text) + LOOK_EVERY
+                    if is_loop(text):
+                        ended = "loop"
+                        break
+        return Completion(tuple(tokens), cast(Ended, ended))
 
     async def _streamed(self, client: httpx.AsyncClient, body: Mapping[str, Any]) -> Reply:
         got, looked, length = _Stream(), LOOP_LENGTH, 0
@@ -264,8 +319,12 @@ def _room(header: Header, slots: int) -> tuple[int, int]:
 
 def body_of(messages: list[dict[str, Any]], sampling: Mapping[str, Any]) -> dict[str, Any]:
     """A request: `sampling` over the defaults that leave the model's distribution as it is."""
-    plain = {"temperature": 0.0, "top_p": 1.0, "top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0}
-    return {"messages": messages, **plain, **{key: value for key, value in sampling.items() if value is not None}}
+    return {
+        "messages": messages,
+        "temperature": 0.0,
+        **PLAIN,
+        **{key: value for key, value in sampling.items() if value is not None},
+    }
 
 
 def tokenized(path: Path, texts: Sequence[str]) -> list[list[int]]:

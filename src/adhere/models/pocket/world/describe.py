@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from adhere.constraints.constraint import Constraint
@@ -83,76 +84,107 @@ def _draw(rng: random.Random, number: int) -> list[str]:
     return skills
 
 
+@dataclass
+class _Draft:
+    """What has been drawn for an answer, and what will be asked for. `required` words are nouns, adjectives or markers
+    that the answer has to use."""
+
+    topic: str
+    noun: str
+    plan: ProsePlan
+    constraints: list[Constraint] = field(default_factory=list)
+    nouns: list[str] = field(default_factory=list)
+    adjectives: list[str] = field(default_factory=list)
+    markers: list[str] = field(default_factory=list)
+    required: list[str] = field(default_factory=list)
+    banned: list[str] = field(default_factory=list)
+    rude: bool = False
+
+
 def _described(rng: random.Random, side: Side, hard: Hardness, skills: list[str]) -> Dialogue | None:
+    """A description under constraints of `skills`; None where what was drawn cannot be answered or is not of `side`.
+
+    The order of the draws is part of the data: a change of it changes every prompt after it.
+    """
     topic = pick(rng, TOPICS)
     noun = pick(rng, TOPIC_NOUNS[topic])
-    plan = ProsePlan(topic, mood=pick(rng, MOODS), sentences=between(rng, hard.sentences))
-    constraints: list[Constraint] = []
-    nouns: list[str] = []
-    adjectives: list[str] = []
-    markers: list[str] = []
-    required: list[str] = []
-
-    if "topic" in skills:
-        constraints.append(Topic(topic=topic))
-        if rng.random() < hard.conflict[0]:
-            other = pick(rng, [name for name in TOPICS if name != topic])
-            nouns += rng.sample(TOPIC_NOUNS[other], between(rng, hard.against_topic))
-    if "sentiment" in skills:
-        plan.mood = pick(rng, MOODS[:2])
-        constraints.append(Sentiment.model_validate({"sentiment": plan.mood}))
-        if rng.random() < hard.conflict[1]:
-            adjectives += rng.sample(_OTHER[plan.mood], between(rng, hard.against_mood))
-    if "register" in skills:
-        plan.style = pick(rng, ("formal", "informal"))
-        constraints.append(Register.model_validate({"register": plan.style}))
-        if rng.random() < hard.conflict[2]:
-            markers += rng.sample(_OTHER[plan.style], between(rng, hard.against_style))
-    elif rng.random() < 0.2:
-        plan.style = pick(rng, ("formal", "informal"))
-    if "inclusion" in skills:
-        for _ in range(max(0, between(rng, hard.include) - len(nouns) - len(adjectives) - len(markers))):
-            at = rng.random()
-            if at < hard.include_far / 2:
-                nouns.append(pick(rng, TOPIC_NOUNS[pick(rng, TOPICS)]))
-            elif at < hard.include_far:
-                nouns.append(pick(rng, INVENTED))
-            elif at < hard.include_far + 0.35:
-                nouns.append(pick(rng, TOPIC_NOUNS[topic]))
-            else:
-                adjectives.append(pick(rng, (*NEUTRAL, *(POSITIVE if plan.mood == "positive" else NEGATIVE))))
-    required = [*dict.fromkeys((*nouns, *adjectives, *markers))]
-    if required:
-        rng.shuffle(required)
-        constraints.append(Include(terms=tuple(required)))
-    banned: list[str] = []
-    if "exclusion" in skills:
-        banned = _tempting(rng, hard, plan, noun, required)
-        constraints.append(Exclude(terms=tuple(banned)))
-    plan.nouns = [word for word in required if word in nouns]
-    plan.adjectives = [word for word in required if word in adjectives and word not in nouns]
-    plan.markers = [word for word in required if word in markers]
-    plan.banned = banned
-
-    rude = rng.random() < (0.5 if "toxicity" in skills else 0.06)
-    if "toxicity" in skills:
-        constraints.append(Toxicity())
-    elif rude:
-        plan.rude = 0.5
-
-    answer = _object(rng, hard, plan, constraints) if "json" in skills else compose(rng, plan)
+    draft = _Draft(topic, noun, ProsePlan(topic, mood=pick(rng, MOODS), sentences=between(rng, hard.sentences)))
+    _ask_tone(rng, hard, skills, draft)
+    _ask_words(rng, hard, skills, draft)
+    answer = _object(rng, hard, draft.plan, draft.constraints) if "json" in skills else compose(rng, draft.plan)
     if answer is None:
         return None
     if side == "train" and rng.random() < EXTRA_SHARE:
-        answer = _extra(rng, answer, constraints, "json" in skills)
-    count(rng, hard, skills, answer, constraints)
-    if not all(constraint.check(answer).met for constraint in constraints):
+        answer = _extra(rng, answer, draft.constraints, "json" in skills)
+    count(rng, hard, skills, answer, draft.constraints)
+    if not all(constraint.check(answer).met for constraint in draft.constraints):
         return None
-    key = content_key(noun, constraints)
+    key = content_key(noun, draft.constraints)
     if side_of(key) != side:
         return None
     task = _task(rng, topic, noun, "topic" in skills)
-    return ask(rng, key, task, constraints, answer, rude, {"task": "describe", "noun": noun})
+    return ask(rng, key, task, draft.constraints, answer, draft.rude, {"task": "describe", "noun": noun})
+
+
+def _ask_tone(rng: random.Random, hard: Hardness, skills: Sequence[str], draft: _Draft) -> None:
+    """Topic, mood and register, sometimes with words that pull the other way."""
+    plan = draft.plan
+    if "topic" in skills:
+        draft.constraints.append(Topic(topic=draft.topic))
+        if rng.random() < hard.conflict[0]:
+            other = pick(rng, [name for name in TOPICS if name != draft.topic])
+            draft.nouns += rng.sample(TOPIC_NOUNS[other], between(rng, hard.against_topic))
+    if "sentiment" in skills:
+        plan.mood = pick(rng, MOODS[:2])
+        draft.constraints.append(Sentiment.model_validate({"sentiment": plan.mood}))
+        if rng.random() < hard.conflict[1]:
+            draft.adjectives += rng.sample(_OTHER[plan.mood], between(rng, hard.against_mood))
+    if "register" in skills:
+        plan.style = pick(rng, ("formal", "informal"))
+        draft.constraints.append(Register.model_validate({"register": plan.style}))
+        if rng.random() < hard.conflict[2]:
+            draft.markers += rng.sample(_OTHER[plan.style], between(rng, hard.against_style))
+    elif rng.random() < 0.2:
+        plan.style = pick(rng, ("formal", "informal"))
+
+
+def _ask_words(rng: random.Random, hard: Hardness, skills: Sequence[str], draft: _Draft) -> None:
+    """Words to use, words to avoid, and insults; the plan of the answer is told of all three."""
+    plan = draft.plan
+    if "inclusion" in skills:
+        _draw_required(rng, hard, draft)
+    draft.required = [*dict.fromkeys((*draft.nouns, *draft.adjectives, *draft.markers))]
+    if draft.required:
+        rng.shuffle(draft.required)
+        draft.constraints.append(Include(terms=tuple(draft.required)))
+    if "exclusion" in skills:
+        draft.banned = _tempting(rng, hard, plan, draft.noun, draft.required)
+        draft.constraints.append(Exclude(terms=tuple(draft.banned)))
+    plan.nouns = [word for word in draft.required if word in draft.nouns]
+    plan.adjectives = [word for word in draft.required if word in draft.adjectives and word not in draft.nouns]
+    plan.markers = [word for word in draft.required if word in draft.markers]
+    plan.banned = draft.banned
+    draft.rude = rng.random() < (0.5 if "toxicity" in skills else 0.06)
+    if "toxicity" in skills:
+        draft.constraints.append(Toxicity())
+    elif draft.rude:
+        plan.rude = 0.5
+
+
+def _draw_required(rng: random.Random, hard: Hardness, draft: _Draft) -> None:
+    """Words to include, beside those that pull the other way: far from the topic, of it, or adjectives."""
+    plan, against = draft.plan, len(draft.nouns) + len(draft.adjectives) + len(draft.markers)
+    for _ in range(max(0, between(rng, hard.include) - against)):
+        at = rng.random()
+        if at < hard.include_far / 2:
+            draft.nouns.append(pick(rng, TOPIC_NOUNS[pick(rng, TOPICS)]))
+        elif at < hard.include_far:
+            draft.nouns.append(pick(rng, INVENTED))
+        elif at < hard.include_far + 0.35:
+            draft.nouns.append(pick(rng, TOPIC_NOUNS[draft.topic]))
+        else:
+            moods = POSITIVE if plan.mood == "positive" else NEGATIVE
+            draft.adjectives.append(pick(rng, (*NEUTRAL, *moods)))
 
 
 def _extra(rng: random.Random, answer: str, constraints: list[Constraint], whole: bool) -> str:
