@@ -26,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from adhere.gateway import side_endpoints as side
 from adhere.gateway.answering.admission import admit, stopped
 from adhere.gateway.answering.delivery import BROKE, Delivered, Refused
-from adhere.gateway.answering.exchange_runner import Answering
+from adhere.gateway.answering.exchange_runner import ExchangeRunner
 from adhere.gateway.answering.readers import READERS
 from adhere.gateway.exchange import Request as Asked
 from adhere.gateway.exchange import Unreadable
@@ -163,7 +163,7 @@ class Endpoint:
             log.exception("a request broke")
             answer = Refused(self.wire, BROKE)
         else:
-            answer = Delivered(self.wire, Answering(exchange, self.gateway.client, self.gateway.points))
+            answer = Delivered(self.wire, ExchangeRunner(exchange, self.gateway.client, self.gateway.points))
         await answer(scope, receive, send)
 
 

@@ -172,11 +172,15 @@ class Checked(NamedTuple):
         return self.check.verdict.word if self.check is not None else "open"
 
 
+AttemptKind = Literal["ask", "continue", "again"]
+Ending = Literal["met", "flagged", "refused", "denied", "stopped", "failed", "left"]
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One asking of the upstream."""
 
-    kind: Literal["ask", "continue", "again"]
+    kind: AttemptKind
     """The first; going on from a safe prefix; asking again with what was violated."""
     usage: Usage
     seconds: float
@@ -190,7 +194,7 @@ class Attempt:
 class ExchangeOutcome:
     """How an exchange ended."""
 
-    ending: Literal["met", "flagged", "refused", "denied", "stopped", "failed", "left"]
+    ending: Ending
     """`met`: delivered, all constraints met. `flagged`: delivered though not all are, by policy. `refused`: not
     delivered, the budget is spent. `denied`: a decision forbade it. `failed`: the upstream or a check broke. `left`:
     the client went away."""

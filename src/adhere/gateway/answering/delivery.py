@@ -20,7 +20,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from adhere.gateway.answering.exchange_runner import Answering
+from adhere.gateway.answering.exchange_runner import ExchangeRunner
 from adhere.gateway.answering.report import header
 from adhere.gateway.wire.form import Failure, Head, Thought, Wire
 from adhere.gateway.wire.sse import BEAT
@@ -85,10 +85,10 @@ class Refused:
 class Delivered:
     """The answer of one exchange, as a response."""
 
-    def __init__(self, wire: Wire, answering: Answering) -> None:
-        self.wire, self.answering = wire, answering
-        self.request = answering.exchange.request
-        self.headers = {"x-request-id": answering.exchange.id}
+    def __init__(self, wire: Wire, runner: ExchangeRunner) -> None:
+        self.wire, self.runner = wire, runner
+        self.request = runner.exchange.request
+        self.headers = {"x-request-id": runner.exchange.id}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
@@ -102,26 +102,26 @@ class Delivered:
 
     async def _whole(self, send: Send) -> None:
         try:
-            ended = await self.answering.answer(None)
+            ended = await self.runner.run(None)
         except Failure as failure:
             await self._refuse(failure, send)
             return
         except Exception:
-            log.exception("exchange %s broke", self.answering.exchange.id)
+            log.exception("exchange %s broke", self.runner.exchange.id)
             await self._refuse(BROKE, send)
             return
-        body = _encode(self.wire.answer(Head.of(self.answering.exchange.id, self.request), ended.answer)).encode()
+        body = _encode(self.wire.answer(Head.of(self.runner.exchange.id, self.request), ended.answer)).encode()
         await _respond(send, 200, b"application/json", {"x-adhere": header(ended.outcome), **self.headers}, body)
 
     async def _stream(self, send: Send) -> None:
-        writer = self.wire.writer(Head.of(self.answering.exchange.id, self.request))
+        writer = self.wire.writer(Head.of(self.runner.exchange.id, self.request))
         began, sent = False, time.monotonic()
 
         async def put(data: bytes, more: bool = True) -> None:
             nonlocal began, sent
             if not began:
                 began = True
-                count = len(self.answering.exchange.asked)
+                count = len(self.runner.exchange.asked)
                 note = {"x-adhere": f"streaming; constraints={count}", **self.headers}
                 await _start(send, 200, b"text/event-stream; charset=utf-8", note)
                 data = writer.start() if data is BEAT else writer.start() + data
@@ -143,7 +143,7 @@ class Delivered:
 
         beating = asyncio.create_task(beat())
         try:
-            answer = (await self.answering.answer(say, think)).answer
+            answer = (await self.runner.run(say, think)).answer
             beating.cancel()
             thought = writer.thought(answer.thought) if answer.thought else b""
             await put(thought + b"".join(map(writer.call, answer.calls)) + writer.finish(answer), more=False)
@@ -152,7 +152,7 @@ class Delivered:
             await (put(writer.error(failure), more=False) if began else self._refuse(failure, send))
         except Exception:
             beating.cancel()
-            log.exception("exchange %s broke", self.answering.exchange.id)
+            log.exception("exchange %s broke", self.runner.exchange.id)
             await (put(writer.error(BROKE), more=False) if began else self._refuse(BROKE, send))
         finally:
             beating.cancel()

@@ -55,7 +55,7 @@ class Who:
         return self.client is None or self.client.operator
 
 
-class Strangers:
+class UnknownKeys:
     """Wrong keys by address, so that one a minute of each is written down."""
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from adhere.gateway.upstream.model_client import Endpoint
 CLIENTS = 10_000
 
 
-class Drifting:
+class DriftCanaries:
     """The canaries of a policy. `alert` is told of a client whose memory has changed something."""
 
     def __init__(self, policy: Policy, alert: Callable[[str, dict[str, Any]], Awaitable[None]]) -> None:

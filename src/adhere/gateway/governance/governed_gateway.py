@@ -25,19 +25,19 @@ from typing import Any, Self
 
 from adhere.gateway.exchange import Message, Request, Text, ToolCall
 from adhere.gateway.governance import pending_approvals as held
-from adhere.gateway.governance.authentication import Callers, Strangers, Who
-from adhere.gateway.governance.drift_canary import Drifting
+from adhere.gateway.governance.authentication import Callers, UnknownKeys, Who
+from adhere.gateway.governance.drift_canary import DriftCanaries
 from adhere.gateway.governance.journal import Journal, Line
-from adhere.gateway.governance.pending_approvals import Holds
+from adhere.gateway.governance.pending_approvals import PendingApprovals
 from adhere.gateway.governance.record import decided, entry
-from adhere.gateway.governance.stop_signal import Switch
+from adhere.gateway.governance.stop_signal import StopSignal
 from adhere.gateway.hooks import Admission, Caller, Exchange, ExchangeOutcome
 from adhere.gateway.monitors import authority
 from adhere.gateway.monitors.monitor import Passage
 from adhere.gateway.monitors.panel import Looked, Panel
 from adhere.gateway.policy.policy import Policy, Route
 from adhere.gateway.policy.thresholds import Effect, Reading
-from adhere.gateway.telemetry.event_feed import Live
+from adhere.gateway.telemetry.event_feed import EventFeed
 from adhere.gateway.telemetry.metrics import Metrics
 from adhere.gateway.telemetry.tracing import Tracing
 from adhere.warden.acts.acts import Act, Decision, Verdict, broke
@@ -67,15 +67,15 @@ class GovernedGateway:
 
     def __init__(self, policy: Policy, warden: Warden | None) -> None:
         self.policy, self.warden = policy, warden
-        self.live, self.tracing = Live(), Tracing()
+        self.live, self.tracing = EventFeed(), Tracing()
         self.metrics = Metrics(lambda: self.stopped() is not None, lambda: self.holds.waiting if self.holds else 0)
-        self._strangers = Strangers()
+        self._unknown_keys = UnknownKeys()
         self._callers = Callers(policy, warden, lambda: self.switch.state if self.switch else None)
         self.panel = Panel(policy, self._read)
-        self.drifting = Drifting(policy, self._drifted)
-        self.switch: Switch | None = None
+        self.drifting = DriftCanaries(policy, self._drifted)
+        self.switch: StopSignal | None = None
         self.journal: Journal | None = None
-        self.holds: Holds | None = None
+        self.holds: PendingApprovals | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @classmethod
@@ -98,9 +98,9 @@ class GovernedGateway:
         self._loop = asyncio.get_running_loop()
         if self.warden is not None:
             await asyncio.to_thread(self._overtaken, self.warden)
-            self.switch = Switch(self.warden, self._changed)
+            self.switch = StopSignal(self.warden, self._changed)
             self.journal = Journal(self.warden, self._written)
-            self.holds = Holds(self.warden, self.stopped)
+            self.holds = PendingApprovals(self.warden, self.stopped)
         return self
 
     async def __aexit__(
@@ -204,7 +204,7 @@ class GovernedGateway:
     async def _stranger(self, caller: Caller, request: Request, decision: Decision) -> Admission:
         if decision.reason != "unknown-key":
             return await self._refuse(request, "", decision)
-        before = self._strangers.heard(caller.address)
+        before = self._unknown_keys.heard(caller.address)
         if before is None:
             self.metrics.refused(decision)
             return Admission(decision, request)

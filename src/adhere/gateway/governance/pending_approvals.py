@@ -32,7 +32,7 @@ OWN = frozenset({ANSWER, ADMISSION})
 """Names of acts that are the gateway's own; no tool has a space in its name."""
 
 
-class Holds:
+class PendingApprovals:
     """Opens requests, and waits for persons. `stopped` is the gateway's switch."""
 
     def __init__(self, warden: Warden, stopped: Callable[[], str | None]) -> None:

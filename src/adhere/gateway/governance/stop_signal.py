@@ -27,7 +27,7 @@ STALE = 5.0
 """Seconds without a look after which the switch counts as thrown: a look takes a millisecond."""
 
 
-class Switch:
+class StopSignal:
     """Looks at one warden's charter until it is closed. `changed` is called (in the thread) when the state changes."""
 
     def __init__(self, warden: Warden, changed: Callable[[State], None] = lambda _: None) -> None:

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adhere.core.errors import UserError
+from adhere.core.files import write_bytes
 from adhere.gateway.monitors import features
 from adhere.gateway.monitors.monitor import Passage
 from adhere.gateway.policy.thresholds import Reading
@@ -89,12 +90,7 @@ class Classifier:
             intercept=np.array([self.intercept]),
             card=card,
         )
-        scratch = path.with_name(path.name + ".part")
-        try:
-            scratch.write_bytes(buffer.getvalue())
-            scratch.replace(path)
-        except OSError as error:
-            raise UserError(f"cannot write {path}: {error.strerror}") from error
+        write_bytes(path, buffer.getvalue())
 
 
 def load(path: Path) -> Classifier:

@@ -29,7 +29,7 @@ class Event:
     at: float = field(default_factory=time.time)
 
 
-class Live:
+class EventFeed:
     """The last `KEPT` events, and the listeners."""
 
     def __init__(self) -> None:
