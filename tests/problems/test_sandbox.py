@@ -326,27 +326,6 @@ def f(): return Liar(1)
     assert "plain data" in run.reports[0].error
 
 
-def test_falling_back_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    from adhere.problems.sandbox import pool
-
-    real = pool._Cell.hello
-
-    def refused(cell: pool._Cell) -> dict[str, str]:
-        hello = real(cell)
-        return {"walls": "none", "reason": "unshare: not permitted"} if hello["walls"] == "namespaces" else hello
-
-    monkeypatch.setattr(pool._Cell, "hello", refused)
-    with pytest.warns(RuntimeWarning, match="without namespaces"):
-        box = Sandbox(workers=1)
-    with box:
-        assert box.walls == "none"
-        assert box.isolation.startswith("WEAKER")
-        assert good(box.run([GOOD])[0])
-    if sys.platform == "linux":
-        with pytest.raises(UserError, match="grants no namespaces"):
-            Sandbox(workers=1, isolation="namespaces")
-
-
 def test_limits_that_make_no_sense_are_a_users_mistake() -> None:
     with pytest.raises(UserError, match="greater than 0"):
         Limits(cpu=0)

@@ -1,13 +1,15 @@
 """Code problems: the response is a program, graded by running it (HumanEval, MBPP, the pocket world).
 
 Rules:
-- Tests come in two forms. A string is Python run in the program's namespace: it fails if it raises. A `CodeTest` is one
-  call of the asked-for function: its value leaves the sandbox as plain data and is compared outside, where the
-  program cannot reach.
+- Tests come in two forms. A string is Python: it fails if it raises. A `CodeTest` is one call of the asked-for
+  function: its value leaves the sandbox as plain data and is compared outside, where the program cannot reach.
+- Python tests run in a process other than the program's wherever they need nothing of it but its function
+  (`tampering.py`); arguments and values cross as plain data. Where they need more, they run in the program's
+  namespace, and a program that passes them there and holds what could have cheated is "suspect", not correct.
 - Every test is run, also after one has failed, so that the share passed means something; a program that runs out of
   time, memory or processes ends there.
 - A response is correct if every test passes. Output, exit codes and what a program says of itself count for nothing.
-- A run that broke without the program's doing is undecided.
+- What the program brought about is an error or a limit, whatever it broke; only what the machine did is undecided.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from adhere.problems.parsing import PARSER
 from adhere.problems.problem import Domain, Grade, Outcome, Step, content_id, unreadable
 from adhere.problems.sandbox import Job, Limits, Run, Sandbox, shared
 from adhere.problems.source import parse, read_program
+from adhere.problems.tampering import can_be_apart, suspicion
 
 LIMIT_STATUSES = {
     "memory": "out of memory",
@@ -106,11 +109,16 @@ class CodeProblem:
     def script(self, program: str) -> str:
         """`program` with its tests as one script that exits with 0 if and only if all pass.
 
-        For other sandboxes (Inspect's docker). It does not tell *which* test failed, and trusts exit codes.
+        For other sandboxes (Inspect's docker). It does not tell *which* test failed, and trusts exit codes and the
+        program's own equality.
         """
         checks = [*self.setup, *self.sources]
         checks += [f"assert {self.entry_point}(*{c.arguments!r}) == {c.expected!r}" for c in self.cases]
         return "\n\n".join([program, *checks]) + "\n"
+
+    @cached_property
+    def _apart(self) -> bool:
+        return bool(self.sources) and can_be_apart(self.sources, self.setup, self.entry_point, self.stub)
 
     def job(self, program: str) -> Job:
         """What the sandbox is asked to do with `program`."""
@@ -121,6 +129,8 @@ class CodeProblem:
             tests=self.sources,
             calls=tuple(repr(case.arguments) for case in self.cases),
             limits=self.limits,
+            apart=self._apart,
+            helpers=self.stub if self._apart else "",
         )
 
     def grade(self, response: str) -> Grade:
@@ -142,7 +152,11 @@ class CodeProblem:
             return Grade(correct, program, reason, outcome, score, tuple(steps))
 
         if run.end == "broke":
-            return grade("undecided", "the sandbox ended twice while running this; no verdict")
+            if run.cause == "item":
+                return grade("error", "the program brought its sandbox down, twice")
+            return grade("undecided", "the sandbox was killed twice while running this; no verdict")
+        if run.end == "tampered":
+            return grade("error", "the program interfered with the report on its tests")
         for report in run.reports:
             if report.status in LIMIT_STATUSES:
                 return grade("limit", f"{LIMIT_STATUSES[report.status]}: {report.error}")
@@ -154,6 +168,9 @@ class CodeProblem:
             how = f"killed by {run.signal}" if run.end == "signal" else "left without an answer"
             return grade("error", f"{how} ({_when(steps)})")
         if passed == len(steps):
+            doubt = suspicion(program, self.sources) if self.sources and run.together else ""
+            if doubt:
+                return grade("suspect", f"all {len(steps)} tests pass in its own process, but {doubt}")
             return grade("correct", f"all {len(steps)} tests pass")
         first = next(index for index, step in enumerate(steps) if step.ok is not True)
         errors = [report for report in run.reports if report.status in ("error", "exit", "refused")]
@@ -210,7 +227,7 @@ def _same(value: str, expected: Any) -> bool:
         with PARSER:
             literal = ast.literal_eval(value)
         return bool(literal == expected)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # {[]: 1} is a literal, and no value
         return False
 
 

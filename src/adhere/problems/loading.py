@@ -200,7 +200,7 @@ def _rows(path: Path, text: str) -> Iterator[Row]:
 
 def _read_hub(name: str, config: str | None, split: str | None) -> tuple[list[Row], str, str]:
     try:
-        from datasets import load_dataset  # type: ignore[import-not-found,unused-ignore]
+        from datasets import load_dataset  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError as error:
         raise UserError(f"{name} is no file here; to load it from the Hub: pip install datasets") from error
     default_config, default_split = HUB.get(name, (None, "test"))

@@ -4,8 +4,10 @@ Rules:
 - A problem reads the answer out of the response by itself, leniently, and in the same way whatever stood around
   the question: a reader that is stricter in one arm of an experiment than in another would measure the reader.
 - `grade` takes the text after reasoning has been removed, touches no state, and may be called from any thread.
-- `correct` is None where nothing could be decided (a comparison that ran out of time, a sandbox that broke). None
-  is neither a pass nor a fail: whoever averages leaves it out and says how many there were.
+- `correct` is None only where the grader's own machine failed (a sandbox that was killed, a comparison that another
+  process starved). None is neither a pass nor a fail: whoever averages leaves it out and says how many there were.
+  What an answer itself brings about, a grader that runs out of time or memory over it included, is wrong, with its
+  reason: no answer can take itself out of the rate.
 - `steps` are the way to the answer in order: intermediate results (math), hops (multi-hop QA), tests (code).
 """
 
@@ -18,15 +20,17 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 Domain = Literal["math", "multihop", "code"]
 
-Outcome = Literal["correct", "wrong", "unreadable", "error", "limit", "undecided"]
+Outcome = Literal["correct", "wrong", "unreadable", "error", "limit", "suspect", "undecided"]
 """How a response ended.
 
 correct     the answer is right
 wrong       an answer was read, and it is another one (code: a test's assertion failed)
 unreadable  no answer could be read out of the response
 error       code only: it raised, exited, or did what the sandbox forbids
-limit       code only: it ran past a limit of time, memory, output or processes
-undecided   the check itself broke or ran out of time; `Grade.correct` is None
+limit       it ran past a limit: of time, memory, output or processes (code), of what an expression may cost (math)
+suspect     code only: tests that it could reach passed, and it holds what could have made them pass; counted as
+            not correct, and apart from what is wrong
+undecided   the grader's own machine failed; `Grade.correct` is None
 """
 
 

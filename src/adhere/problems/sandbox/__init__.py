@@ -1,5 +1,6 @@
 """Running code that nobody has read."""
 
-from adhere.problems.sandbox.pool import Job, Limits, Report, Run, Sandbox, shared
+from adhere.problems.sandbox.jobs import Job, Limits, Report, Run
+from adhere.problems.sandbox.pool import UNSAFE, Sandbox, shared
 
-__all__ = ["Job", "Limits", "Report", "Run", "Sandbox", "shared"]
+__all__ = ["UNSAFE", "Job", "Limits", "Report", "Run", "Sandbox", "shared"]

@@ -1,19 +1,22 @@
-"""A cell: the program that runs untrusted code, one item after another, each in a fork of its own.
+"""A cell: the program that runs untrusted code, one item after another, each in a fork of its own (`item.py`).
 
 It is started by `adhere.problems.sandbox` as a bare script (`python -P -s -S`, no environment but a fixed hash
-seed), goes behind its walls (`namespaces.py`) and then serves jobs from its standard input:
+seed), goes behind its walls and then serves jobs from its standard input:
 
 - every item is a fork of this clean, preloaded process, so no item sees what another did, and starting one costs a
   millisecond or two; only programs that are too plain to leave anything behind (`plain.py`) share a fork;
-- the fork gets its limits (CPU, memory, file size, processes, open files) before any code of the item runs;
-- when an item has answered, died, or run past its wall clock, every process left in the cell is killed and the work
-  folder emptied. If anything of that fails, or this process's own limits were tampered with, the cell ends, and
-  its owner starts a new one: nothing is ever carried over to the next item;
+- when an item has answered, died, or run past its wall clock, every process left in the cell is killed. Behind
+  namespaces its files, System V objects and queues end with its own namespaces; without, the work folder is emptied.
+  Whatever an item did, its verdict is sent; if something of it may be left, this process says so and ends, and its
+  owner starts a new one: nothing is ever carried over to the next item;
+- what an item says is checked, not believed: a report that is no report, that repeats or names a test which is not
+  there, ends the item as "tampered";
 - killing the parent hits process 1 of a pid namespace, which is immune, and is refused with the item's failure besides.
 
-Without walls (`walls` = "none") the same limits hold and an audit hook refuses processes, sockets, foreign memory and
-files outside the work folder. That stops accidents and ordinary mischief; it is not a security boundary, and is
-reported as what it is.
+Walls are "namespaces" (`namespaces.py`, and a filter of system calls where libseccomp is installed), "landlock"
+(Landlock and a strict filter: no files, processes, sockets or signals, but what can be seen of the machine is seen) or
+"none": limits and an audit hook, which stop accidents and are reported as what they are. Root
+becomes nobody, or loses its capabilities where nobody could not read Python's library.
 
 Frames on both pipes are four bytes of length, big-endian, and JSON. Only the standard library is imported.
 """
@@ -21,7 +24,6 @@ Frames on both pipes are four bytes of length, big-endian, and JSON. Only the st
 from __future__ import annotations
 
 import array
-import ast
 import bisect
 import cmath
 import collections
@@ -29,7 +31,6 @@ import contextlib
 import copy
 import datetime
 import decimal
-import errno
 import fractions
 import functools
 import gc
@@ -45,16 +46,14 @@ import random
 import re
 import resource
 import select
-import shutil
 import signal
+import stat
 import statistics
 import string
 import struct
 import sys
 import time
-import types
 import typing
-from collections.abc import Callable
 
 PRELOADED = (array, bisect, cmath, collections, copy, datetime, decimal, fractions, functools, hashlib, heapq)
 PRELOADED += (itertools, math, operator, random, re, statistics, string, typing)  # type: ignore[assignment]
@@ -64,232 +63,58 @@ SPEECH_LIMIT = 256 * 1024  # bytes an item may report; more than any honest one 
 OPEN_FILES = 64
 AWAKE = 0.02  # of a wall clock: an item that had more of the processor was not asleep but starved by a busy machine
 PATIENCE = 10  # wall clocks that a starved item gets at most; its CPU limit ends it sooner
-OVERHEAD = 3  # processes of the cell's user besides the item's own: launcher, cell, item
 
 Json = dict[str, typing.Any]
-plain: typing.Any = None  # plain.py, loaded by path in main()
+item: typing.Any = None  # the files beside this one, loaded by path in main()
+namespaces: typing.Any = None
+confinement: typing.Any = None
 
 
-# ---------------------------------------------------------------- inside the fork
+class Walls:
+    """What stands between an item and the rest, and how a fork goes behind it.
 
+    Args:
+        kind: namespaces, landlock or none.
+        folder: where an item works, where there are no namespaces.
+        disk: bytes that an item may write in all, behind namespaces.
 
-def _plain(value: object, depth: int = 0) -> str:
-    """`repr` of a value made of plain builtins only; no method of the item's own classes is ever called."""
-    kind = type(value)
-    if kind in (int, str, bool, bytes, type(None)):
-        return repr(value)
-    if kind is float and math.isfinite(typing.cast(float, value)):
-        return repr(value)
-    if depth < 20:
-        if kind in (list, tuple, set):
-            parts = [_plain(part, depth + 1) for part in typing.cast("list[object]", value)]
-            if kind is tuple:
-                return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
-            if kind is set:
-                return f"{{{', '.join(parts)}}}" if parts else "set()"
-            return f"[{', '.join(parts)}]"
-        if kind is dict:
-            pairs = typing.cast("dict[object, object]", value).items()
-            return f"{{{', '.join(f'{_plain(k, depth + 1)}: {_plain(v, depth + 1)}' for k, v in pairs)}}}"
-    raise TypeError(f"the value is not plain data but {kind.__name__}")
-
-
-def _limit(limits: Json, walled: bool) -> None:
-    """Set this process's limits, hard as well as soft."""
-    seconds = math.ceil(limits["cpu"])
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    bounds = [(resource.RLIMIT_FSIZE, limits["file"]), (resource.RLIMIT_AS, limits["memory"])]
-    if walled:  # outside a user namespace the count would include the user's other processes
-        bounds.append((resource.RLIMIT_NPROC, OVERHEAD + limits["processes"]))
-    for which, bound in bounds:
-        resource.setrlimit(which, (bound, bound))
-    signal.setitimer(signal.ITIMER_PROF, limits["cpu"])  # RLIMIT_CPU counts whole seconds only
-    signal.alarm(math.ceil(limits["wall"] * PATIENCE) + 1)  # should the cell be gone by then
-
-
-def _joint(jobs: list[Json]) -> Json:
-    """The limits of a process that runs all of `jobs`: time adds up, the rest is what the tightest of them allows."""
-    limits = [job["limits"] for job in jobs]
-    joint = {name: min(limit[name] for limit in limits) for name in ("memory", "file", "processes")}
-    return {**joint, **{name: sum(limit[name] for limit in limits) for name in ("cpu", "wall")}}
-
-
-def _describe(error: BaseException) -> Json:
-    """Status, message and place of what ended the item's code."""
-    status = "error"
-    if isinstance(error, AssertionError):
-        status = "assertion"
-    elif isinstance(error, MemoryError):
-        status = "memory"
-    elif isinstance(error, SystemExit):
-        status = "exit"
-    elif isinstance(error, OSError) and error.errno == errno.EFBIG:
-        status = "output"
-    elif isinstance(error, OSError) and error.errno == errno.EAGAIN:
-        status = "processes"
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<test>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    try:
-        message = str(error)[:300]
-    except BaseException:
-        message = ""
-    return {"status": status, "error": f"{type(error).__name__}: {message}".rstrip(": "), "line": line}
-
-
-def _perform(job: Json, scope: dict[str, typing.Any], say: Callable[..., None]) -> None:
-    """Run the item: the answer, the setup, then every test or call, each reported when it ends."""
-    try:
-        exec(compile(job["answer"], "<answer>", "exec", dont_inherit=True), scope)
-        for part in job["setup"]:
-            exec(compile(part, "<setup>", "exec", dont_inherit=True), scope)
-        entry = job["entry"]
-        if entry and not callable(scope.get(entry)):
-            raise NameError(f"no function named {entry}")
-    except BaseException as error:
-        say({"stage": "answer", **_describe(error)})
-        return
-    for index, test in enumerate(job["tests"]):
-        try:
-            exec(compile(test, "<test>", "exec", dont_inherit=True), scope)
-        except BaseException as error:
-            say({"stage": "test", "test": index, **_describe(error)})
-        else:
-            say({"stage": "test", "test": index, "status": "passed"})
-    for index, arguments in enumerate(job["calls"]):
-        try:
-            value = _plain(scope[entry](*ast.literal_eval(arguments)))
-        except BaseException as error:
-            say({"stage": "test", "test": index, **_describe(error)})
-        else:
-            say({"stage": "test", "test": index, "status": "returned", "value": value})
-
-
-def _alone(job: Json, say: Callable[..., None]) -> None:
-    """Run an item that has this process to itself."""
-    module = types.ModuleType("answer")
-    sys.modules["answer"] = module
-    random.seed(0)
-    _perform(job, module.__dict__, say)
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        say({"stage": "answer", **_describe(error)})
-    say({"stage": "end"})
-
-
-def _together(jobs: list[Json], say: Callable[..., None]) -> None:
-    """Run those of `jobs` that are plain one after another in this process; say of the others that they are not.
-
-    An item that runs out of time ends the process here, and one that runs out of memory is not judged here: what an
-    earlier one left behind may have been to blame.
+    Attributes:
+        hold: whether namespaces hold what the audit hook would otherwise have to refuse.
+        filtered: whether system calls are filtered.
     """
 
-    told: list[Json] = []
+    def __init__(self, kind: str, folder: str, disk: int) -> None:
+        self.kind, self.folder, self.disk = kind, folder, disk
+        self.hold = self.counts_processes = kind == "namespaces"
+        self._filter: typing.Any = None
+        self._readable = [os.path.realpath(path) for path in sys.path if os.path.isabs(path)]
+        if kind != "none":
+            try:
+                self._filter = confinement.Filter(strict=kind == "landlock")
+            except OSError:
+                if kind == "landlock":
+                    raise
+        self.filtered = self._filter is not None
 
-    def speak(report: Json) -> None:
-        if report.get("status") == "memory":
-            os._exit(0)
-        told.append(report)
+    def enter(self) -> str:
+        """Before limits are set: a fresh keyring, fresh namespaces, the work folder, in which the caller then is."""
+        confinement.leave_keyring()
+        if self.kind == "namespaces":
+            self.folder = namespaces.enter_item(self.disk)
+        os.chdir(self.folder)
+        return self.folder
 
-    for job in jobs:
-        sources = [job["answer"], *job["setup"], *job["tests"]]
-        if not plain.are_plain(sources):
-            say({"stage": "alone"})
-            continue
-        scope = plain.namespace()
-        signal.setitimer(signal.ITIMER_PROF, job["limits"]["cpu"])
-        _perform(job, scope, speak)
-        scope.clear()
-        say(*told, {"stage": "end"})
-        told.clear()
-
-
-KILLING = frozenset({"os.kill", "os.killpg"})
-LEAVING = frozenset(
-    {"os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.startfile", "os.putenv"}
-    | {"subprocess.Popen", "pty.spawn", "resource.setrlimit", "resource.prlimit", "os.chdir", "os.fchdir"}
-)
-MOVING = frozenset(
-    {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.utime"}
-    | {"os.chmod", "os.chown", "os.lchown", "os.lchmod", "os.chflags", "os.setxattr", "os.removexattr"}
-    | {"shutil.rmtree", "shutil.move", "shutil.copyfile", "shutil.chown"}
-)
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+    def close(self) -> None:
+        """After limits are set: nothing that could open a wall again is left."""
+        if sys.platform == "linux":
+            namespaces.seal()
+        if self.kind == "landlock":
+            confinement.restrict_files(self.folder, self._readable)
+        if self._filter is not None:
+            self._filter.apply()
 
 
-def _watch(work: str, walled: bool, give_up: Callable[[str], None]) -> None:
-    """Install the audit hook. It cannot be taken out again, and what it refuses ends the item at once."""
-    readable = [os.path.realpath(path) for path in sys.path if os.path.isabs(path)]
-    realpath, fspath = os.path.realpath, os.fsdecode
-
-    def inside(path: object, folders: list[str]) -> bool:
-        if isinstance(path, int) or path is None:
-            return True
-        where = realpath(fspath(typing.cast(str, path)))
-        return any(where == folder or where.startswith(folder + os.sep) for folder in folders)
-
-    def hook(event: str, arguments: tuple[typing.Any, ...]) -> None:
-        if event in KILLING:
-            give_up(f"{event} is refused")
-        if walled:
-            return
-        if event in LEAVING or event.startswith(("socket.", "ctypes.")):
-            give_up(f"{event} is refused")
-        elif event == "open":
-            path, _, flags = arguments
-            folders = [work] if flags & WRITING else [work, *readable, "/dev/null", "/dev/urandom"]
-            if not inside(path, folders):
-                give_up(f"opening {path!r} is refused")
-        elif event in MOVING and not all(
-            inside(path, [work]) for path in arguments if isinstance(path, (str, bytes, os.PathLike))
-        ):
-            give_up(f"{event} outside the work folder is refused")
-
-    sys.addaudithook(hook)
-
-
-def _item(jobs: list[Json], speech: int, output: int, work: str, walled: bool, nonce: str) -> None:
-    """The whole life of a process that runs one item, or several plain ones."""
-    write, leave, getpid = os.write, os._exit, os.getpid
-    try:
-        os.setsid()
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
-        os.dup2(speech, 3)
-        os.closerange(4, OPEN_FILES)
-        os.chdir(work)
-
-        me = os.getpid()
-
-        def say(*reports: Json) -> None:
-            if getpid() != me:  # a fork of the item runs on through our own code, but does not speak for it
-                leave(0)
-            lines = "".join(f"{nonce}{json.dumps(report)}\n" for report in reports)
-            data = lines.encode("utf-8", "backslashreplace")
-            while data:
-                data = data[write(3, data) :]
-
-        def give_up(what: str) -> None:
-            say({"stage": "answer", "status": "refused", "error": what, "line": None})
-            leave(0)
-
-        _limit(_joint(jobs), walled)
-        _watch(work, walled, give_up)
-        if len(jobs) == 1:
-            _alone(jobs[0], say)
-        else:
-            _together(jobs, say)
-        say({"stage": "over"})
-    finally:  # whatever happens, this process never returns into the cell's own loop
-        leave(0)
-
-
-# ---------------------------------------------------------------- the cell itself
+# ---------------------------------------------------------------- pipes
 
 
 def _read_exactly(handle: int, size: int) -> bytes | None:
@@ -314,15 +139,26 @@ def _own_limits() -> list[tuple[int, int]]:
     return [resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
-def _used(pid: int) -> float:
-    """CPU seconds of a running process; 0 where the system does not tell. Clock ids: linux/posix-timers.h."""
-    try:
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return 0.0
+# ---------------------------------------------------------------- hearing an item
 
 
-def _listen(pid: int, speech: int, commands: int, wall: float, most: int) -> tuple[bytes, str]:
+def _used(pids: list[int]) -> float:
+    """CPU seconds of running processes; 0 where the system does not tell. Clock ids: linux/posix-timers.h."""
+    seconds = 0.0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            seconds += time.clock_gettime((~pid << 3) | 2)
+    return seconds
+
+
+def _processes(pid: int, heard: bytes, nonce: str) -> list[int]:
+    """The item's process, and the answer's where it is another one, as the first line says."""
+    first = heard.partition(b"\n")[0]
+    match = re.fullmatch(nonce.encode() + rb'\{"stage": "pid", "pid": (\d{1,9})\}', first)
+    return [pid, int(match[1])] if match else [pid]
+
+
+def _listen(pid: int, speech: int, commands: int, wall: float, most: int, nonce: str) -> tuple[bytes, str]:
     """What the item says until it ends, and how its time ran out ("" if it did not)."""
     heard = bytearray()
     poll = select.poll()
@@ -338,7 +174,7 @@ def _listen(pid: int, speech: int, commands: int, wall: float, most: int) -> tup
             left = deadline - time.monotonic()
             events = dict(poll.poll(max(0, left * 1000))) if left > 0 else {}
             if not events:
-                before, used = used, _used(pid)
+                before, used = used, _used(_processes(pid, bytes(heard), nonce))
                 starved = used - before > AWAKE * wall and time.monotonic() < started + PATIENCE * wall
                 if not starved:
                     return bytes(heard), "wall"
@@ -360,53 +196,101 @@ def _listen(pid: int, speech: int, commands: int, wall: float, most: int) -> tup
             os.close(ended)
 
 
-def _clear(pid: int, work: str, walled: bool) -> tuple[int, float]:
-    """End every process of the item and empty its folder. Its wait status and CPU seconds."""
-    with contextlib.suppress(ProcessLookupError):
-        if walled:
-            os.kill(-1, signal.SIGKILL)
-        else:
-            os.killpg(pid, signal.SIGKILL)
-    _, status, usage = os.wait4(pid, 0)
-    while walled:
-        try:
-            os.wait4(-1, 0)
-        except ChildProcessError:
-            break
-    for entry in os.scandir(work):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
-        else:
-            os.unlink(entry.path)
-    return status, usage.ru_utime + usage.ru_stime
-
-
 def _reports(heard: bytes, nonce: str) -> list[Json]:
     """What the item itself said; what its code wrote into the pipe does not bear the mark."""
     reports: list[Json] = []
     mark = nonce.encode()
     for line in heard.split(b"\n"):
         if line.startswith(mark):
-            with contextlib.suppress(ValueError):
-                reports.append(json.loads(line[len(mark) :]))
+            try:
+                report = json.loads(line[len(mark) :])
+            except (ValueError, RecursionError):
+                report = None
+            reports.append(report if _is_report(report) else {"stage": "tampered"})
     return reports
 
 
-def _verdict(reports: list[Json], ran_out: str, status: int, seconds: float, cpu: float) -> Json:
-    """How an item that was alone ended, where it did not say so itself."""
-    told = [report for report in reports if report["stage"] in ("answer", "test")]
-    if any(report["stage"] == "end" for report in reports):
-        return {"end": "finished", "reports": told}
-    if ran_out:
-        return {"end": ran_out, "reports": told}
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        # The hard CPU limit ends an item with SIGKILL, and so may its own doing: the clock tells.
-        if number in (signal.SIGPROF, signal.SIGXCPU) or (number == signal.SIGKILL and seconds >= cpu):
-            return {"end": "cpu", "reports": told}
-        if not (told and told[-1]["status"] == "refused"):
-            return {"end": "signal", "signal": signal.Signals(number).name, "reports": told}
-    return {"end": "exit", "reports": told}
+STATUSES = {"passed", "returned", "assertion", "error", "memory", "output", "processes", "exit", "refused"}
+
+
+def _is_report(report: typing.Any) -> bool:
+    """Whether every field has its type."""
+    if not isinstance(report, dict):
+        return False
+    stage = report.get("stage")
+    if not isinstance(stage, str):
+        return False
+    if stage in ("end", "over", "alone", "tampered"):
+        return True
+    if stage in ("pid", "gone"):
+        return type(report.get("pid" if stage == "pid" else "status")) is int
+    status = report.get("status")
+    if stage not in ("answer", "test") or not isinstance(status, str) or status not in STATUSES:
+        return False
+    texts = all(isinstance(report.get(name), str | None) for name in ("error", "value"))
+    line, test = report.get("line"), report.get("test")
+    return texts and (line is None or type(line) is int) and (stage == "answer" or type(test) is int)
+
+
+def _is_in_order(reports: list[Json], expected: int) -> bool:
+    """Whether the tests are reported one after another, each once: nobody speaks twice."""
+    return [report["test"] for report in reports if report["stage"] == "test"] == list(
+        range(min(expected, sum(report["stage"] == "test" for report in reports)))
+    )
+
+
+# ---------------------------------------------------------------- clearing away
+
+
+def _empty(folder: str) -> bool:
+    """Remove everything in `folder`, however deep and whatever its modes. Whether that is done.
+
+    Folders are not walked but flattened: what a folder holds is moved up, so no path grows and nothing recurses.
+    """
+    names = itertools.count()
+    try:
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        while entries := os.listdir(top):
+            for name in entries:
+                if not stat.S_ISDIR(os.stat(name, dir_fd=top, follow_symlinks=False).st_mode):
+                    os.unlink(name, dir_fd=top)
+                    continue
+                os.chmod(name, 0o700, dir_fd=top)
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+                try:
+                    for inside in os.listdir(inner):
+                        if stat.S_ISDIR(os.stat(inside, dir_fd=inner, follow_symlinks=False).st_mode):
+                            os.chmod(inside, 0o700, dir_fd=inner)  # to be moved it must be writable
+                        os.rename(inside, f".{next(names)}.{os.getpid()}", src_dir_fd=inner, dst_dir_fd=top)
+                finally:
+                    os.close(inner)
+                os.rmdir(name, dir_fd=top)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(top)
+
+
+def _end_processes(pid: int, walled: bool) -> tuple[int, float]:
+    """End every process of the item. The wait status of its first and its CPU seconds."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if walled:
+            os.kill(-1, signal.SIGKILL)
+        else:
+            os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)  # it may have left its group
+    _, status, usage = os.wait4(pid, 0)
+    while walled:
+        try:
+            os.wait4(-1, 0)
+        except ChildProcessError:
+            break
+    return status, usage.ru_utime + usage.ru_stime
 
 
 def _output(work: str) -> int:
@@ -419,31 +303,84 @@ def _output(work: str) -> int:
     return handle
 
 
-class _Host:
-    """Forks, hears and clears away processes, one at a time."""
+# ---------------------------------------------------------------- verdicts
 
-    def __init__(self, commands: int, work: str, walled: bool) -> None:
-        self.commands, self.work, self.walled = commands, work, walled
+
+def _verdict(job: Json, reports: list[Json], ran_out: str, status: int, seconds: float) -> Json:
+    """How an item that was alone ended."""
+    shown = [report for report in reports if report["stage"] in ("answer", "test")]
+    expected = len(job["tests"]) + len(job["calls"])
+    if any(report["stage"] == "tampered" for report in reports) or not _is_in_order(shown, expected):
+        return {"end": "tampered", "reports": []}
+    for report in reports:
+        if report["stage"] == "gone":  # the answer's own process ended before its tests were through
+            return _ended(shown, report["status"], seconds, job["limits"]["cpu"])
+    if any(report["stage"] == "end" for report in reports):
+        return {"end": "finished", "reports": shown}
+    if ran_out:
+        return {"end": ran_out, "reports": shown}
+    return _ended(shown, status, seconds, job["limits"]["cpu"])
+
+
+def _ended(reports: list[Json], status: int, seconds: float, cpu: float) -> Json:
+    """How a process ended that did not say so itself."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        # The hard CPU limit ends an item with SIGKILL, and so may its own doing: the clock tells.
+        if number in (signal.SIGPROF, signal.SIGXCPU) or (number == signal.SIGKILL and seconds >= cpu):
+            return {"end": "cpu", "reports": reports}
+        if not (reports and reports[-1]["status"] == "refused"):
+            return {"end": "signal", "signal": _signal_name(number), "reports": reports}
+    return {"end": "exit", "reports": reports}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # the real-time signals have no names
+        return f"signal {number}"
+
+
+class _Host:
+    """Forks, hears and clears away processes, one at a time.
+
+    Attributes:
+        soiled: something of an item may be left: this process must serve no other.
+    """
+
+    def __init__(self, commands: int, walls: Walls) -> None:
+        self.commands, self.walls, self.soiled = commands, walls, False
 
     def fork(self, jobs: list[Json]) -> tuple[list[Json], str, int, float]:
         """Run `jobs` in one process: its reports, what ran out, its wait status and CPU seconds."""
         nonce = os.urandom(8).hex()
-        speech, mouth = os.pipe()
-        output = _output(self.work)
+        hearing, speech = os.pipe()
+        output = _output(self.walls.folder)
         pid = os.fork()
         if pid == 0:
-            _item(jobs, mouth, output, self.work, self.walled, nonce)
-        os.close(mouth)
-        os.close(output)
-        heard, ran_out = _listen(pid, speech, self.commands, _joint(jobs)["wall"], len(jobs) * SPEECH_LIMIT)
+            item.live(jobs, speech, output, nonce, self.walls)
         os.close(speech)
-        status, seconds = _clear(pid, self.work, self.walled)
+        os.close(output)
+        wall, most = item.joint_limits(jobs)["wall"], len(jobs) * SPEECH_LIMIT
+        heard, ran_out = _listen(pid, hearing, self.commands, wall, most, nonce)
+        os.close(hearing)
+        status, seconds = _end_processes(pid, self.walls.hold)
+        if not self.walls.hold and not _empty(self.walls.folder):
+            self.soiled = True
         return _reports(heard, nonce), ran_out, status, seconds
 
     def alone(self, job: Json) -> Json:
-        """The run of an item in a process of its own."""
-        reports, ran_out, status, seconds = self.fork([job])
-        return {"seconds": seconds, **_verdict(reports, ran_out, status, seconds, job["limits"]["cpu"])}
+        """The run of an item in a process of its own.
+
+        One that was killed from outside its own doing, by the kernel when memory runs out, is run once more.
+        """
+        for _ in range(2):
+            reports, ran_out, status, seconds = self.fork([job])
+            run: Json = {"seconds": seconds, "together": not job["apart"]}
+            run.update(_verdict(job, reports, ran_out, status, seconds))
+            if run.get("signal") != "SIGKILL":
+                break
+        return run
 
     def run(self, jobs: list[Json]) -> list[Json]:
         """The runs of `jobs`: the plain ones share a process as long as it lasts."""
@@ -451,17 +388,19 @@ class _Host:
         while len(jobs) - len(runs) > 1:
             rest = jobs[len(runs) :]
             reports, _, _, seconds = self.fork(rest)
-            told: list[Json] = []
+            shown: list[Json] = []
             finished = 0
             for report in reports:
                 if report["stage"] == "end":
-                    runs.append({"seconds": seconds / len(rest), "end": "finished", "reports": told})
+                    # The tests of a plain program are as far from its reach as those in another process.
+                    shared = {"seconds": seconds / len(rest), "together": not rest[finished]["apart"]}
+                    runs.append({**shared, "end": "finished", "reports": shown})
                 elif report["stage"] == "alone":
                     runs.append({})
                 else:
-                    told.append(report)
+                    shown.append(report)
                     continue
-                told = []
+                shown = []
                 finished += 1
             if finished < len(rest):  # the next one ended the process: by itself it can be judged
                 runs.append({})
@@ -469,18 +408,20 @@ class _Host:
         return [run or self.alone(job) for run, job in zip(runs, jobs, strict=True)]
 
 
-def serve(commands: int, results: int, work: str, walled: bool) -> None:
+def serve(commands: int, results: int, walls: Walls) -> None:
     """Run jobs until the owner closes the pipe."""
     untouched = _own_limits()
-    host = _Host(commands, work, walled)
+    host = _Host(commands, walls)
     while True:
         head = _read_exactly(commands, 4)
         body = _read_exactly(commands, struct.unpack(">I", head)[0]) if head else None
         if body is None:
             return
         unit: Json = json.loads(body)
-        _send(results, {"unit": unit["unit"], "runs": host.run(unit["jobs"])})
-        if _own_limits() != untouched:
+        runs = host.run(unit["jobs"])
+        leaving = host.soiled or _own_limits() != untouched
+        _send(results, {"unit": unit["unit"], "runs": runs, "leaving": leaving})
+        if leaving:
             return
 
 
@@ -497,9 +438,11 @@ def _neighbour(name: str) -> typing.Any:
 
 def main() -> None:
     """`cell.py WALLS FOLDER DISK`: say how we are held, then serve."""
-    global plain
-    plain = _neighbour("plain")
-    walls, folder, disk = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    global item, namespaces, confinement
+    item, namespaces, confinement = _neighbour("item"), _neighbour("namespaces"), _neighbour("confinement")
+    item.plain, item.performing, item.apart = _neighbour("plain"), _neighbour("performing"), _neighbour("apart")
+    item.apart.performing, item.apart.values = item.performing, _neighbour("values")
+    kind, folder, disk = sys.argv[1], sys.argv[2], int(sys.argv[3])
     commands, results = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
@@ -511,11 +454,15 @@ def main() -> None:
     # Left to itself, a Ctrl-C at the owner's terminal would reach us and raise here.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    work = folder
-    if walls == "namespaces":
-        try:
-            namespaces = _neighbour("namespaces")
-            namespaces.enter(folder, disk)
+    try:
+        if kind != "namespaces":
+            with contextlib.suppress(OSError):  # it then loses root's capabilities at least
+                confinement.become_nobody(folder)
+        walls = Walls(kind, os.path.realpath(folder), disk)
+        if kind == "landlock" and not confinement.landlock_version():
+            raise OSError("the kernel has no Landlock")
+        if kind == "namespaces":
+            namespaces.enter(folder)
             pid = os.fork()
             if pid:
                 os.close(commands)
@@ -524,16 +471,15 @@ def main() -> None:
                 return
             namespaces.die_with_parent()
             os.setsid()
-            namespaces.seal()
-        except (OSError, AttributeError) as error:
-            _send(results, {"walls": "none", "reason": str(error)})
-            return
-        work = "/work"
+            namespaces.close_memory()
+    except (OSError, AttributeError) as error:
+        _send(results, {"walls": "none", "reason": str(error)})
+        return
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     gc.collect()
     gc.freeze()
-    _send(results, {"walls": walls, "reason": ""})
-    serve(commands, results, os.path.realpath(work), walls == "namespaces")
+    _send(results, {"walls": kind, "reason": "", "filtered": walls.filtered})
+    serve(commands, results, walls)
 
 
 if __name__ == "__main__":

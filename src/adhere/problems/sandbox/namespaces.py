@@ -3,10 +3,12 @@
 `enter(staging)` moves the calling process, and the child it must then fork, into new mount, network, pid, ipc and
 uts namespaces inside a user namespace of their own:
 - the file tree is an empty, read-only one that holds only Python's library, the system's shared libraries and four
-  devices, all read-only, and `/work`, a tmpfs of `disk` bytes, the one place that can be written;
+  devices, all read-only, and an empty `/work`;
+- every item then has mount and ipc namespaces of its own (`enter_item`) with a fresh `/work`: files, System V objects
+  and message queues end with the item, whatever it did to keep them;
 - there is no /proc, so no environment, command line or memory of any process can be read through it;
 - the network namespace has no interface that is up;
-- no capability is left, and none can be had again (no_new_privs; no further user namespaces).
+- an item has no capability, and none can be had again (no_new_privs; no further user namespaces).
 
 A privileged caller builds the tree first and then becomes `nobody` (kernel uid 65534): root would not be held by a
 limit on processes. Only the standard library, and nothing of adhere, is imported: this file is loaded by path inside
@@ -110,8 +112,8 @@ def _links(root: str) -> None:
             target.symlink_to(os.path.realpath(path))
 
 
-def _build(root: str, disk: int) -> None:
-    """An empty tree at `root`: libraries and devices read-only, `/work` to write in; it becomes /."""
+def _build(root: str) -> None:
+    """An empty tree at `root`: libraries and devices read-only, an empty `/work` to mount on; it becomes /."""
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     _mount("cell", root, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
     for path in _visible():
@@ -122,7 +124,6 @@ def _build(root: str, disk: int) -> None:
             _bind(path, root)
     work = f"{root}/work"
     os.mkdir(work)
-    _mount("work", work, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, f"size={disk},nr_inodes=4096,mode=777")
     os.chdir(root)
     machine = os.uname().machine
     if machine not in SYS_PIVOT_ROOT:
@@ -155,12 +156,11 @@ def _unshare(flags: int) -> None:
     _call(f"unshare {flags:#x}", _libc.unshare(ctypes.c_int(flags)))
 
 
-def enter(staging: str, disk: int) -> None:
+def enter(staging: str) -> None:
     """Go behind the walls; the caller forks next, and the child is process 1 of the new pid namespace.
 
     Args:
         staging: an empty folder to build the tree on; it stays empty for everyone outside.
-        disk: bytes that `/work` may hold.
 
     Raises:
         NoWalls: the system refuses. The process may be half-way in and must end.
@@ -171,7 +171,7 @@ def enter(staging: str, disk: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")  # the first to go when memory runs out
         if os.geteuid() == 0:
             _unshare(CLONE_NEWNS)
-            _build(staging, disk)
+            _build(staging)
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
@@ -183,7 +183,7 @@ def enter(staging: str, disk: int) -> None:
             uid, gid = os.geteuid(), os.getegid()
             _unshare(inner | CLONE_NEWNS)
             _map_ids(proc, uid, gid)
-            _build(staging, disk)
+            _build(staging)
         os.close(proc)
     except NoWalls:
         raise
@@ -191,14 +191,34 @@ def enter(staging: str, disk: int) -> None:
         raise NoWalls(error.errno, f"{error.strerror} ({error.filename})") from error
 
 
+def enter_item(disk: int) -> str:
+    """Give the calling process, a fork of the cell, mount and ipc namespaces of its own and a fresh work folder.
+
+    Returns the folder, which holds `disk` bytes at most.
+
+    Raises:
+        NoWalls: the system refuses.
+    """
+    _unshare(CLONE_NEWNS | CLONE_NEWIPC)
+    flags = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    _mount("work", "/work", "tmpfs", flags, f"size={disk},nr_inodes=4096,mode=777")
+    os.chdir("/work")
+    return "/work"
+
+
+def close_memory() -> None:
+    """Let no program that this process runs give it rights again, and close its memory to its children (no ptrace)."""
+    _call("prctl no_new_privs", _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    _call("prctl dumpable", _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+
+
 def seal() -> None:
-    """Give up every capability for good and close this process's memory to its children (no ptrace)."""
+    """Give up every capability for good, and close this process's memory to its children."""
     machine = os.uname().machine
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
     data = (ctypes.c_uint32 * 6)()
     _call("capset", _libc.syscall(ctypes.c_long(SYS_CAPSET[machine]), ctypes.byref(header), ctypes.byref(data)))
-    _call("prctl no_new_privs", _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-    _call("prctl dumpable", _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+    close_memory()
 
 
 def die_with_parent() -> None:

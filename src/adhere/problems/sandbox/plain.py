@@ -70,6 +70,23 @@ def are_plain(sources: Iterable[str]) -> bool:
     return loaded <= stored | BUILTINS and not any(name.startswith("_") for name in stored | loaded)
 
 
+def shadows_nothing(source: str) -> bool:
+    """Whether `source`, which is plain, gives no builtin's name another meaning for what runs after it."""
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef):
+            if node.name in BUILTINS:
+                return False
+            waiting += [*node.args.defaults, *(default for default in node.args.kw_defaults if default)]
+        elif isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Load) and node.id in BUILTINS:
+                return False
+        elif not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return True
+
+
 def namespace() -> dict[str, object]:
     """A fresh namespace for one plain program, with builtins of its own."""
     return {"__builtins__": dict(_SAFE), "__name__": "answer"}

@@ -2,9 +2,11 @@
 
 - Jobs of one call are spread over the cells; many threads may call at once.
 - A cell that dies or falls silent is replaced. The job it was running is tried again by itself in a fresh cell; if
-  that dies twice, the job ends as "broke", which is neither pass nor fail. The jobs behind it are not touched.
-- How strong the walls are is said, not assumed: `Sandbox.walls` is "namespaces" or "none", and falling back to none
-  warns once.
+  that dies, too, the job ends as "broke", and `Run.cause` says whether the cell ended by itself, which only the item
+  can have brought about, or was killed from outside or starved. The jobs behind it are not touched.
+- How strong the walls are is said, not assumed: `Sandbox.walls`. "auto" takes namespaces, else Landlock with a filter
+  of system calls; where there is neither, nothing is run unless the user accepts that (`UNSAFE`).
+- A cell is believed to be alive, not to be honest: what it sends is read by `jobs.read_run`.
 """
 
 from __future__ import annotations
@@ -23,16 +25,25 @@ import threading
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from adhere.core.errors import UserError
+from adhere.problems.sandbox.jobs import MIB, Job, Run, read_run
 
-Walls = Literal["namespaces", "none"]
+Walls = Literal["namespaces", "landlock", "none"]
+Isolation = Literal["auto", "namespaces", "landlock", "limits"]
+STRONGEST: Mapping[Isolation, tuple[Walls, ...]] = {
+    "auto": ("namespaces", "landlock"),
+    "namespaces": ("namespaces",),
+    "landlock": ("landlock",),
+    "limits": ("none",),
+}
+"""Which walls are tried, in this order."""
+UNSAFE = "ADHERE_UNSAFE_CODE"
+"""The environment variable that, set to 1, accepts running code without walls where the system has none."""
 Unit = tuple[int, ...]
-MIB = 1 << 20
 START_SECONDS = 30.0
 SILENCE_SECONDS = 10.0  # beyond a job's own wall clock before its cell is given up
 IN_FLIGHT = 2  # units a cell holds at once, so that it never waits for the next
@@ -40,101 +51,6 @@ UNIT = 32  # jobs at most that travel together
 TRIES = 2  # cells that a job may take down before it is given up
 LARGEST_FRAME = 16 * MIB
 CELL = Path(__file__).with_name("cell.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one item may use.
-
-    Attributes:
-        cpu: seconds of processor time; decides, because it does not depend on what else the machine does.
-        wall: seconds on the clock, for what sleeps or multiplies; an item that is awake but gets little of a busy
-            machine is given up to ten times as long.
-        memory: bytes of address space of a process.
-        file: bytes of the largest file, standard output included.
-        processes: processes and threads besides the first.
-    """
-
-    cpu: float = 5.0
-    wall: float = 15.0
-    memory: int = 512 * MIB
-    file: int = 8 * MIB
-    processes: int = 8
-
-    def __post_init__(self) -> None:
-        if min(self.cpu, self.wall, self.memory, self.file) <= 0 or self.processes < 0:
-            raise UserError("limits of the sandbox must be greater than 0")
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A program and what to ask of it.
-
-    Attributes:
-        answer: the source that is on trial.
-        entry: name of a function that it must define; may be None if nothing is called.
-        setup: sources run after it and before the tests, in its namespace.
-        tests: sources run one by one in its namespace; one that raises has failed.
-        calls: arguments, as the source of a tuple of literals, of one call of `entry` each; the values are returned.
-        limits: what it may use.
-    """
-
-    answer: str
-    entry: str | None = None
-    setup: tuple[str, ...] = ()
-    tests: tuple[str, ...] = ()
-    calls: tuple[str, ...] = ()
-    limits: Limits = field(default_factory=Limits)
-
-    def frame(self) -> dict[str, Any]:
-        """What a cell is told."""
-        return {
-            "answer": self.answer,
-            "entry": self.entry,
-            "setup": self.setup,
-            "tests": self.tests,
-            "calls": self.calls,
-            "limits": asdict(self.limits),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of one test or call, or (stage "answer") of the answer itself.
-
-    `status` is passed, returned, assertion, error, memory, output, processes, exit or refused; `line` is the line of
-    the test's source that was running; `value` is the literal source of what a call returned.
-    """
-
-    stage: Literal["answer", "test"]
-    status: str
-    test: int | None = None
-    error: str = ""
-    line: int | None = None
-    value: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """How a job went.
-
-    `end` is finished; cpu, wall, output (ran past that limit); exit, signal (the process ended by itself before it was
-    through); or broke (no verdict could be had). `reports` are what was reached before that.
-    """
-
-    end: str
-    reports: tuple[Report, ...]
-    seconds: float = 0.0
-    signal: str | None = None
-
-
-def _run(frame: dict[str, Any]) -> Run:
-    return Run(
-        end=frame["end"],
-        reports=tuple(Report(**report) for report in frame["reports"]),
-        seconds=frame["seconds"],
-        signal=frame.get("signal"),
-    )
 
 
 class _Cell:
@@ -232,10 +148,17 @@ class _Cell:
                 break
             try:
                 frames.append(json.loads(self._in[4 : 4 + size]))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise EOFError from error
             del self._in[: 4 + size]
         return frames
+
+    def ended_by_itself(self) -> bool:
+        """Whether the process has come to an end that nobody from outside brought about."""
+        try:
+            return self.process.wait(timeout=1) >= 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def end(self) -> None:
         """Kill the cell and all that runs in it."""
@@ -253,60 +176,81 @@ class Sandbox:
 
     Args:
         workers: cells at most; the number of processors, up to four, if None.
-        isolation: "auto" takes namespaces where the system grants them and else warns; "namespaces" insists on
-            them; "limits" does without.
-        disk: bytes that an item may write in all.
+        isolation: "auto" takes the strongest walls that the system grants, and refuses to run code where it grants
+            none, unless `UNSAFE` is set; "namespaces" and "landlock" insist; "limits" does without walls.
+        disk: bytes that an item may write in all (namespaces only).
+
+    Attributes:
+        walls: the walls that stand.
+        filtered: whether system calls are filtered.
 
     Raises:
-        UserError: this system cannot run it, or refuses namespaces that were insisted on.
+        UserError: this system cannot run it, or refuses the walls that were insisted on.
     """
 
-    def __init__(
-        self,
-        workers: int | None = None,
-        isolation: Literal["auto", "namespaces", "limits"] = "auto",
-        disk: int = 64 * MIB,
-    ) -> None:
+    def __init__(self, workers: int | None = None, isolation: Isolation = "auto", disk: int = 64 * MIB) -> None:
         if os.name != "posix":
             raise UserError("code can be run on Linux and macOS only: leave the code domain out")
         self.workers = workers or min(4, os.cpu_count() or 1)
         self.disk = disk
-        self.reason = ""
-        self.walls: Walls = "none" if isolation == "limits" or sys.platform != "linux" else "namespaces"
-        self._may_fall_back = isolation == "auto"
-        if isolation == "namespaces" and self.walls == "none":
-            raise UserError("namespaces exist on Linux only: drop isolation='namespaces' or run on Linux")
+        self.filtered = False
         self._free = threading.Semaphore(self.workers)
         self._lock = threading.Lock()
         self._starting = threading.Lock()
         self._idle: list[_Cell] = []
-        self._release(self._acquire())  # so that what `walls` says is known to be true
+        self.walls: Walls = "none"
+        self.reason = ""
+        self._idle.append(self._first(isolation))  # so that what `walls` says is known to be true
+
+    def _first(self, isolation: Isolation) -> _Cell:
+        """The first cell, behind the strongest walls that this system grants of those allowed."""
+        reasons = []
+        for walls in STRONGEST[isolation]:
+            if walls != "none" and sys.platform != "linux":
+                reasons.append(f"{walls}: Linux only")
+                continue
+            cell = _Cell(walls, self.disk)
+            hello = cell.hello()
+            if hello.get("walls") == walls:
+                self.walls, self.filtered = walls, hello.get("filtered") is True
+                return cell
+            cell.end()
+            reasons.append(f"{walls}: {hello.get('reason')}")
+        self.reason = "; ".join(reasons)
+        if isolation != "auto":
+            raise UserError(f"this system does not grant the walls that were asked for ({self.reason})")
+        if os.environ.get(UNSAFE) != "1":
+            raise UserError(
+                f"this system has no walls for code that models wrote ({self.reason}): run it in a container or a "
+                f"virtual machine and accept that with --unsafe-code ({UNSAFE}=1), or leave the code domain out"
+            )
+        warnings.warn(
+            f"code is run without walls ({self.reason}): limits and an audit hook stop accidents, not attacks",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        cell = _Cell("none", self.disk)
+        cell.hello()
+        return cell
 
     @property
     def isolation(self) -> str:
         """How strong the walls are, in words for a log."""
         if self.walls == "namespaces":
-            return "namespaces (user, mount, pid, network, ipc, uts) and limits"
+            calls = "a filter of system calls and limits" if self.filtered else "limits (libseccomp is not installed)"
+            return f"namespaces (user, mount, pid, network, ipc, uts), {calls}"
+        if self.walls == "landlock":
+            return "Landlock, a strict filter of system calls and limits; no namespaces"
         return "WEAKER: limits and an audit hook only" + (f" ({self.reason})" if self.reason else "")
 
     def _start(self) -> _Cell:
         with self._starting:
             cell = _Cell(self.walls, self.disk)
             hello = cell.hello()
-            if hello["walls"] == self.walls:
+            if hello.get("walls") == self.walls:
                 return cell
             cell.end()
-            if not self._may_fall_back:
-                raise UserError(f"this system grants no namespaces ({hello['reason']}): use isolation='auto'")
-            self.walls, self.reason = "none", hello["reason"]
-            warnings.warn(
-                f"code is run without namespaces ({self.reason}): limits and an audit hook stop accidents, not attacks",
-                RuntimeWarning,
-                stacklevel=4,
-            )
-            cell = _Cell(self.walls, self.disk)
-            cell.hello()
-            return cell
+            raise UserError(f"the sandbox's walls are no longer granted ({hello.get('reason')})")
 
     def _acquire(self, wait: bool = True) -> _Cell | None:
         if not self._free.acquire(blocking=wait):
@@ -376,7 +320,7 @@ class _Call:
         finally:
             self.selector.close()
             for cell in self.cells:
-                if cell.units:  # interrupted: what still runs there is nobody's
+                if cell.units:  # interrupted: nobody waits for what still runs there
                     cell.end()
                     self.sandbox._release(None)
                 else:
@@ -389,23 +333,23 @@ class _Call:
             self.cells.add(cell)
             self.selector.register(cell.results, selectors.EVENT_READ, cell)
 
-    def _fire(self, cell: _Cell) -> None:
+    def _fire(self, cell: _Cell, blame: bool = True) -> None:
         """The cell is lost: blame the unit at its head, put the others back."""
         self.selector.unregister(cell.results)
         with contextlib.suppress(KeyError):
             self.selector.unregister(cell.commands)
         self.cells.discard(cell)
-        cell.end()
-        self.sandbox._release(None)
         back = list(cell.units)
-        if back:
+        if back and blame:
             head = back[0]
             self.tries[head] += 1
             if len(head) > 1:
                 back[:1] = [(index,) for index in head]
             elif self.tries[head] >= TRIES:
-                self.runs[head[0]] = Run(end="broke", reports=())
+                self.runs[head[0]] = Run("broke", (), cause="item" if cell.ended_by_itself() else "machine")
                 del back[0]
+        cell.end()
+        self.sandbox._release(None)
         self.waiting.extendleft(reversed(back))
 
     def _patience(self, unit: Unit) -> float:
@@ -444,22 +388,38 @@ class _Call:
             if events & selectors.EVENT_READ and cell in self.cells:
                 try:
                     for frame in cell.receive():
-                        self._done(cell, frame)
-                except (EOFError, KeyError, TypeError):
+                        if cell in self.cells:
+                            self._done(cell, frame)
+                except EOFError:
                     self._fire(cell)
         now = time.monotonic()
         for cell in busy:
             if cell in self.cells and cell.units and now > cell.deadline:
                 self._fire(cell)
 
-    def _done(self, cell: _Cell, frame: dict[str, Any]) -> None:
+    def _done(self, cell: _Cell, frame: object) -> None:
+        """Take the runs of the unit at the cell's head.
+
+        Raises:
+            EOFError: this is something else.
+        """
         unit = cell.units[0] if cell.units else ()
-        if not unit or frame["unit"] != unit[0] or len(frame["runs"]) != len(unit):
+        if not isinstance(frame, dict):
             raise EOFError
-        runs = [_run(run) for run in frame["runs"]]
-        self.runs.update(zip(unit, runs, strict=True))
+        match frame:
+            case {"unit": first, "runs": list(runs)} if unit and first == unit[0] and len(runs) == len(unit):
+                leaving = frame.get("leaving") is True
+            case _:
+                raise EOFError
+        try:
+            taken = [read_run(run, self.jobs[index]) for index, run in zip(unit, runs, strict=True)]
+        except ValueError as error:
+            raise EOFError from error
+        self.runs.update(zip(unit, taken, strict=True))
         cell.units.popleft()
-        if cell.units:
+        if leaving:  # what waits behind in it is not to blame
+            self._fire(cell, blame=False)
+        elif cell.units:
             cell.deadline = self._patience(cell.units[0])
 
 
