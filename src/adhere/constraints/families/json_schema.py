@@ -10,7 +10,8 @@ from pydantic import field_serializer, field_validator
 
 from adhere.constraints.constraint import BROKEN, HOLDS, UNSURE, Check, Constraint, Monitor, Span, Verdict
 from adhere.constraints.reading.json_reader import JsonReader
-from adhere.constraints.reading.json_schema import Evaluator, Part, TooCostly, checked, evaluator, names, whole
+from adhere.constraints.reading.json_schema import Evaluator, TooCostly, checked, evaluator, names
+from adhere.constraints.reading.json_schema_parts import Part, whole
 from adhere.constraints.registry import register
 
 Chain = tuple["Chain", str] | None

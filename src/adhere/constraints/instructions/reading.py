@@ -28,7 +28,9 @@ from adhere.constraints.instructions.braces import Braced, combinations
 from adhere.constraints.instructions.clause import Statement
 from adhere.constraints.instructions.languages import language_of, lexicon
 from adhere.constraints.instructions.quantity import ABOUT
+from adhere.constraints.instructions.segments import Segment
 from adhere.constraints.instructions.set_wordings import SetWording, set_wordings
+from adhere.constraints.instructions.standing import standing_of
 from adhere.constraints.instructions.tokens import Token, tokenize
 from adhere.constraints.registry import families, from_json
 from adhere.core.errors import UserError
@@ -170,13 +172,13 @@ def _known(tokens: list[Token], composed: set[str]) -> list[Token]:
     ]
 
 
-def _joined(segments: list[clauses.Segment]) -> list[clauses.Segment]:
+def _joined(segments: list[Segment]) -> list[Segment]:
     """The stretches of a sentence, those that no rule read and that nothing separates as one."""
-    joined: list[clauses.Segment] = []
+    joined: list[Segment] = []
     for segment in segments:
         last = joined[-1] if joined else None
         if last and last.statements is None and segment.statements is None and last.end == segment.start:
-            joined[-1] = clauses.Segment(last.start, segment.end)
+            joined[-1] = Segment(last.start, segment.end)
         else:
             joined.append(segment)
     return joined
@@ -185,7 +187,7 @@ def _joined(segments: list[clauses.Segment]) -> list[clauses.Segment]:
 def _report(
     text: str,
     tokens: list[Token],
-    segment: clauses.Segment,
+    segment: Segment,
     understood: list[Understood],
     missed: list[NotUnderstood],
 ) -> None:
@@ -245,7 +247,7 @@ def _heading(text: str, sentence: layout.Sentence, code: str) -> str:
         return "stands in a list of preferences"
     if tokens and any(token.role == "example" for token in tokens[-3:]):
         return "is an example"
-    standing = clauses.standing_of(tokens)
+    standing = standing_of(tokens)
     if standing == "statement" and roles & {"past", "person"}:
         return "stands in a list about something that is not known"
     if standing in ("task", "question") or roles & {"label", "subject", "artifact", "request", "you"}:

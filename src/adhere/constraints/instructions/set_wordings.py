@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.instructions import clauses, layout
 from adhere.constraints.instructions.languages import lexicon
+from adhere.constraints.instructions.refusals import is_condition
+from adhere.constraints.instructions.standing import standing_of
 from adhere.constraints.instructions.tokens import Token, tokenize
 from adhere.constraints.registry import families
 
@@ -64,7 +66,7 @@ def _ordered(text: str, wording: SetWording, spans: list[layout.Sentence]) -> Se
     roles = {token.role for token in (*left, *right)}
     if roles & {"speech"}:
         why = "reports what somebody said"
-    elif any(t.role == "condition" and clauses.is_condition(left, at) for at, t in enumerate(left)) or (
+    elif any(t.role == "condition" and is_condition(left, at) for at, t in enumerate(left)) or (
         right and right[0].role == "condition"
     ):
         why = "holds only under a condition"
@@ -74,9 +76,9 @@ def _ordered(text: str, wording: SetWording, spans: list[layout.Sentence]) -> Se
         why = "is a preference"
     elif any(token.role in ("neg", "avoid") for token in _same_part(left)):
         why = "is denied in a way that is not understood"
-    elif clauses.standing_of(left) == "statement" and any(t.role in ("other", "person", "past") for t in left):
+    elif standing_of(left) == "statement" and any(t.role in ("other", "person", "past") for t in left):
         why = "belongs to a statement"
-    elif right and right[-1].text == "?" and left and clauses.standing_of(left) in ("question", "yes_no"):
+    elif right and right[-1].text == "?" and left and standing_of(left) in ("question", "yes_no"):
         why = "is a question"
     return SetWording(wording.start, wording.end, None, why) if why else wording
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
+from adhere.constraints.reading.json_schema_parts import Schema, target
 from adhere.constraints.reading.linear_regex import compiled
 from adhere.core.errors import UserError
 
@@ -24,8 +25,6 @@ LARGEST = 200_000
 _DEEPEST = 200
 
 _local = threading.local()
-
-Schema = dict[str, Any] | bool
 
 
 class TooCostly(Exception):
@@ -47,57 +46,69 @@ def _library() -> Any:
     return jsonschema
 
 
+Keyword = Callable[[Any, Any, Any, Any], Iterator[Any]]
+"""Checks an instance against a keyword's value: (validator, value, instance, schema) to errors."""
+
+
 @cache
 def _validator_class(base: Any) -> Any:
     """The library's validator for a draft, each keyword counted, the dangerous ones replaced."""
-    library = _library()
+    keywords = {name: _counted(name, function) for name, function in base.VALIDATORS.items()}
+    own = {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional,
+        "uniqueItems": _unique,
+    }
+    return _library().validators.extend(base, {**keywords, **own})
 
-    def counted(keyword: str, function: Any) -> Any:
-        def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
-            size = len(value) if isinstance(value, (list, dict)) else 1
-            if keyword in ("enum", "const"):
-                size = _size(value)
-            _spend(1 + size)
-            yield from function(validator, value, instance, schema) or ()
 
-        return check
+def _counted(keyword: str, function: Keyword) -> Keyword:
+    def check(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        size = len(value) if isinstance(value, (list, dict)) else 1
+        if keyword in ("enum", "const"):
+            size = _size(value)
+        _spend(1 + size)
+        yield from function(validator, value, instance, schema) or ()
 
-    def pattern(validator: Any, value: str, instance: Any, _: Any) -> Iterator[Any]:
-        if validator.is_type(instance, "string"):
-            _spend(len(instance))
-            if not compiled(value).search(instance):
-                yield library.ValidationError(f"{instance[:80]!r} does not match {value!r}")
+    return check
 
-    def pattern_properties(validator: Any, value: Any, instance: Any, _: Any) -> Iterator[Any]:
-        if validator.is_type(instance, "object"):
-            for expression, inner in value.items():
-                for name, item in instance.items():
-                    _spend(1 + len(name))
-                    if compiled(expression).search(name):
-                        yield from validator.descend(item, inner, path=name, schema_path=expression)
 
-    def additional(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        if not validator.is_type(instance, "object"):
-            return
-        known, expressions = schema.get("properties", {}), schema.get("patternProperties", {})
-        for name, item in instance.items():
-            _spend(1 + len(name) * len(expressions))
-            if name in known or any(compiled(expression).search(name) for expression in expressions):
-                continue
-            if value is False:
-                yield library.ValidationError(f"{name!r} is not among the properties")
-            elif isinstance(value, dict):
-                yield from validator.descend(item, value, path=name)
+def _pattern(validator: Any, value: str, instance: Any, _: Any) -> Iterator[Any]:
+    if validator.is_type(instance, "string"):
+        _spend(len(instance))
+        if not compiled(value).search(instance):
+            yield _library().ValidationError(f"{instance[:80]!r} does not match {value!r}")
 
-    def unique(validator: Any, value: Any, instance: Any, _: Any) -> Iterator[Any]:
-        if value and validator.is_type(instance, "array"):
-            _spend(_size(instance))
-            if len({_canonical(item) for item in instance}) < len(instance):
-                yield library.ValidationError("the array has an item twice")
 
-    own = {"patternProperties": pattern_properties, "additionalProperties": additional, "uniqueItems": unique}
-    keywords = {name: counted(name, function) for name, function in base.VALIDATORS.items()}
-    return library.validators.extend(base, {**keywords, **own, "pattern": pattern})
+def _pattern_properties(validator: Any, value: Any, instance: Any, _: Any) -> Iterator[Any]:
+    if validator.is_type(instance, "object"):
+        for expression, inner in value.items():
+            for name, item in instance.items():
+                _spend(1 + len(name))
+                if compiled(expression).search(name):
+                    yield from validator.descend(item, inner, path=name, schema_path=expression)
+
+
+def _additional(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    if not validator.is_type(instance, "object"):
+        return
+    known, expressions = schema.get("properties", {}), schema.get("patternProperties", {})
+    for name, item in instance.items():
+        _spend(1 + len(name) * len(expressions))
+        if name in known or any(compiled(expression).search(name) for expression in expressions):
+            continue
+        if value is False:
+            yield _library().ValidationError(f"{name!r} is not among the properties")
+        elif isinstance(value, dict):
+            yield from validator.descend(item, value, path=name)
+
+
+def _unique(validator: Any, value: Any, instance: Any, _: Any) -> Iterator[Any]:
+    if value and validator.is_type(instance, "array"):
+        _spend(_size(instance))
+        if len({_canonical(item) for item in instance}) < len(instance):
+            yield _library().ValidationError("the array has an item twice")
 
 
 def _size(value: Any) -> int:
@@ -140,22 +151,25 @@ def checked(schema: Any) -> Schema:
     if used & {"unevaluatedProperties", "unevaluatedItems"} and "patternProperties" in used:
         raise ValueError("the JSON Schema has patternProperties beside unevaluated..., which takes no linear time")
     for keyword, value in keywords:
-        if keyword in ("$ref", "$dynamicRef") and isinstance(value, str):
-            if not value.startswith("#"):
-                raise ValueError(
-                    f"the JSON Schema refers to {value[:80]!r}; only references within it (#/...) are read"
-                )
-            if (value == "#" or value.startswith("#/")) and target(schema, value) is None:
-                raise ValueError(f"the JSON Schema has nothing at {value[:80]!r}")
-        elif keyword == "pattern" and isinstance(value, str):
-            compiled(value)
-        elif keyword == "patternProperties" and isinstance(value, dict):
-            for expression in value:
-                compiled(expression)
+        _check_keyword(schema, keyword, value)
     problem = _against_its_own_schema(schema, len(text))
     if problem:
         raise ValueError(f"not a JSON Schema: {problem}")
     return schema
+
+
+def _check_keyword(schema: Schema, keyword: str, value: Any) -> None:
+    """Refuse a reference that leads outside the schema or nowhere, and a pattern that takes no linear time."""
+    if keyword in ("$ref", "$dynamicRef") and isinstance(value, str):
+        if not value.startswith("#"):
+            raise ValueError(f"the JSON Schema refers to {value[:80]!r}; only references within it (#/...) are read")
+        if (value == "#" or value.startswith("#/")) and target(schema, value) is None:
+            raise ValueError(f"the JSON Schema has nothing at {value[:80]!r}")
+    elif keyword == "pattern" and isinstance(value, str):
+        compiled(value)
+    elif keyword == "patternProperties" and isinstance(value, dict):
+        for expression in value:
+            compiled(expression)
 
 
 def _against_its_own_schema(schema: Schema, size: int) -> str | None:
@@ -203,20 +217,6 @@ def _keywords(schema: Any) -> Iterator[tuple[str, Any]]:
             stack += [(value, depth + 1) for value in one]
 
 
-def target(schema: Schema, reference: str) -> Schema | None:
-    """What a reference such as `#/$defs/point` points to; None where nothing is there."""
-    place: Any = schema
-    for part in reference[1:].split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(place, dict) and part in place:
-            place = place[part]
-        elif isinstance(place, list) and part.isascii() and part.isdigit() and int(part) < len(place):
-            place = place[int(part)]
-        else:
-            return None
-    return place if isinstance(place, (dict, bool)) else None
-
-
 @lru_cache(maxsize=128)
 def evaluator(schema: str) -> Evaluator:
     """The evaluator of a schema given as JSON; the last few are kept."""
@@ -246,69 +246,6 @@ class Evaluator:
         except (RecursionError, OverflowError):
             raise TooCostly from None
         return _message(error)
-
-
-_ANNOTATIONS = frozenset(
-    "title description default examples $comment $schema $id $defs definitions deprecated readOnly writeOnly type "
-    "format properties required items prefixItems additionalProperties patternProperties $anchor".split()
-)
-
-TYPES = {"{": "object", "[": "array", '"': "string", "t": "boolean", "f": "boolean", "n": "null"}
-
-
-class Part:
-    """What can be told of a place in a schema while a value is being written: a sound part of what the schema asks."""
-
-    def __init__(self, root: Schema, schema: Schema) -> None:
-        self._root, self.schema = root, schema
-        own: Mapping[str, Any] = schema if isinstance(schema, dict) else {}
-        types = own.get("type")
-        self.types = None if types is None else frozenset([types] if isinstance(types, str) else types)
-        if schema is False:
-            self.types = frozenset()
-        self.most = own.get("maxItems")
-        self.required = frozenset(own.get("required", ()))
-        self._properties: Mapping[str, Any] = own.get("properties", {})
-        self._additional = None if "patternProperties" in own else own.get("additionalProperties")
-        items = own.get("items")
-        self._items = items if isinstance(items, (dict, bool)) else None
-        prefix = own.get("prefixItems", items)
-        self._prefix: list[Any] = prefix if isinstance(prefix, list) else []
-        self.judged = bool(own.keys() - _ANNOTATIONS)
-        """Whether a text, number or literal has more to meet than its type."""
-
-    def allows(self, start: str) -> bool:
-        """Whether a value may begin with this character."""
-        if self.types is None:
-            return True
-        kind = TYPES.get(start, "number")
-        return kind in self.types or (kind == "number" and "integer" in self.types)
-
-    def knows(self, key: str) -> bool:
-        """Whether an object may have this key."""
-        return self._additional is not False or key in self._properties
-
-    def member(self, key: str) -> Part | None:
-        """The part for the value of a key; None where nothing is asked of it."""
-        inner = self._properties.get(key, self._additional if key not in self._properties else None)
-        return _part(self._root, inner)
-
-    def item(self, index: int) -> Part | None:
-        """The part for an item of an array."""
-        return _part(self._root, self._prefix[index] if index < len(self._prefix) else self._items)
-
-
-def _part(root: Schema, schema: Any) -> Part | None:
-    for _ in range(16):
-        if not isinstance(schema, dict) or "$ref" not in schema or schema.keys() - {"$ref"} - _ANNOTATIONS:
-            break
-        schema = target(root, schema["$ref"])
-    return Part(root, schema) if isinstance(schema, (dict, bool)) and schema is not True else None
-
-
-def whole(root: Schema) -> Part | None:
-    """The part for the whole value."""
-    return _part(root, root)
 
 
 def names(keys: Iterable[str]) -> str:
