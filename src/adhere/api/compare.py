@@ -111,11 +111,11 @@ def compare(
     if _is_log(a) != _is_log(b):
         raise UserError("an Inspect log can only be compared with another Inspect log")
     names = tuple(one.recompute if isinstance(one, Scores) else os.fspath(one) for one in (a, b))
-    told = command or command_of(
+    recompute = command or command_of(
         "compare", names, {"prompts": prompts, "profile": profile, "limit": limit, "seed": seed}
     )
     if _is_log(a):
-        return _logs(names[0], names[1], seed, told)
+        return _logs(names[0], names[1], seed, recompute)
     sides = [_side(one, prompts, skip_bad, limit) for one in (a, b)]
     if sides[0][2] == sides[1][2]:
         sides = [(run, subjects, name) for (run, subjects, _), name in zip(sides, names, strict=True)]
@@ -130,7 +130,7 @@ def compare(
         tuple(result.only_b),
         _notes(result),
         seed,
-        told,
+        recompute,
         names,
     )
 

@@ -141,15 +141,17 @@ def check_prompts(
     from adhere.core.terminal import visible
 
     checked = list(check_file(readable(file)))
-    found = [one for prompt in checked for one in prompt.disagreements]
+    disagreements = [one for prompt in checked for one in prompt.disagreements]
     if json is not None:
-        write_text(json, encoder.dumps([one.to_json() for one in found], indent=1, ensure_ascii=False) + "\n")
+        write_text(json, encoder.dumps([one.to_json() for one in disagreements], indent=1, ensure_ascii=False) + "\n")
     console = output.results()
-    for one in found:
+    for one in disagreements:
         console.print(f"{visible(one.key)}: {visible(one.clause)!r}", style="bold")
         console.print(f"  read    {visible(one.read.describe())}")
         console.print(f"  listed  {visible(one.listed.describe())}")
         console.print(f"  {one.why}", style="yellow")
-    console.print(f"{len({one.key for one in found})} of {len(checked)} prompts disagree with their list", style="dim")
-    if found:
+    console.print(
+        f"{len({one.key for one in disagreements})} of {len(checked)} prompts disagree with their list", style="dim"
+    )
+    if disagreements:
         raise typer.Exit(1)

@@ -57,16 +57,6 @@ def _levels(record: Any) -> int:
     return depth
 
 
-def deep_enough(constraint: Constraint) -> None:
-    """Refuse a combination that nests too deep.
-
-    Raises:
-        ValueError: more than `DEEPEST` levels.
-    """
-    if _levels(constraint) > DEEPEST:
-        raise ValueError(f"combinations nest more than {DEEPEST} levels deep")
-
-
 def _json(part: Constraint) -> dict[str, Any]:
     return part.to_json()
 
@@ -84,15 +74,29 @@ def in_braces(part: Constraint) -> str:
     return f": {{{part.describe()}}}"
 
 
-class _Combination(Constraint):
-    """What `AllOf` and `AnyOf` share."""
-
-    of: Parts
+class _Nesting(Constraint):
+    """What is made of other constraints, `DEEPEST` levels at most."""
 
     @model_validator(mode="after")
     def _not_too_deep(self) -> Self:
-        deep_enough(self)
+        if _levels(self) > DEEPEST:
+            raise ValueError(f"combinations nest more than {DEEPEST} levels deep")
         return self
+
+
+class OfOne(_Nesting):
+    """What says something of one other constraint."""
+
+    of: Part
+
+    def under(self, profile: Profile) -> Self:
+        return self.model_copy(update={"of": self.of.under(profile), "profile": profile})
+
+
+class _Combination(_Nesting):
+    """What `AllOf` and `AnyOf` share."""
+
+    of: Parts
 
     def under(self, profile: Profile) -> Self:
         of = tuple(part.under(profile) for part in self.of)
@@ -113,7 +117,7 @@ class AllOf(_Combination):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        words, terms, case = _members()
+        words, terms, case = sample_parts()
         return cls(of=(words, terms)), cls(of=(Not(of=terms), AnyOf(of=(words, case))))
 
 
@@ -131,11 +135,12 @@ class AnyOf(_Combination):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        words, terms, case = _members()
+        words, terms, case = sample_parts()
         return cls(of=(words, terms)), cls(of=(case, AllOf(of=(words, Not(of=terms)))))
 
 
-def _members() -> tuple[Constraint, Constraint, Constraint]:
+def sample_parts() -> tuple[Constraint, Constraint, Constraint]:
+    """A length, a term and a case, to show combinations of."""
     return tuple(
         from_json(record)
         for record in (
@@ -150,17 +155,10 @@ _SWAPPED = {HOLDS: BROKEN, BROKEN: HOLDS, OPEN: OPEN, UNSURE: UNSURE}
 
 
 @register
-class Not(Constraint):
+class Not(OfOne):
     """The part is not met; UNSURE where it is UNSURE."""
 
     kind: ClassVar[str] = "not"
-
-    of: Part
-
-    @model_validator(mode="after")
-    def _not_too_deep(self) -> Self:
-        deep_enough(self)
-        return self
 
     def describe(self) -> str:
         return f"Do the opposite of: {_listed((self.of,))}"
@@ -168,12 +166,9 @@ class Not(Constraint):
     def monitor(self) -> Monitor:
         return _NotMonitor(self.of)
 
-    def under(self, profile: Profile) -> Self:
-        return self.model_copy(update={"of": self.of.under(profile), "profile": profile})
-
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        words, terms, case = _members()
+        words, terms, case = sample_parts()
         return cls(of=words), cls(of=terms), cls(of=cls(of=case))
 
 
@@ -243,10 +238,10 @@ class _PartsMonitor(Monitor):
     def wanted(self) -> Wanted:
         if self.fork().close().met:
             return Wanted()
-        told = [part.wanted() for part in self._parts]
+        wanted = [part.wanted() for part in self._parts]
         # what may stand anywhere first: what must end the text would not end it if something followed
-        anywhere = tuple(piece for one in told if not one.at_end for piece in one.pieces)
-        return Wanted(anywhere) if anywhere else next((one for one in told if one.pieces), Wanted())
+        anywhere = tuple(piece for one in wanted if not one.at_end for piece in one.pieces)
+        return Wanted(anywhere) if anywhere else next((one for one in wanted if one.pieces), Wanted())
 
     def _read(self, chunk: str) -> None:
         for part in self._parts:

@@ -17,7 +17,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from adhere.constraints.combine import Part, deep_enough, in_braces
+from adhere.constraints.combine import OfOne, in_braces, sample_parts
 from adhere.constraints.constraint import (
     BROKEN,
     HOLDS,
@@ -26,12 +26,11 @@ from adhere.constraints.constraint import (
     Check,
     Constraint,
     Monitor,
-    Profile,
     Span,
     Verdict,
 )
 from adhere.constraints.reading import parts
-from adhere.constraints.registry import from_json, register
+from adhere.constraints.registry import register
 
 EachPart = Literal["sentence", "paragraph", "line", "item"]
 
@@ -66,20 +65,6 @@ def _named(part: str) -> str:
     return part.replace("_item", " list item").replace("_", " ") if part not in _NAMES else _NAMES[part]
 
 
-class _Scoped(Constraint):
-    """What `Each` and `In` share."""
-
-    of: Part
-
-    @model_validator(mode="after")
-    def _not_too_deep(self) -> Self:
-        deep_enough(self)
-        return self
-
-    def under(self, profile: Profile) -> Self:
-        return self.model_copy(update={"of": self.of.under(profile), "profile": profile})
-
-
 _PLAIN = frozenset({
     "length.words", "length.sentences", "length.characters", "length.lines", "contains.terms", "excludes.terms",
     "contains.frequency", "contains.letter", "case.letters", "excludes.mark",
@@ -88,20 +73,12 @@ _PLAIN = frozenset({
 
 
 def _worded(of: Constraint) -> str:
-    told = of.describe()
-    return f", {told[:1].lower()}{told[1:]}" if of.kind in _PLAIN else in_braces(of)
-
-
-def _sample() -> tuple[Constraint, Constraint, Constraint]:
-    return (
-        from_json({"kind": "length.words", "at_most": 3}),
-        from_json({"kind": "contains.terms", "terms": ["sea"]}),
-        from_json({"kind": "case.letters", "case": "lower"}),
-    )
+    sentence = of.describe()
+    return f", {sentence[:1].lower()}{sentence[1:]}" if of.kind in _PLAIN else in_braces(of)
 
 
 @register
-class Each(_Scoped):
+class Each(OfOne):
     """Every part of this kind meets the constraint, and there is one."""
 
     kind: ClassVar[str] = "each"
@@ -117,7 +94,7 @@ class Each(_Scoped):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        words, terms, case = _sample()
+        words, terms, case = sample_parts()
         return (
             cls(part="sentence", of=words),
             cls(part="paragraph", of=terms),
@@ -127,7 +104,7 @@ class Each(_Scoped):
 
 
 @register
-class In(_Scoped):
+class In(OfOne):
     """The named part meets the constraint, and it is there."""
 
     kind: ClassVar[str] = "in"
@@ -149,7 +126,7 @@ class In(_Scoped):
 
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
-        words, terms, case = _sample()
+        words, terms, case = sample_parts()
         return (
             cls(part="first_line", of=words),
             cls(part="title", of=case),
@@ -240,9 +217,9 @@ class _EachMonitor(_PartMonitor):
         if self.verdict is OPEN:
             self._take(self._splitter.finish())
         wanted = f"every {self._name}"
-        told = self._broken or self._unsure
-        if told is not None:
-            check, span = told
+        worst = self._broken or self._unsure
+        if worst is not None:
+            check, span = worst
             verdict = BROKEN if self._broken else UNSURE
             return Check(verdict, f"{self._name} {self._count}: {check.reason}", self._met, wanted, (span,))
         if not self._count:

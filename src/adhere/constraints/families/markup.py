@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 from xml.parsers import expat
 
-from adhere.constraints.constraint import BROKEN, HOLDS, UNSURE, AtEnd, Check, Constraint, Monitor
+from adhere.constraints.bases.parameterless import Parameterless
+from adhere.constraints.constraint import BROKEN, HOLDS, UNSURE, AtEnd, Check, Monitor
 from adhere.constraints.registry import register
 from adhere.core.errors import UserError
 
@@ -20,7 +21,7 @@ def _inside(text: str) -> str:
     return match["inside"] if match else text
 
 
-class _Document(Constraint):
+class _Document(Parameterless):
     """A document that a parser must take."""
 
     name: ClassVar[str]
@@ -41,15 +42,6 @@ class _Document(Constraint):
 
     def _problem(self, text: str) -> str | None:
         raise NotImplementedError
-
-    @classmethod
-    def examples(cls) -> tuple[Self, ...]:
-        return (cls(),)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        del match
-        return cls()
 
 
 @register

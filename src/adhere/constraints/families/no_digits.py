@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import regex
 
-from adhere.constraints.constraint import BROKEN, HOLDS, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.bases.parameterless import Parameterless
+from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span, Verdict
 from adhere.constraints.registry import register
 
 _DIGIT = regex.compile(r"[\p{Nd}\p{No}\p{Nl}]")
 
 
 @register
-class WithoutDigits(Constraint):
+class WithoutDigits(Parameterless):
     """No digit stands in the answer: none of any script, no raised or circled one, no Roman numeral sign, no fraction.
     Number words are no digits. Both profiles judge alike.
     """
@@ -32,15 +33,6 @@ class WithoutDigits(Constraint):
 
     def monitor(self) -> Monitor:
         return _DigitMonitor()
-
-    @classmethod
-    def examples(cls) -> tuple[Self, ...]:
-        return (cls(),)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        del match
-        return cls()
 
 
 class _DigitMonitor(Monitor):

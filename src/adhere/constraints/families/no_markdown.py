@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Self
+from typing import ClassVar
 
-from adhere.constraints.constraint import BROKEN, HOLDS, Check, Constraint, Monitor, Span
+from adhere.constraints.bases.parameterless import Parameterless
+from adhere.constraints.constraint import BROKEN, HOLDS, Check, Monitor, Span
 from adhere.constraints.reading.readers import Line, LineReader
 from adhere.constraints.registry import register
 
@@ -27,7 +28,7 @@ _WITHIN: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 
 @register
-class WithoutMarkdown(Constraint):
+class WithoutMarkdown(Parameterless):
     """The answer is plain text: no headings, fences, list items marked "-", "*" or "+", quotations, rules, tables, bold
     or italic text, code, links. A numbered line is plain text too. Both profiles judge alike.
     """
@@ -56,15 +57,6 @@ class WithoutMarkdown(Constraint):
 
     def monitor(self) -> Monitor:
         return _MarkdownMonitor()
-
-    @classmethod
-    def examples(cls) -> tuple[Self, ...]:
-        return (cls(),)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        del match
-        return cls()
 
 
 class _MarkdownMonitor(Monitor):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.constraint import BROKEN, AtEnd, Check, Constraint, Monitor, Span, Verdict
+from adhere.constraints.bases.parameterless import Parameterless
+from adhere.constraints.constraint import BROKEN, AtEnd, Check, Monitor, Span, Verdict
 from adhere.constraints.registry import register
 
 _OPENING = '"“„”'
@@ -15,7 +16,7 @@ WANTED = "the answer in double quotation marks"
 
 
 @register
-class Quotation(Constraint):
+class Quotation(Parameterless):
     """The answer begins and ends with a double quotation mark. The reference knows the straight ones alone."""
 
     kind: ClassVar[str] = "format.quotation"
@@ -43,18 +44,9 @@ class Quotation(Constraint):
         return Check(Verdict.of(met), f"{WANTED} {'found' if met else 'wanted'}", wanted=WANTED)
 
     @classmethod
-    def examples(cls) -> tuple[Self, ...]:
-        return (cls(),)
-
-    @classmethod
     def induce(cls, text: str) -> Iterator[Self]:
         if cls().check(text).met:
             yield cls()
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        del match
-        return cls()
 
 
 class _QuotationMonitor(Monitor):

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
-from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Constraint, Monitor, Span
+from adhere.constraints.bases.parameterless import Parameterless
+from adhere.constraints.constraint import BROKEN, HOLDS, AtEnd, Check, Monitor, Span
 from adhere.constraints.reading.readers import Line, LineReader
 from adhere.constraints.registry import register
 
@@ -21,7 +22,7 @@ def _title(line: str) -> re.Match[str] | None:
 
 
 @register
-class Title(Constraint):
+class Title(Parameterless):
     """The answer has a title in double angular brackets. The reference takes "cout << x >> y" for one."""
 
     kind: ClassVar[str] = "format.title"
@@ -45,18 +46,9 @@ class Title(Constraint):
         return Check(HOLDS, "a title found", wanted=WANTED) if met else Check(BROKEN, "no title found", wanted=WANTED)
 
     @classmethod
-    def examples(cls) -> tuple[Self, ...]:
-        return (cls(),)
-
-    @classmethod
     def induce(cls, text: str) -> Iterator[Self]:
         if "<<" in text and cls().check(text).met:
             yield cls()
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        del match
-        return cls()
 
 
 WANTED = "a title in double angular brackets"

@@ -19,6 +19,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator
 
+from adhere.constraints.bases.parameterless import Parameterless
 from adhere.constraints.constraint import (
     BROKEN,
     HOLDS,
@@ -254,7 +255,7 @@ with warnings.catch_warnings():  # the field's name is also a method of ABCMeta,
 
 
 @register
-class Toxicity(_Tone):
+class Toxicity(Parameterless, _Tone):
     """No insulting word stands in the answer."""
 
     kind: ClassVar[str] = "style.toxicity"
@@ -279,18 +280,9 @@ class Toxicity(_Tone):
         return "Do not insult anyone."
 
     @classmethod
-    def examples(cls) -> tuple[Self, ...]:
-        return (cls(),)
-
-    @classmethod
     def induce(cls, text: str) -> Iterator[Self]:
         if text:
             yield cls()
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        del match
-        return cls()
 
 
 def _label_of(text: str, aspect: Aspect) -> Any:

@@ -105,24 +105,35 @@ class _ListMonitor(WordMonitor):
         )
 
 
+class _ListedWords(Twofold):
+    """At least so many words of a list."""
+
+    at_least: Annotated[int, Field(strict=True, ge=0)]
+
+    @classmethod
+    def read(cls, match: re.Match[str]) -> Self | None:
+        return cls(at_least=number(match["n"]))
+
+    def _noun(self, singular: str) -> str:
+        return singular if self.at_least == 1 else f"{singular}s"
+
+
 @register
-class Pronouns(Twofold):
+class Pronouns(_ListedWords):
     """At least so many pronouns. What stands before an apostrophe counts ("it's"); "/" separates ("she/her")."""
 
     kind: ClassVar[str] = "words.pronouns"
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(rf"\bat least (?P<n>{NUMBER}) pronouns?\b", re.I),)
 
-    at_least: Annotated[int, Field(strict=True, ge=0)]
-
     def describe(self) -> str:
-        return f"Include at least {self.at_least} {'pronoun' if self.at_least == 1 else 'pronouns'}."
+        return f"Include at least {self.at_least} {self._noun('pronoun')}."
 
     def followed(self, text: str) -> bool:
         text = text.replace("/", " ").lower()
         if len(_PRONOUN.findall(text)) < self.at_least:  # tokens are costly, and no more of them are pronouns
             return False
-        found = (token for token in tokens(text) if token in PRONOUNS)
-        return sum(1 for _ in islice(found, self.at_least)) >= self.at_least
+        pronouns = (token for token in tokens(text) if token in PRONOUNS)
+        return sum(1 for _ in islice(pronouns, self.at_least)) >= self.at_least
 
     def watch(self) -> Monitor:
         return _ListMonitor(PRONOUNS, self.at_least, "pronouns", different=False, cased=False)
@@ -131,13 +142,9 @@ class Pronouns(Twofold):
     def examples(cls) -> tuple[Self, ...]:
         return cls(at_least=3), cls(at_least=25)
 
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(at_least=number(match["n"]))
-
 
 @register
-class Conjunctions(Twofold):
+class Conjunctions(_ListedWords):
     """At least so many different coordinating conjunctions: and, but, for, nor, or, so, yet.
 
     The reference tells "And", "and" and "and," apart, so that one conjunction can pass for three.
@@ -151,8 +158,7 @@ class Conjunctions(Twofold):
     at_least: Annotated[int, Field(strict=True, ge=0, le=7)]
 
     def describe(self) -> str:
-        what = "conjunction" if self.at_least == 1 else "conjunctions"
-        return f"Use at least {self.at_least} different coordinating {what}."
+        return f"Use at least {self.at_least} different coordinating {self._noun('conjunction')}."
 
     def followed(self, text: str) -> bool:
         return len({word for word in text.split() if edged(word).lower() in CONJUNCTIONS}) >= self.at_least
@@ -164,17 +170,13 @@ class Conjunctions(Twofold):
     def examples(cls) -> tuple[Self, ...]:
         return cls(at_least=3), cls(at_least=1)
 
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(at_least=number(match["n"]))
-
 
 _NAMES = frozenset(NAMES)
 _NAME_PATTERN = re.compile(rf"\b(?:{'|'.join(NAMES)})\b")
 
 
 @register
-class PersonNames(Twofold):
+class PersonNames(_ListedWords):
     """At least so many different names of IFBench's list of fifty."""
 
     kind: ClassVar[str] = "words.names"
@@ -189,8 +191,8 @@ class PersonNames(Twofold):
     at_least: Annotated[int, Field(strict=True, ge=0, le=50)]
 
     def describe(self) -> str:
-        what = "person name" if self.at_least == 1 else "person names"
-        return f"Mention at least {self.at_least} different {what}, from this list: {', '.join(NAMES)}."
+        names = ", ".join(NAMES)
+        return f"Mention at least {self.at_least} different {self._noun('person name')}, from this list: {names}."
 
     def followed(self, text: str) -> bool:
         return len(set(_NAME_PATTERN.findall(text))) >= self.at_least
@@ -201,10 +203,6 @@ class PersonNames(Twofold):
     @classmethod
     def examples(cls) -> tuple[Self, ...]:
         return cls(at_least=3), cls(at_least=1)
-
-    @classmethod
-    def read(cls, match: re.Match[str]) -> Self | None:
-        return cls(at_least=number(match["n"]))
 
 
 _TOKEN = re.compile(r"\w+")

@@ -28,7 +28,7 @@ from adhere.constraints.instructions.braces import Braced, combinations
 from adhere.constraints.instructions.clause import Statement
 from adhere.constraints.instructions.languages import language_of, lexicon
 from adhere.constraints.instructions.quantity import ABOUT
-from adhere.constraints.instructions.segments import Segment
+from adhere.constraints.instructions.segments import Segment, Surroundings
 from adhere.constraints.instructions.set_wordings import SetWording, set_wordings
 from adhere.constraints.instructions.standing import standing_of
 from adhere.constraints.instructions.tokens import Token, tokenize
@@ -110,23 +110,23 @@ def read_instructions(text: str, *, about: float = ABOUT, language: str | None =
     task = spoke = False
     composed: set[str] = set()
     default = language or language_of(readable)
-    found = list(layout.sentences(readable))
+    sentences = list(layout.sentences(readable))
     listed_until = 0
-    for at, sentence in enumerate(found):
+    for at, sentence in enumerate(sentences):
         if sentence.end - sentence.start > layout.LONGEST_SENTENCE or at < listed_until:
             continue
         written = _without(readable, sentence.start, sentence.end, covered)
         code = language or language_of(written, default)
         words = lexicon(code)
         tokens = tokenize(written, words, sentence.start)
-        items = listed_terms(tokens, readable, found, at)
+        items = listed_terms(tokens, readable, sentences, at)
         listed_until = at + 1 + len(items)
         tokens += with_commas(items)
         tokens = _known(with_bare_terms(tokens, "" if items else written, sentence.start), composed)
         if not tokens:
             continue
         heading = _heading(readable, sentence, code)
-        read = clauses.read_sentence(tokens, clauses.Surroundings(task, spoke, heading, frozenset(composed)), about)
+        read = clauses.read_sentence(tokens, Surroundings(task, spoke, heading, frozenset(composed)), about)
         task = task or read.standing in ("task", "question") or any(segment.statements for segment in read.segments)
         spoke = spoke or read.standing == "statement"
         composed |= _composed(tokens)

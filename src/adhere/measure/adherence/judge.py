@@ -168,16 +168,16 @@ async def prepare(model: str, asked: Sequence[StatedInstruction], text: str) -> 
     from adhere.constraints.registry import from_json
 
     judge = judge_of(model)
-    made: list[StatedInstruction] = []
+    stated: list[StatedInstruction] = []
     for one in asked:
         if one.asked_as is None and one.parameters.get("kind") in _TONES:
             constraint = from_json({**one.parameters, "scorer": f"judge:{model}"})
             assert isinstance(constraint, _Tone)
             await judge.ask(text, constraint.aspect, constraint.label)
-            made.append(StatedInstruction(None, constraint.to_json()))
+            stated.append(StatedInstruction(None, constraint.to_json()))
         else:
-            made.append(one)
-    return made
+            stated.append(one)
+    return stated
 
 
 @dataclass(frozen=True)

@@ -67,11 +67,11 @@ def read_scores(path: str | os.PathLike[str]) -> LogScores:
             scores.failed.append((str(sample.id), sample.epoch))
         for scorer, score in (sample.scores or {}).items():
             for metric, value in _values(scorer, score.value).items():
-                found = _number(value, number)
-                if found is None:
+                numeric = _number(value, number)
+                if numeric is None:
                     scores.left_out += 1
                 else:
-                    scores.metrics.setdefault(metric, {})[str(sample.id), sample.epoch] = found
+                    scores.metrics.setdefault(metric, {})[str(sample.id), sample.epoch] = numeric
     for values in scores.metrics.values():
         if all(0 <= value <= 1 for value in values.values()):
             values.update(dict.fromkeys(scores.failed, 0.0))
@@ -102,8 +102,8 @@ def _number(value: Any, convert: Any) -> float | None:
             return None
     if not isinstance(value, (str, int, float)):
         return None
-    found = float(convert(value))
-    return found if math.isfinite(found) else None
+    number = float(convert(value))
+    return number if math.isfinite(number) else None
 
 
 def paired_scores(a: LogScores, b: LogScores) -> dict[str, list[Cluster]]:
@@ -115,7 +115,7 @@ def paired_scores(a: LogScores, b: LogScores) -> dict[str, list[Cluster]]:
     shared = [metric for metric in a.metrics if metric in b.metrics]
     if not shared:
         raise UserError(f"no scorer in common: {', '.join(a.metrics)} against {', '.join(b.metrics)}")
-    found: dict[str, list[Cluster]] = {}
+    by_metric: dict[str, list[Cluster]] = {}
     for metric in shared:
         first, second = a.metrics[metric], b.metrics[metric]
         sums: dict[str, list[float]] = {}
@@ -125,7 +125,7 @@ def paired_scores(a: LogScores, b: LogScores) -> dict[str, list[Cluster]]:
             entry[1] += second[place]
             entry[2] += 1
         if sums:
-            found[metric] = [Cluster(x, y, int(n)) for _, (x, y, n) in sorted(sums.items())]
-    if not found:
+            by_metric[metric] = [Cluster(x, y, int(n)) for _, (x, y, n) in sorted(sums.items())]
+    if not by_metric:
         raise UserError(f"no sample in common: {a.path} and {b.path} are of other tasks or data")
-    return found
+    return by_metric

@@ -85,15 +85,15 @@ class Pairing(NamedTuple):
 
 def compared(pairings: Sequence[Pairing], seed: int = 0) -> list[Comparison]:
     """The comparisons asked for, in order, corrected together."""
-    found = [paired(pairing.clusters, seed=seed) for pairing in pairings]
-    corrected = holm([difference.p for difference in found])
-    found = [
+    differences = [paired(pairing.clusters, seed=seed) for pairing in pairings]
+    corrected = holm([difference.p for difference in differences])
+    differences = [
         difference if p < ALPHA else replace(difference, interval=reaching_zero(difference.interval))
-        for difference, p in zip(found, corrected, strict=True)
+        for difference, p in zip(differences, corrected, strict=True)
     ]
     return [
         Comparison(p.a, p.b, p.set, p.profile, p.level, p.mode, difference, p_holm)
-        for p, difference, p_holm in zip(pairings, found, corrected, strict=True)
+        for p, difference, p_holm in zip(pairings, differences, corrected, strict=True)
     ]
 
 
@@ -128,22 +128,22 @@ def findings(
     tally: Tally, profiles: Sequence[Profile], *, seed: int = 0, recompute: str = "", evidence: tuple[str, ...] = ()
 ) -> list[Finding]:
     """Everything a scored run found."""
-    made: list[Finding] = []
+    findings: list[Finding] = []
     for subject in tally.subjects():
         for profile in profiles:
-            made += _of_profile(tally, subject, profile, both=len(profiles) > 1)
+            findings += _of_profile(tally, subject, profile, both=len(profiles) > 1)
         whole = {"model": subject.model, "set": subject.set}
         for name, rate in tally.degenerate(subject).items():
-            made.append(_finding(f"degenerate.{name}", whole, rate, "share of responses"))
+            findings.append(_finding(f"degenerate.{name}", whole, rate, "share of responses"))
         if len(profiles) > 1:
             for comparison in between_profiles(tally, subject, seed=seed):
                 finding = comparison.finding()
-                made.append(finding.model_copy(update={"subject": {**finding.subject, "against": "reference"}}))
+                findings.append(finding.model_copy(update={"subject": {**finding.subject, "against": "reference"}}))
     if len(tally.subjects()) > 1:
         for profile in profiles:
-            made += (comparison.finding() for comparison in between_models(tally, profile, seed=seed))
+            findings += (comparison.finding() for comparison in between_models(tally, profile, seed=seed))
     shared = {"recompute": recompute, "evidence": evidence}
-    return [finding.model_copy(update=shared) for finding in made]
+    return [finding.model_copy(update=shared) for finding in findings]
 
 
 def _of_profile(tally: Tally, subject: Subject, profile: Profile, both: bool) -> Iterator[Finding]:
@@ -166,17 +166,17 @@ def _of_profile(tally: Tally, subject: Subject, profile: Profile, both: bool) ->
 
 def session_findings(sessions: Sessions, profiles: Sequence[Profile]) -> list[Finding]:
     """What was found of conversations: by turn, by session, and by how long ago an instruction was stated."""
-    made: list[Finding] = []
+    findings: list[Finding] = []
     for model, of in sessions.subjects():
         for profile in profiles:
             rates = sessions.rates((model, of), profile)
             whole: dict[str, str] = {"model": model, "profile": profile, "set": of}
-            made.append(_finding("adherence.session", whole, rates.sessions, "share of sessions"))
+            findings.append(_finding("adherence.session", whole, rates.sessions, "share of sessions"))
             for turn, one in rates.turns.items():
-                made.append(_finding(f"adherence.turn.{turn}", whole, one, "share of answers"))
+                findings.append(_finding(f"adherence.turn.{turn}", whole, one, "share of answers"))
             for age, one in rates.by_age.items():
-                made.append(_finding(f"adherence.kept.{age}", whole, one, "share of instructions"))
-    return made
+                findings.append(_finding(f"adherence.kept.{age}", whole, one, "share of instructions"))
+    return findings
 
 
 def _finding(what: str, subject: dict[str, str], rate: Rate, unit: str, control: Control | None = None) -> Finding:
