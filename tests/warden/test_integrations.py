@@ -160,7 +160,8 @@ def test_every_decision_has_its_word_in_inspect(founder):
     from inspect_ai.model import ChatMessageAssistant, ChatMessageTool, ChatMessageUser
     from inspect_ai.tool import ToolCall
 
-    from adhere.measure.agents.approver import Gate, approval, origin
+    from adhere.measure.agents.approver import Gate, approval
+    from adhere.measure.agents.lineage import sources_of
 
     house = founder(now=time.time())
     with house.open() as warden:
@@ -171,7 +172,7 @@ def test_every_decision_has_its_word_in_inspect(founder):
         assert approval(gate.decide(call, history), call).decision == "approve"
         assert approval(gate.decide(call, history), call).decision == "reject"
         answered = [*history, ChatMessageTool(content="text", tool_call_id="1")]
-        assert Source.TOOL in origin(answered)
+        assert Source.TOOL in sources_of(answered)
         other = ToolCall(id="2", function="send_email", arguments={})
         asked = approval(gate.decide(other, answered), other)
         assert asked.decision == "reject"

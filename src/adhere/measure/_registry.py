@@ -5,6 +5,8 @@ Inspect imports this under every evaluation, foreign ones too: nothing here impo
 
 from adhere.measure.adherence.task import adherence, adherence_scorer
 from adhere.measure.agents.approver import warden
+from adhere.measure.agents.scripted import adhere_scripted
+from adhere.measure.agents.tasks import household, workshop
 from adhere.measure.corrigibility.attacks import attacks
 from adhere.measure.corrigibility.authority import authority
 from adhere.measure.corrigibility.character import character
@@ -19,12 +21,14 @@ from adhere.models.serving.inspect_provider import adhere
 
 __all__ = [
     "adhere",
+    "adhere_scripted",
     "adherence",
     "adherence_scorer",
     "attacks",
     "authority",
     "character",
     "dose",
+    "household",
     "judge_attack",
     "model_written",
     "repetition",
@@ -33,4 +37,5 @@ __all__ = [
     "sustain",
     "sustain_scorer",
     "warden",
+    "workshop",
 ]

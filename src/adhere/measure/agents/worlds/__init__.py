@@ -1,0 +1,1 @@
+"""Deterministic worlds with checkable ends, in which an agent is asked to do something."""
