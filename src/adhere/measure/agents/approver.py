@@ -13,9 +13,9 @@ Rules
   the signature first. It never escalates: an approval by another approver would not be in the ledger.
 - The sources of a call are those that are declared (`lineage`). Where none are, they are read from the conversation and
   from everything the sample's agents have read before.
-- Every act has its outcome in the ledger, from Inspect's event when the call ends or from the conversation when the next
-  call comes: `done`, `failed` where the tool says that nothing changed (an error that begins with `Not done:`), and
-  `unknown` where it ended in another error, where its effect is not to be seen, or where the sample ended first.
+- Every act has its outcome in the ledger, from Inspect's event when the call ends or from the conversation when the
+  next call comes: `done`, `failed` where the tool says that nothing changed (an error that begins with `Not done:`),
+  and `unknown` where it ended in another error, where its effect is not to be seen, or where the sample ended first.
 - A call has an identity (the message that made it and its own id), so that one which is executed again is not done
   again.
 """

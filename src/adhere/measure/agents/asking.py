@@ -2,8 +2,8 @@
 
 Rules
 
-- A budget counts all tokens, those of the prompts too: whoever asks more often pays for what it says again. Every arm is
-  given the same budget, and no call is made that is not expected to fit.
+- A budget counts all tokens, those of the prompts too: whoever asks more often pays for what it says again. Every arm
+  is given the same budget, and no call is made that is not expected to fit.
 - Every call has its own seed, so that a second draw differs from the first, and its own temperature.
 - A message of ours tells a scripted model what is wanted (`WANT` in its metadata); other models never see it.
 - A plan is read as JSON (`Plan`) or as lines of calls. What is neither has no steps.

@@ -1,4 +1,4 @@
-"""Writing a document under constraints: the arms' ways of it, from one draft to repairs in an order that undoes nothing.
+"""Writing a document under constraints, by every arm: from one draft to repairs in an order that undoes nothing.
 
 Rules
 

@@ -29,7 +29,7 @@ from adhere.warden.acts.sources import Source
 ARMS = ("single", "best_of_n", "ask_again", "decomposed", "validated", "masked")
 MOST_QUESTIONS = 2
 """Times that a plan may begin with a question."""
-WORLDS = {"household": household_tasks, "workshop": workshop_tasks}
+WORLDS = ("household", "workshop")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class EpisodeRun:
 
 def scene_of(task: AgentTask) -> World:
     """The world at the beginning of `task`."""
-    return WORLDS[task.world].world(task)
+    return household_tasks.world(task) if task.world == "household" else workshop_tasks.world(task)
 
 
 async def play(

@@ -156,7 +156,7 @@ class Stage:
         return self.scene.effect(call, self.scene.facts).expected
 
     def has_effect(self, call: Call) -> bool:
-        """Whether everything that `call` leads to is there already; False where it leads to nothing that can be seen."""
+        """Whether all that `call` leads to is there already; False where it leads to nothing that can be seen."""
         expected = self._expected(call)
         return bool(expected) and all(self.scene.sense(one) for one in expected)
 
@@ -223,7 +223,8 @@ async def carry_out(
     for number, step in enumerate(plan.steps, 1):
         if number < first:
             continue
-        call, sources = step.call, (source,)
+        call = step.call
+        sources: tuple[Source, ...] = (source,)
         if call.tool == "write" and call.arguments.get("text") == DRAFT:
             text, written_by = await drafting(call.arguments.get("document", ""))
             call, sources = Call("write", {**call.arguments, "text": text or " "}), (source, written_by)

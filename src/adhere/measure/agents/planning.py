@@ -1,4 +1,4 @@
-"""Making a plan: the arms' ways of it, from one answer to subtasks that validators check one by one.
+"""Making a plan, by every arm: from one answer to subtasks that validators check one by one.
 
 Rules
 

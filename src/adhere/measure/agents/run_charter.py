@@ -136,7 +136,7 @@ class RunCharter:
 
 @contextmanager
 def episode_charter(world: str) -> Iterator[RunCharter]:
-    """A charter for one episode, founded in a scratch folder: an approval of one episode is worth nothing in another."""
+    """A charter for one episode, in a scratch folder: an approval of one episode is worth nothing in another."""
     with tempfile.TemporaryDirectory(prefix="adhere-agents-") as scratch:
         run = RunCharter.found(Path(scratch) / "charter", world)
         try:
@@ -161,7 +161,7 @@ class EpisodePrincipal:
     asked: int = 0
 
     def confirm(self, shown: str, requests: Mapping[str, str]) -> list[str]:
-        """Show a restatement with its requests (request to the act's key) once; the keys of the acts that were signed."""
+        """Show a restatement with its requests (request to act's key) once; return the keys of what was signed."""
         self.asked += 1
         if self.absent:
             return []
