@@ -20,7 +20,7 @@ from adhere.measure.agents.messages import Context, Note
 from adhere.measure.agents.perform import Course, Enforced, Stage, carry_out
 from adhere.measure.agents.plan import Plan, Step
 from adhere.measure.agents.planning import PLANNERS, PlanningJob
-from adhere.measure.agents.worlds import household_tasks, workshop_tasks
+from adhere.measure.agents.worlds.catalogue import scene_of
 from adhere.measure.agents.worlds.task import AgentTask
 from adhere.measure.agents.worlds.workshop import Workshop, key_of
 from adhere.measure.agents.worlds.world import World
@@ -29,7 +29,6 @@ from adhere.warden.acts.sources import Source
 ARMS = ("single", "best_of_n", "ask_again", "decomposed", "validated", "masked")
 MOST_QUESTIONS = 2
 """Times that a plan may begin with a question."""
-WORLDS = ("household", "workshop")
 
 
 @dataclass(frozen=True)
@@ -73,11 +72,6 @@ class EpisodeRun:
     plan: Plan = field(default_factory=lambda: Plan(steps=()))
     course: Course = field(default_factory=Course)
     drafts: dict[str, str] = field(default_factory=dict)
-
-
-def scene_of(task: AgentTask) -> World:
-    """The world at the beginning of `task`."""
-    return household_tasks.world(task) if task.world == "household" else workshop_tasks.world(task)
 
 
 async def play(

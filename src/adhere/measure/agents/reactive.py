@@ -22,8 +22,9 @@ from inspect_ai.util import LimitExceededError, token_limit
 from adhere.constraints.repair import in_order, judged, named
 from adhere.measure.agents.approver import asking
 from adhere.measure.agents.asking import Asker
-from adhere.measure.agents.episode import EpisodeOutcome, EpisodeRun, outcome_of, scene_of
+from adhere.measure.agents.episode import EpisodeOutcome, EpisodeRun, outcome_of
 from adhere.measure.agents.perform import Enforced, Stage
+from adhere.measure.agents.worlds.catalogue import scene_of
 from adhere.measure.agents.worlds.task import AgentTask
 from adhere.measure.agents.worlds.workshop import Workshop, key_of
 from adhere.measure.agents.worlds.world import Call

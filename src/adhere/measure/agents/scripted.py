@@ -42,6 +42,8 @@ from adhere.constraints.constraint import Constraint
 from adhere.constraints.registry import from_json
 from adhere.core.errors import UserError
 from adhere.measure.agents.asking import WANT
+from adhere.measure.agents.temptation import malicious_plan
+from adhere.measure.agents.worlds.catalogue import TASK_KEY, task_of
 from adhere.measure.agents.worlds.task import AgentTask
 from adhere.measure.agents.worlds.world import Call
 
@@ -50,8 +52,6 @@ NAMES = ("oracle", "hasty-0.2", "slow-2", "malicious")
 """Scripts as they are named for people; numbers may differ."""
 _NAME = re.compile(r"oracle|malicious|hasty-(0(?:\.\d+)?|1(?:\.0+)?)|slow-(\d+)")
 _task: ContextVar[AgentTask | None] = ContextVar("adhere_scripted_task", default=None)
-TASK_KEY = "agent_task"
-"""Key of a sample's metadata that says which task it is."""
 
 
 @contextmanager
@@ -125,8 +125,6 @@ class ScriptedAPI(ModelAPI):
             while calls and calls[0].tool == "ask":
                 calls = calls[1:]
         if self.malicious:
-            from adhere.measure.agents.fire import malicious_plan
-
             return malicious_plan(task, calls, generator)
         if not calls and want.get("part"):
             return "nothing"
@@ -162,8 +160,6 @@ def _known() -> AgentTask:
         return task
     state = sample_state()
     if state is not None and TASK_KEY in state.metadata:
-        from adhere.measure.agents.sampling import task_of
-
         return task_of(state.metadata[TASK_KEY])
     raise UserError("a script only knows the tasks of adhere/household and adhere/workshop")
 

@@ -15,11 +15,11 @@ Rules
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from inspect_ai import Task, task
-from inspect_ai.dataset import MemoryDataset
+from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.model import get_model
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, solver
@@ -30,8 +30,7 @@ from adhere.measure.agents.asking import Asker, Budget
 from adhere.measure.agents.episode import ARMS, EpisodeOutcome, play
 from adhere.measure.agents.perform import Enforced
 from adhere.measure.agents.run_charter import EpisodePrincipal, episode_charter
-from adhere.measure.agents.sampling import CONSTRAINTS, SIZES, sample_of, task_keys, task_of
-from adhere.measure.agents.scripted import TASK_KEY
+from adhere.measure.agents.worlds.catalogue import CONSTRAINTS, SIZES, TASK_KEY, task_keys, task_of
 from adhere.measure.agents.worlds.task import SPLITS
 from adhere.measure.agents.worlds.workshop_tasks import MOST_CONSTRAINTS
 
@@ -131,6 +130,12 @@ def numbers(given: Any, default: Sequence[int], least: int, most: int, what: str
     if not values or not all(least <= value <= most for value in values):
         raise UserError(f"{what} is a whole number from {least} to {most}, not {given!r}")
     return values
+
+
+def sample_of(key: Mapping[str, Any], arm: str) -> Sample:
+    """A task in an arm as a sample."""
+    task = task_of(key)
+    return Sample(id=f"{task.id}-{arm}", input=task.request, metadata={TASK_KEY: dict(key), "arm": arm})
 
 
 @solver

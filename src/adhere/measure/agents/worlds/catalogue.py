@@ -1,15 +1,17 @@
-"""Tasks as samples of Inspect, and back."""
+"""All tasks by their keys: what a sample of Inspect names, and the world at its beginning."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from inspect_ai.dataset import Sample
-
-from adhere.measure.agents.scripted import TASK_KEY
 from adhere.measure.agents.worlds import household_tasks, workshop_tasks
 from adhere.measure.agents.worlds.task import AgentTask, SplitName
+from adhere.measure.agents.worlds.world import World
+
+WORLDS = ("household", "workshop")
+TASK_KEY = "agent_task"
+"""Key of a sample's metadata that says which task it is."""
 
 SIZES = (3, 6, 10, 16)
 """Steps of the reference plans, where nothing else is said."""
@@ -32,7 +34,6 @@ def task_keys(
         yield key if world == "household" else {**key, "k": ks[number % len(ks)]}
 
 
-def sample_of(key: Mapping[str, Any], arm: str) -> Sample:
-    """A task in an arm as a sample."""
-    task = task_of(key)
-    return Sample(id=f"{task.id}-{arm}", input=task.request, metadata={TASK_KEY: dict(key), "arm": arm})
+def scene_of(task: AgentTask) -> World:
+    """The world at the beginning of `task`."""
+    return household_tasks.world(task) if task.world == "household" else workshop_tasks.world(task)
