@@ -86,7 +86,7 @@ def test_the_same_command_again_asks_and_replays_nothing(run: Path, monkeypatch:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("it was done already")
 
-    monkeypatch.setattr(sampling, "answer", never)
+    monkeypatch.setattr(sampling.WorkerAnswers, "__call__", never)
     monkeypatch.setattr(replaying, "replay_piece", never)
     monkeypatch.setattr(behaviour, "answer_erased", never)
     monkeypatch.setattr(watching, "watch_one", never)

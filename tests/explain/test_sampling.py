@@ -61,14 +61,14 @@ def test_later_rounds_ask_where_the_rarer_outcome_is() -> None:
             broken = k % 2 == 0 if arm == ("exclusion",) else k == 0
             verdict = (("exclusion", not broken), ("word_count", True))
             responses.append(Response(prompt, (), "x", True, verdict))
-    plan = next_round(responses, origins, ("exclusion",), 100, 1000, arms=tuple(prompts))
+    plan = next_round(cases(responses, ("exclusion",)), origins, ("exclusion",), 100, 1000, arms=tuple(prompts))
     assert plan["exclusion",] > 2 * plan["word_count", "exclusion"]
 
 
 @pytest.mark.slow
 def test_nothing_is_asked_once_the_budget_is_spent(sampled: list[Response]) -> None:
     origins = [("exclusion",)] * len(sampled)
-    assert next_round(sampled, origins, SKILLS, 10_000, len(sampled), arms=arms(SKILLS)) == {}
+    assert next_round(cases(sampled, SKILLS), origins, SKILLS, 10_000, len(sampled), arms=arms(SKILLS)) == {}
 
 
 @pytest.mark.parametrize("skill", ["word_count", "exclusion", "sentiment", "toxicity"])

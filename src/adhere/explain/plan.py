@@ -109,6 +109,10 @@ class ExplainPlan:
     untrained: bool = True
     false_alarms: float = 0.05
 
+    def counts(self, response: Response) -> bool:
+        """Whether states of `response` can be read at all positions: the end is there only if it ended by itself."""
+        return response.ended or "eos" not in self.positions
+
     def on(self, opened: OpenModel) -> ExplainPlan:
         """The same plan with the layers of this model named.
 

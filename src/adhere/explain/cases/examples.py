@@ -9,7 +9,8 @@ Rules:
 - Rows of one prompt belong together: whoever splits, splits by `prompt`.
 - Nothing is labelled here. A skill of which one class is missing or too rare for a probe is a `Shortfall`, which says
   how many samples it would take.
-- On disk: `examples.safetensors` and, for what is text, `examples.json` beside it; both whole or not at all.
+- On disk: `states.npy`, which is mapped and never read as a whole; `examples.safetensors` with the other arrays; and,
+  for what is text, `examples.json`. Each is whole or not there.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adhere.core.errors import UserError
+from adhere.explain.cases.state_view import StateView, block_of, rows_of, slab_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +38,7 @@ LEAST = 20
 RULE_OF_THREE = 3.0
 """None seen among n: with 95 % confidence the rate is below 3 / n (Hanley and Lippman-Hand 1983, JAMA 249:1743)."""
 
-_ROWS = 4096
+_ROWS = 256
 """Rows that are looked at together when states are searched for what is not finite."""
 
 
@@ -72,7 +74,7 @@ class Examples:
     """Captured states of labelled responses.
 
     Attributes:
-        states: shape (n, layers, positions, width), float32 or float16.
+        states: shape (n, layers, positions, width), float32 or float16; in memory, mapped, or a view of mapped ones.
         layers: number of each layer, 0 before the first block.
         positions: name of each position.
         skill: skill that was asked for (or looked at, where unconstrained), shape (n,), str.
@@ -86,7 +88,7 @@ class Examples:
         asked: the prompts' texts, shape (n,); empty where they were not kept.
     """
 
-    states: NDArray[Any]
+    states: NDArray[Any] | StateView
     layers: tuple[int, ...]
     positions: tuple[str, ...]
     skill: NDArray[np.str_]
@@ -147,15 +149,15 @@ class Examples:
 
     def slab(self, layer: int, position: str) -> Floats:
         """States at one layer and position, shape (n, width), as float32."""
-        view = self.states[:, self.layer_index(layer), self.position_index(position)]
-        return np.ascontiguousarray(view, dtype=np.float32)
+        slab = slab_of(self.states, self.layer_index(layer), self.position_index(position))
+        return np.ascontiguousarray(slab, dtype=np.float32)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Examples:
         """The rows chosen by a mask or by their numbers."""
         chosen = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows, np.int64)
         return replace(
             self,
-            states=self.states[chosen],
+            states=rows_of(self.states, chosen),
             skill=self.skill[chosen],
             met=self.met[chosen],
             prompt=self.prompt[chosen],
@@ -200,7 +202,7 @@ class Examples:
         """
         bad = np.zeros((len(self.layers), len(self.positions)), np.int64)
         for start in range(0, len(self), _ROWS):
-            finite = np.isfinite(self.states[start : start + _ROWS]).all(axis=3)
+            finite = np.isfinite(block_of(self.states, start, start + _ROWS)).all(axis=3)
             bad += (~finite).sum(axis=0)
         if bad.any():
             places = [
@@ -213,11 +215,10 @@ class Examples:
             )
 
     def save(self, folder: Path) -> None:
-        """Write `examples.safetensors` and `examples.json` into `folder`."""
+        """Write `states.npy`, `examples.safetensors` and `examples.json` into `folder`."""
         from safetensors.numpy import save_file
 
-        arrays = {
-            "states": np.ascontiguousarray(self.states),
+        arrays: dict[str, NDArray[Any]] = {
             "met": self.met.astype(np.uint8),
             "constrained": self.constrained.astype(np.uint8),
             "prompt": self.prompt.astype(np.int64),
@@ -235,6 +236,7 @@ class Examples:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             tensors, words = folder / "examples.safetensors", folder / "examples.json"
+            _write_states(self.states, folder / "states.npy")
             save_file(arrays, tensors.with_suffix(".part"))
             words.with_suffix(".part.json").write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
             tensors.with_suffix(".part").replace(tensors)
@@ -249,15 +251,15 @@ class Examples:
         Raises:
             UserError: not there, or not what `save` wrote.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
 
         tensors = folder / "examples.safetensors"
         try:
             record = json.loads((folder / "examples.json").read_text(encoding="utf-8"))
-            with safe_open(tensors, framework="pt") as file:  # torch maps the file; numpy's reader would copy it
-                arrays = {name: file.get_tensor(name).numpy() for name in file.keys()}  # noqa: SIM118 - not a mapping
+            arrays = load_file(tensors)
             return cls(
-                states=arrays["states"],
+                states=np.load(folder / "states.npy", mmap_mode="r"),
                 layers=tuple(record["layers"]),
                 positions=tuple(record["positions"]),
                 skill=np.array(record["skill"], dtype=np.str_),
@@ -273,3 +275,16 @@ class Examples:
             raise UserError(f"{folder}: no captured states can be read there ({error})") from error
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{folder}: not captured states as this program writes them ({error})") from error
+
+
+def _write_states(states: NDArray[Any] | StateView, file: Path) -> None:
+    """Write the array, some rows at a time."""
+    part = file.with_suffix(".part")
+    with part.open("wb") as target:
+        np.lib.format.write_array_header_1_0(
+            target,
+            {"descr": np.lib.format.dtype_to_descr(states.dtype), "fortran_order": False, "shape": states.shape},
+        )
+        for start in range(0, len(states), _ROWS):
+            np.ascontiguousarray(block_of(states, start, start + _ROWS)).tofile(target)
+    part.replace(file)

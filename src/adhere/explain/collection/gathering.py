@@ -57,7 +57,7 @@ def gather(run: Run) -> Gathered:
     """
     plan = run.plan
     responses, source = _sampled(run) if plan.logs is None else _logged(run, plan.logs)
-    labelled = cases(responses, plan.skills)
+    labelled = [case for case in cases(responses, plan.skills) if plan.counts(responses[case.response])]
     kept = plan.logs is not None and plan.again > 0
     fitting = [case for case in labelled if case.prompt % HELD_OUT] if kept else labelled
     chosen = balance(fitting, plan.samples, plan.seed)
@@ -66,7 +66,11 @@ def gather(run: Run) -> Gathered:
     free = _free(run, responses, chosen)
     free_cases = []
     for skill in skills:
-        own = [case for case in cases(free, (skill,)) if free[case.response].prompt.task.endswith(f"-{skill}")]
+        own = [
+            case
+            for case in cases(free, (skill,))
+            if free[case.response].prompt.task.endswith(f"-{skill}") and plan.counts(free[case.response])
+        ]
         free_cases += balance(own, plan.free, plan.seed)
     return Gathered(responses, source, chosen, skills, left_out, free, free_cases, _again(run, responses, skills))
 
@@ -98,6 +102,7 @@ def _sampled(run: Run) -> tuple[list[Response], str]:
             plan.samples,
             plan.seed,
             budget=plan.budget * plan.samples,
+            counts=plan.counts,
             done=responses,
             keep=lambda fresh: journal.append(place, fresh),
             progress=step,

@@ -6,7 +6,7 @@ Rules:
   that was met is read where its partner, the violated case it was balanced with, was decided: at the same token of its
   own answer, as somebody who reads along would meet it. Where one of the two has no such token, neither counts.
 - A case whose answer did not end by itself has no end token; it is left out where the end is looked at.
-- States are kept as float16, except where they exceed its range.
+- States are kept as float16, cut at its range. They are written to disk as they come (`state_store`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import numpy as np
 from adhere.core.errors import UserError
 from adhere.explain.cases.examples import Examples
 from adhere.explain.cases.labels import BROKEN, LabelledCase, Response, Turn, decided, verdicts
+from adhere.explain.cases.state_view import columns_of
+from adhere.explain.collection.state_store import RowTimes, StateStore
 from adhere.explain.workers import Workers
 from adhere.models.forward.capture import CapturePlan, capture
 from adhere.models.forward.tokenmap import TokenMap, replay
@@ -69,21 +71,9 @@ class Job:
     at: tuple[int | None, ...]
 
 
-@dataclass(frozen=True)
-class Row:
-    """What came of one case.
-
-    Attributes:
-        states: shape (layers, positions, width), float16; NaN where there is no such position.
-        at: the token of the answer after which the outcome was certain.
-        tokens: of the answer, with the end token.
-        written: characters of the answer at each of `OFFSETS`; -1 where there is none. Empty where nobody asked.
-    """
-
-    states: NDArray[Any]
-    at: int
-    tokens: int
-    written: tuple[int, ...]
+Row = tuple["NDArray[Any]", RowTimes]
+"""What came of one case: its states, shape (layers, positions, width), float16, NaN where there is no such position;
+and when its outcome was certain."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +103,7 @@ def examples(
     *,
     constrained: bool = True,
     about: Mapping[str, str | int | float] | None = None,
+    store: StateStore | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Replayed:
     """States of the cases, in their order. Without position "eos" or aligned ones, no state is missing; those that are
@@ -125,65 +116,79 @@ def examples(
         take: layers and positions.
         constrained: whether the prompts asked for the skill.
         about: where they come from.
-        progress: told how many responses were replayed.
+        store: where states are kept as they come; in memory if None. Rows that are there already are not replayed.
+        progress: called with the number of responses replayed since the last call.
 
     Raises:
         UserError: nothing can be read: every response is too long for the model.
     """
     times = {} if not any(name.startswith(AT) for name in take.positions) else _times(workers.opened, responses, chosen)
-    numbers = sorted({case.response for case in chosen})
-    mine: dict[int, list[int]] = {number: [] for number in numbers}
+    mine: dict[int, list[int]] = {number: [] for number in sorted({case.response for case in chosen})}
     for row, case in enumerate(chosen):
         mine[case.response].append(row)
+    there = set() if store is None else set(store.times)
+    numbers = [number for number, rows in mine.items() if not there.issuperset(rows)]
+    if progress:
+        progress(len(mine) - len(numbers))
     jobs = [_job(responses[number], [(chosen[row], times.get(row)) for row in mine[number]]) for number in numbers]
     order = sorted(range(len(jobs)), key=lambda k: len(jobs[k].text) + sum(len(t) for _, t in jobs[k].messages))
     pieces = [[jobs[k] for k in order[start : start + PIECE]] for start in range(0, len(order), PIECE)]
-    rows: dict[int, Row] = {}
-    for number, found in workers.map(replay_piece, pieces, take):
-        for k, own in zip(order[number * PIECE :], found, strict=False):
-            rows.update(zip(mine[numbers[k]], own, strict=False))
+    in_memory: dict[int, Row] = {}
+    for number, piece_rows in workers.map(replay_piece, pieces, take):
+        fresh: dict[int, Row] = {}
+        for k, own in zip(order[number * PIECE :], piece_rows, strict=False):
+            fresh.update(zip(mine[numbers[k]], own, strict=False))
+        if store is None:
+            in_memory.update(fresh)
+        else:
+            store.put([(row, *one) for row, one in fresh.items()])
         if progress:
-            progress(len(found))
-    if not rows:
+            progress(len(piece_rows))
+    if store is not None:
+        return _gather(responses, chosen, store.states(), store.times, take, constrained, about or {})
+    if not in_memory:
         raise UserError("no response fits into the model's context")
-    return _gather(responses, chosen, rows, take, constrained, about or {})
+    states = np.stack([in_memory[row][0] for row in sorted(in_memory)])
+    row_times = {row: one for row, (_, one) in in_memory.items()}
+    return _gather(responses, chosen, states, row_times, take, constrained, about or {})
 
 
 def _gather(
     responses: Sequence[Response],
     chosen: Sequence[LabelledCase],
-    rows: Mapping[int, Row],
+    states: NDArray[Any],
+    times: Mapping[int, RowTimes],
     take: Take,
     constrained: bool,
     about: Mapping[str, str | int | float],
 ) -> Replayed:
-    kept = sorted(rows)
+    kept = sorted(times)
     cases = [chosen[row] for row in kept]
-    states = np.stack([rows[row].states for row in kept])
-    layers = take.layers or tuple(range(states.shape[1]))
-    made = Examples(
+    captured = Examples(
         states=states,
-        layers=layers,
+        layers=take.layers or tuple(range(states.shape[1])),
         positions=take.positions,
         skill=np.array([case.skill for case in cases], dtype=np.str_),
         met=np.array([case.met for case in cases]),
         prompt=np.array([case.prompt for case in cases], dtype=np.int64),
         text=tuple(responses[case.response].text for case in cases),
         constrained=np.full(len(cases), constrained),
-        decided=np.array([(rows[row].at + 1) / max(1, rows[row].tokens) for row in kept], dtype=np.float32),
+        decided=np.array([(times[row].at + 1) / max(1, times[row].tokens) for row in kept], dtype=np.float32),
         asked=tuple("\n".join(text for _, text in responses[case.response].prompt.messages) for case in cases),
         about=dict(about),
     )
-    written = [rows[row].written or (-1,) * len(OFFSETS) for row in kept]
-    return Replayed(made, np.array(written, dtype=np.int64).reshape(len(kept), len(OFFSETS)))
+    written = [times[row].written or (-1,) * len(OFFSETS) for row in kept]
+    return Replayed(captured, np.array(written, dtype=np.int64).reshape(len(kept), len(OFFSETS)))
 
 
-def whole(found: Examples, positions: Sequence[str]) -> Examples:
+def whole(captured: Examples, positions: Sequence[str]) -> Examples:
     """Only these positions, and only the rows that have a state at each of them."""
-    columns = [found.position_index(name) for name in positions]
-    states = found.states[:, :, columns]
-    present = ~np.isnan(states[:, 0, :, 0]).any(axis=1)
-    return replace(found, states=states, positions=tuple(positions)).take(present)
+    columns = [captured.position_index(name) for name in positions]
+    narrowed = replace(captured, states=columns_of(captured.states, columns), positions=tuple(positions))
+    present = np.ones(len(captured), np.bool_)
+    for name in positions:
+        present &= ~np.isnan(narrowed.slab(captured.layers[0], name)[:, 0])
+    return narrowed.take(present)
 
 
 def _job(response: Response, mine: Sequence[tuple[LabelledCase, int | None]]) -> Job:
@@ -256,7 +261,7 @@ def replay_piece(opened: OpenModel, jobs: Sequence[Job], take: Take) -> list[lis
             columns = [wanted.index(name if name in fixed else f"{slot}{name}") for name in take.positions]
             at = decided(_told(asked, job.text, place))
             written = tuple(_written(place, at) for at in _aligned(job, slot, place)) if moving else ()
-            rows.append(Row(_halved(states[:, columns]), at, len(place.tokens) - place.prompt, written))
+            rows.append((_halved(states[:, columns]), RowTimes(at, len(place.tokens) - place.prompt, written)))
         made.append(rows)
     return made
 

@@ -16,10 +16,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from adhere.explain.cases.labels import Prompt, Response, Turn, cases
+from adhere.explain.cases.labels import LabelledCase, Prompt, Response, Turn, cases
 from adhere.explain.plan import Answering, Arm
 from adhere.explain.workers import Workers
 from adhere.models.generation.generate import Request, Sampling, generate
@@ -57,6 +57,7 @@ def sample(
     seed: int,
     *,
     budget: int,
+    counts: Callable[[Response], bool] | None = None,
     done: Sequence[Response] = (),
     keep: Callable[[Sequence[Response]], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -71,6 +72,7 @@ def sample(
         wanted: cases of each skill, half of them met.
         seed: of the answers.
         budget: answers at most.
+        counts: whether a response can be a case; any can if None.
         done: responses of whole rounds of an earlier run.
         keep: called with the responses of each round.
         progress: called with the number of balanced cases there are, and of those wanted.
@@ -78,9 +80,10 @@ def sample(
     """
     origins: list[Arm] = []
     responses: list[Response] = []
+    labelled: list[LabelledCase] = []
     times: Counter[int] = Counter()
     earlier = list(done)
-    while plan := next_round(responses, origins, skills, wanted, budget, arms=tuple(streams)):
+    while plan := next_round(labelled, origins, skills, wanted, budget, arms=tuple(streams)):
         prompts = [prompt for arm, number in plan.items() for prompt in itertools.islice(streams[arm], number)]
         origins += [arm for arm, number in plan.items() for _ in range(number)]
         seeds = seeds_of(prompts, seed, times)
@@ -93,9 +96,14 @@ def sample(
             fresh = answering(prompts, seeds, progress=answered and partial(_tick, answered, len(origins)))
             if keep:
                 keep(fresh)
+        labelled += [
+            replace(case, response=len(responses) + case.response)
+            for case in cases(fresh, skills)
+            if counts is None or counts(fresh[case.response])
+        ]
         responses += fresh
         if progress:
-            pairs = _pairs(responses, skills)
+            pairs = _pairs(labelled, skills)
             progress(sum(min(wanted, 2 * pairs[skill]) for skill in skills), wanted * len(skills))
     return responses
 
@@ -105,7 +113,7 @@ def _tick(answered: Callable[[int, int], None], total: int, number: int) -> None
 
 
 def next_round(
-    responses: Sequence[Response],
+    labelled: Sequence[LabelledCase],
     origins: Sequence[Arm],
     skills: Sequence[str],
     wanted: int,
@@ -115,17 +123,21 @@ def next_round(
 ) -> dict[Arm, int]:
     """How many prompts of each arm to ask next; empty when every skill has enough or the budget is spent.
 
-    `origins` names the arm that each response came from.
+    Args:
+        labelled: the cases so far.
+        origins: the arm that each response so far came from.
+        skills, wanted, budget: as `sample`.
+        arms: all there are.
     """
-    left = budget - len(responses)
-    if not responses:
+    left = budget - len(origins)
+    if not origins:
         first = min(FIRST_ROUND, max(2, wanted // 10))
         return dict.fromkeys(arms, first) if left > 0 else {}
-    lacking = {skill: wanted // 2 - pairs for skill, pairs in _pairs(responses, skills).items()}
+    lacking = {skill: wanted // 2 - pairs for skill, pairs in _pairs(labelled, skills).items()}
     lacking = {skill: pairs for skill, pairs in lacking.items() if pairs > 0}
     if not lacking or left <= 0:
         return {}
-    rates = _rates(responses, origins, skills)
+    rates = _rates(labelled, origins, skills)
     plan: Counter[Arm] = Counter()
     for skill, pairs in lacking.items():
         best = sorted(rates[skill].items(), key=lambda entry: (-entry[1], entry[0]))[:ARMS_OF_A_SKILL]
@@ -141,10 +153,10 @@ def next_round(
     return dict(sorted(plan.items()))
 
 
-def _pairs(responses: Sequence[Response], skills: Sequence[str]) -> dict[str, int]:
+def _pairs(labelled: Sequence[LabelledCase], skills: Sequence[str]) -> dict[str, int]:
     """Balanced pairs that each skill has."""
     strata: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for case in cases(responses, skills):
+    for case in labelled:
         strata[case.skill, case.stratum][case.met] += 1
     pairs = dict.fromkeys(skills, 0)
     for (skill, _), classes in strata.items():
@@ -152,16 +164,19 @@ def _pairs(responses: Sequence[Response], skills: Sequence[str]) -> dict[str, in
     return pairs
 
 
-def _rates(responses: Sequence[Response], origins: Sequence[Arm], skills: Sequence[str]) -> dict[str, dict[Arm, float]]:
+def _rates(
+    labelled: Sequence[LabelledCase], origins: Sequence[Arm], skills: Sequence[str]
+) -> dict[str, dict[Arm, float]]:
     """For each skill and arm, the share of answers that add a balanced pair: the rarer outcome's, by stratum."""
     strata: dict[tuple[str, Arm], dict[str, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    for case in cases(responses, skills):
+    for case in labelled:
         strata[case.skill, origins[case.response]][case.stratum][case.met] += 1
     rarer: dict[str, dict[Arm, tuple[int, int]]] = defaultdict(dict)
     for (skill, arm), classes in strata.items():
         rarer[skill][arm] = (sum(map(min, classes.values())), sum(map(sum, classes.values())))
     rates: dict[str, dict[Arm, float]] = {}
-    for skill, by_arm in rarer.items():
+    for skill in skills:
+        by_arm = rarer[skill] or {arm: (0, 1) for arm in dict.fromkeys(origins) if skill in arm}
         mean = sum(few for few, _ in by_arm.values()) / sum(n for _, n in by_arm.values())
         rates[skill] = {arm: (few + PRIOR * max(mean, 0.01)) / (n + PRIOR) for arm, (few, n) in by_arm.items()}
     return rates

@@ -9,8 +9,10 @@ import numpy as np
 
 from adhere.explain.cases.examples import Examples
 from adhere.explain.cases.labels import LabelledCase, Response
+from adhere.explain.cases.state_view import joined as joined_states
 from adhere.explain.collection.gathering import Gathered
 from adhere.explain.collection.replaying import ALIGNED, Replayed, Take, examples, whole
+from adhere.explain.collection.state_store import StateStore
 from adhere.explain.plan import Run
 
 
@@ -61,24 +63,27 @@ def _replayed(
         return Replayed(Examples.load(place), np.load(place / "written.npy"))
     total = len({case.response for case in chosen})
     run.tell(what, 0, total)
-    made = examples(
+    store = StateStore(place, len(chosen))
+    captured = examples(
         run.workers,
         responses,
         chosen,
         take,
         constrained=constrained,
         about={"weights": run.workers.opened.digest, "seed": run.plan.seed},
+        store=store,
         progress=lambda n: run.tell(what, n, total),
     )
-    made.examples.save(place)
-    np.save(place / "written.npy", made.written)
-    return made
+    captured.examples.save(place)
+    np.save(place / "written.npy", captured.written)
+    store.remove()
+    return Replayed(Examples.load(place), captured.written)
 
 
 def joined(one: Examples, other: Examples) -> Examples:
     """The rows of both."""
     return Examples(
-        states=np.concatenate([one.states, other.states]),
+        states=joined_states(one.states, other.states),
         layers=one.layers,
         positions=one.positions,
         skill=np.concatenate([one.skill, other.skill]),
