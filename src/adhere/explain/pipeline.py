@@ -23,6 +23,7 @@ from adhere.explain.probing.scan import Scan, scan
 from adhere.explain.probing.site_parallel import Site
 from adhere.explain.probing.surface import surface
 from adhere.explain.results import Explained
+from adhere.models.forward.blocks import blocks
 
 WORTH_SPREADING = 5_000_000
 """Numbers in the states above which probes are fitted in several processes: starting them takes seconds."""
@@ -59,6 +60,7 @@ def look(run: Run, gathered: Gathered, states: States) -> Explained:
     return Explained(
         model=run.name,
         digest=run.workers.opened.digest,
+        blocks=blocks(run.workers.opened.model).layers - 1,
         plan=plan,
         source=gathered.source,
         responses=len(gathered.responses),

@@ -1,4 +1,4 @@
-"""All that was found in a run: claims by lens, findings, arrays, and the files they are saved in."""
+"""Everything that a run measured: claims by lens, findings, arrays, and the files they are saved in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from adhere.core import findings
 from adhere.core.errors import UserError
-from adhere.core.findings import Finding
+from adhere.core.findings import Finding, Scalar
 from adhere.explain.analyses.alignment import Alignment
 from adhere.explain.analyses.behaviour import Behaviour
 from adhere.explain.analyses.claims import Claim
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explained:
-    """All that was found.
+    """Everything that a run measured.
 
     Attributes:
+        blocks: of the model; layer `blocks` is the last.
         labels: (met, violated) of each skill, before balancing.
         skills: those that could be explained.
         left_out: a line for each skill that could not.
@@ -45,6 +46,7 @@ class Explained:
 
     model: str
     digest: str
+    blocks: int
     plan: ExplainPlan
     source: str
     responses: int
@@ -62,6 +64,10 @@ class Explained:
     behaviour: tuple[Behaviour, ...]
     watched: tuple[Watched, ...]
 
+    def place(self, layer: int) -> str:
+        """A layer in words, with its relative depth: models of different depth can be compared by it."""
+        return f"layer {layer} ({layer / self.blocks:.0%} deep)"
+
     def claims(self, recompute: str = "") -> dict[str, list[Claim]]:
         """All that may be said, by lens; what does not hold is among it, and marked."""
         common = self.transfers[0]
@@ -76,28 +82,33 @@ class Explained:
 
     def findings(self, recompute: str = "") -> list[Finding]:
         """Every estimate with its interval and its control, those that do not hold included."""
-        found = self.specialists.findings(recompute)
+        measured = self.specialists.findings(recompute)
         for transferred in self.transfers[1:]:
-            found += transferred.findings(recompute)
-        found += [claim.finding for claims in self.claims(recompute).values() for claim in claims]
-        found += [finding for one in self.watched for finding in one.findings(recompute)]
-        own = {"model": self.model}
-        return [one.model_copy(update={"subject": {**own, **one.subject}}) for one in found]
+            measured += transferred.findings(recompute)
+        measured += [claim.finding for claims in self.claims(recompute).values() for claim in claims]
+        measured += [finding for one in self.watched for finding in one.findings(recompute)]
+        return [one.model_copy(update={"subject": self._subject(one.subject)}) for one in measured]
+
+    def _subject(self, subject: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The subject of a finding with the model, and the relative depth of its layer."""
+        layer = subject.get("layer")
+        depth = {"depth": round(layer / self.blocks, 3)} if isinstance(layer, int) else {}
+        return {"model": self.model, **subject, **depth}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Matrices and curves, by name; axes are described in `arrays.json`."""
-        made: dict[str, NDArray[Any]] = {key: np.asarray(value) for key, value in self.specialists.arrays().items()}
+        arrays: dict[str, NDArray[Any]] = {key: np.asarray(value) for key, value in self.specialists.arrays().items()}
         for key, one in zip(("common", "own"), self.transfers, strict=False):
-            made[f"transfer.{key}"] = one.matrix
+            arrays[f"transfer.{key}"] = one.matrix
             if one.linkage is not None:
-                made[f"transfer.{key}.linkage"] = one.linkage
-        made["failures"] = self.outside
+                arrays[f"transfer.{key}.linkage"] = one.linkage
+        arrays["failures"] = self.outside
         for method, rank in self.dependencies.lost:
-            made[f"dependency.{method}.{rank}"] = self.dependencies.matrix(method, rank)
-        return made
+            arrays[f"dependency.{method}.{rank}"] = self.dependencies.matrix(method, rank)
+        return arrays
 
 
-def save(folder: Path, found: Explained, recompute: str) -> None:
+def save(folder: Path, explained: Explained, recompute: str) -> None:
     """Write `arrays.safetensors`, `arrays.json` with its axes, and `findings.json`.
 
     Raises:
@@ -105,11 +116,11 @@ def save(folder: Path, found: Explained, recompute: str) -> None:
     """
     from safetensors.numpy import save_file
 
-    arrays = {key: np.ascontiguousarray(value) for key, value in found.arrays().items()}
+    arrays = {key: np.ascontiguousarray(value) for key, value in explained.arrays().items()}
     names = {
-        "skills": found.skills,
-        "layers": found.specialists.layers,
-        "positions": found.specialists.positions,
+        "skills": explained.skills,
+        "layers": explained.specialists.layers,
+        "positions": explained.specialists.positions,
         "axes": {
             "probe.*": "layers, positions, skills",
             "transfer.*": "from, to",
@@ -123,4 +134,4 @@ def save(folder: Path, found: Explained, recompute: str) -> None:
         (folder / "arrays.json").write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror or error}") from error
-    findings.write(folder / "findings.json", found.findings(recompute))
+    findings.write(folder / "findings.json", explained.findings(recompute))

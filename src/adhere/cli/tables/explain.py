@@ -27,7 +27,7 @@ def show(explained: Explained, page: Path, console: Console) -> None:
         for position in ("prompt", "eos"):
             at = explained.timing.at(skill, position)
             cells.append("–" if at is None else f"{at.specialist.value:.2f}")
-        table.add(skill, f"layer {best.layer}, {best.position}", *cells)
+        table.add(skill, f"{explained.place(best.layer)}, {best.position}", *cells)
     table.print(console)
     for line in explained.left_out:
         console.print(f"left out: {visible(line)}", soft_wrap=True)

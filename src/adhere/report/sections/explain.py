@@ -63,7 +63,7 @@ def overview(found: Explained, recompute: str = "") -> Section:
                 f"{met:,}",
                 f"{broken:,}",
                 f"{found.used[skill]:,}",
-                f"layer {best.layer}, {best.position}",
+                f"{found.place(best.layer)}, {best.position}",
                 _with_interval(best.specialist),
                 _with_interval(best.balanced_accuracy),
                 f"{controls[0]:.2f} ({controls[1]})",
@@ -122,8 +122,13 @@ def decodability(found: Explained, recompute: str = "") -> Section:
         )
         maps.append(
             heat(
-                f"{skill}: AUC by layer and position",
-                Grid(tuple(f"layer {layer}" for layer in lens.layers), lens.positions, values, marks),
+                f"{skill}: AUC by layer (relative depth) and position",
+                Grid(
+                    tuple(f"{layer} ({layer / found.blocks:.0%})" for layer in lens.layers),
+                    lens.positions,
+                    values,
+                    marks,
+                ),
                 limits=(0.5, 1.0),
                 caption="Underlined: the interval lies above chance and above shuffled labels.",
                 recompute=recompute,
@@ -179,7 +184,7 @@ def transferred(found: Explained, recompute: str = "") -> Section:
     grid = Grid(names, names, tuple(tuple(known(common.matrix[i, j]) for j in order) for i in order), marks)
     drawn: list[Chart] = [
         tree_heat(
-            f"Transfer at layer {layer}, {position}",
+            f"Transfer at {found.place(layer)}, {position}",
             grid,
             common.linkage,
             limits=(0.0, 1.0),
@@ -242,9 +247,9 @@ def depends(found: Explained, recompute: str = "") -> Section:
                 limits=(-0.4, 0.4),
                 diverging=True,
                 caption=(
-                    f"Row: erased skill; column: skill read by a probe fitted anew at layer {layer}, "
-                    f"{position}; minus the loss for random subspaces of that rank. Underlined: the "
-                    "simultaneous interval excludes 0."
+                    "Row: erased skill; column: skill read by a probe fitted anew at "
+                    f"{found.place(layer)}, {position}; minus the loss for random subspaces of that rank. "
+                    "Underlined: the simultaneous interval excludes 0."
                 ),
                 recompute=recompute,
             )

@@ -114,7 +114,7 @@ def specific(found: Explained, recompute: str = "") -> Section:
         tuple(
             (
                 one.skill,
-                f"layer {one.site[0]}, {one.site[1]}",
+                f"{found.place(one.site[0])}, {one.site[1]}",
                 percent(one.variance_asked, 2),
                 percent(one.variance_free, 2),
                 percent(one.variance_random, 2),
