@@ -117,14 +117,18 @@ def tune(
         except (torch.OutOfMemoryError, MemoryError):
             least = plan.generations if plan.method == "grpo" else 1
             if micro <= least or micro % 2:
-                raise UserError(f"out of memory with {micro} rows of {plan.batch}; take shorter rows or --lora") from None
+                raise UserError(
+                    f"out of memory with {micro} rows of {plan.batch}; take shorter rows or --lora"
+                ) from None
             micro //= 2
             notice(f"out of memory: going on with {micro} rows at once, {plan.batch // micro} times a step")
         except Exception as error:
             if faults.is_disk_full(error):
                 last = faults.last_whole(out)
                 where = f"; the last whole checkpoint is {last.name}" if last else ""
-                raise faults.DiskFull(f"no room left on the disk of {out}{where}; make room and run it again") from error
+                raise faults.DiskFull(
+                    f"no room left on the disk of {out}{where}; make room and run it again"
+                ) from error
             raise
     try:
         _save(trainer, final, out / "adapter" if plan.lora else None)
