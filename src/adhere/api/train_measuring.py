@@ -2,9 +2,9 @@
 
 Rules:
 
-- Everything is sampled at temperature 1 with seeds that depend on the prompt and the study's seed alone, so that all
-  arms answer the same prompts with the same seeds.
-- SustainScore follows `measure.sustain`: a problem counts if the base answer is right; control is the same prompt again;
+- Everything is sampled at temperature 1 with seeds that depend on the prompt and the study's seed alone, so
+  all arms answer the same prompts with the same seeds.
+- SustainScore follows `measure.sustain`: a problem counts if the base answer is right; control is the prompt again;
   k constraints are self-evident, chosen from that answer; the placebo is matched to them in the model's own tokens.
 - The likelihood of an answer is its mean negative log-likelihood under the untrained model, in nats a token: text that
   only a check could like is unlikely under it.

@@ -20,7 +20,7 @@ def study(
     size: str = "full",
     out: str | os.PathLike[str],
     minutes: float | None = None,
-    notice: Callable[[str], None] = lambda line: None,
+    notice: Callable[[str], None] = lambda _: None,
 ) -> list[Finding]:
     """Train every arm of the study, measure it, and compare.
 

@@ -12,7 +12,7 @@ import typer
 from adhere.cli.lazy import Entry, LazyGroup
 from adhere.core.version import VERSION
 
-MEASURE, EXPLAIN, ENFORCE, POCKET = "Measure", "Explain", "Enforce", "Models"
+MEASURE, EXPLAIN, ENFORCE, TRAIN, POCKET = "Measure", "Explain", "Enforce", "Train", "Models"
 
 
 class Commands(LazyGroup):
@@ -100,6 +100,7 @@ class Commands(LazyGroup):
         ),
         Entry("policy", "adhere.cli.policy:app", ENFORCE, "Check a gateway's policy, and try it on a request."),
         Entry("monitor", "adhere.cli.monitor:app", ENFORCE, "Train and read the gateway's injection classifier."),
+        Entry("train", "adhere.cli.train:app", TRAIN, "Tune a model on constraints, and measure what that does."),
         Entry("models", "adhere.cli.models:app", POCKET, "List the models that can be had by name, without a hub."),
         Entry(
             "pocket",

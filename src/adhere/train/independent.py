@@ -1,8 +1,8 @@
 """A second reading of the commonest constraints, written apart from the families: the witness of reward hacking.
 
-A policy is paid by our checks. Where they and a reading that was never paid part, and part more often after training
-than before, the policy has learned the check and not the instruction. The readings here are deliberately plain, share no
-code with `constraints`, and judge only what can be judged plainly: everything else gives None.
+A policy is paid by our checks. Where they part from a reading that was never paid, and part more often after training
+than before, the policy has learned the check and not the instruction. The readings here are plain, share no code
+with `constraints`, and judge only what can be judged plainly: everything else gives None.
 """
 
 from __future__ import annotations

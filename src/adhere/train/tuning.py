@@ -83,7 +83,7 @@ def tune(
     out: Path,
     *,
     reward: Reward | None = None,
-    notice: Callable[[str], None] = lambda line: None,
+    notice: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Run `plan` on `rows`, or go on with it, and give the folder of the final model.
 

@@ -149,10 +149,10 @@ def tuning_rows(study: Study) -> list[PromptRow]:
 def train_arm(study: Study, arm: Arm, seed: int) -> Path | None:
     """The folder of the trained model; None where another process is training it."""
     folder = study.out / "runs" / f"{arm}-{seed}"
-    prompts = pool(study, seed)
-    rate = learning_rate(study, arm)
     with claimed(folder / "model") as mine:
         if mine:
+            prompts = pool(study, seed)
+            rate = learning_rate(study, arm)
             study.notice(f"{arm}, seed {seed}: training at learning rate {rate:g}")
             _run(study, arm, seed, rate, prompts, folder)
             return folder / "model"

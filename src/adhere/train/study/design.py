@@ -11,10 +11,10 @@ Arms, all from one base model, each trained on `samples` sampled answers (a sequ
 
 Rules:
 
-- Kinds: of each pair of like kinds one is trained and the other held out (`TRAINED`, `HELD_OUT`). Training prompts have
-  trained kinds alone; evaluation prompts have either trained kinds alone or held-out kinds alone.
-- Splits: training and tuning prompts are drawn from the world's train side, evaluation prompts from its test side, whose
-  content never stands in training. Learning rates are chosen on tuning prompts, never on evaluation prompts.
+- Kinds: of each pair of like kinds one is trained and the other held out (`TRAINED`, `HELD_OUT`). Training prompts
+  have trained kinds alone; evaluation prompts have either trained kinds alone or held-out kinds alone.
+- Splits: training and tuning prompts are drawn from the world's train side, evaluation prompts from its test side:
+  no content of it stands in training. Learning rates are chosen on tuning prompts, never on evaluation prompts.
 - All arms of one seed read the same prompts: those of useful difficulty (`hygiene`) among the candidates.
 - An evaluation answer has one sampling seed for a prompt and a study seed, whatever the arm: arms are paired.
 """
@@ -65,8 +65,8 @@ HELD_OUT: Final = frozenset(
         "vocabulary.different",
     )
 )
-"""The twin of a trained kind, as far as there is one: what to leave out of what to name, characters of words, insults of
-register, letter case and variety of what is counted in a solution. A topic is met by every answer, and is in neither."""
+"""The twins of trained kinds, as far as there are any: excluded words of required ones, characters of words, insults of
+register, letter case and variety of what is counted in a solution. A topic is met by every answer and is in neither."""
 
 DESCRIPTIONS: Final[Mapping[str, float]] = {"describe": 0.7, "constrained": 0.3}
 """Families of prompts by weight: descriptions, and problems with constraints."""
