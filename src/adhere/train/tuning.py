@@ -112,7 +112,9 @@ def tune(
         try:
             trainer = _trainer(plan, rows, out, micro, reward, notice)
             checkpoint = faults.last_whole(out)
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # deprecations between the trainer's libraries
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             break
         except (torch.OutOfMemoryError, MemoryError):
             least = plan.generations if plan.method == "grpo" else 1
