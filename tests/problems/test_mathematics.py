@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from fractions import Fraction
@@ -12,6 +14,7 @@ import pytest
 
 from adhere.core.errors import UserError
 from adhere.problems import MathProblem, first_difference, load
+from adhere.problems.expression_size import is_too_large
 from adhere.problems.mathematics import equations, gsm8k, plain_value, read_answer, same_value, svamp
 
 # Correct answers of 1,319 as marked in the file itself.
@@ -164,15 +167,93 @@ def test_comparing_works_in_threads_where_signals_do_not() -> None:
     assert results == [True] * 5
 
 
-def test_an_expression_that_never_ends_is_undecided_and_the_next_one_works(monkeypatch: pytest.MonkeyPatch) -> None:
+HUGE = [
+    "9^{9^{9^{9}}}",
+    "1000000000!",
+    "((9!)!)!",
+    "9^(9^9)",
+    "2^{10000000}",
+    "(10^{10})!",
+    "9**9**9",
+    "7" * 1_900 + "^{7}",
+]
+
+
+@pytest.mark.parametrize("answer", HUGE)
+def test_an_answer_that_is_huge_is_wrong_before_anything_evaluates_it(
+    monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
     from adhere.problems import comparing
 
-    monkeypatch.setattr(comparing, "SECONDS", 1.0)
-    grade = MathProblem("?", "9").grade("\\boxed{9^{9^{9^{9}}}}")
-    assert grade.correct is None
-    assert grade.outcome == "undecided"
-    monkeypatch.undo()
+    monkeypatch.setattr(comparing._Worker, "compare", lambda *_: pytest.fail("it was evaluated"))
+    grade = MathProblem("?", "\\sqrt{9}").grade(f"\\boxed{{{answer}}}")
+    assert (grade.correct, grade.outcome) == (False, "limit")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["2^{10}", "10!", "x^{2^{3}}", "n!", "2^{100}", "(3+4)^{2}", "\\frac{10!}{8!}", "e^{1000000000}", "1^{999999999}"],
+)
+def test_ordinary_powers_and_factorials_are_not_too_large(expression: str) -> None:
+    assert not is_too_large(expression)
+
+
+def test_an_expression_that_never_ends_is_wrong_and_the_next_one_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adhere.problems import comparing
+
+    monkeypatch.setattr(comparing, "is_too_large", lambda _: False)
+    monkeypatch.setattr(comparing, "CPU_SECONDS", 1.0)
+    grade = MathProblem("?", "\\sqrt{81}").grade("\\boxed{9^{9^{9^{9}}}}")
+    assert (grade.correct, grade.outcome) == (False, "limit")
     assert same_value("\\sqrt{16}", "4 + 0x") is True
+
+
+def test_a_comparison_that_a_busy_machine_stalls_is_tried_again_and_never_costly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from adhere.problems import comparing
+
+    monkeypatch.setattr(comparing, "STARVED_SECONDS", 0.6)
+    assert same_value("\\sqrt{25}", "5 + 0x") is True
+    starts = []
+    real = comparing._Worker._start
+
+    def stalled(worker: comparing._Worker) -> None:
+        real(worker)
+        starts.append(worker)
+        os.kill(worker._child, signal.SIGSTOP)  # it gets no processor at all
+
+    monkeypatch.setattr(comparing._Worker, "_start", stalled)
+    worker = comparing._Worker()
+    assert worker.compare("\\sqrt{36}", "6 + 0x") == "undecided"
+    assert len(starts) == 2
+    monkeypatch.undo()
+    assert same_value("\\sqrt{36}", "6 + 0x") is True, "what the machine did is not remembered"
+
+
+def test_a_right_answer_that_is_huge_leaves_the_item_undecided_not_wrong() -> None:
+    assert MathProblem("?", "9^{9^{9^9}}").grade("\\boxed{4x}").outcome == "undecided"
+    assert MathProblem("?", "9^{9^{9^9}}").grade("\\boxed{9^{9^{9^9}}}").correct is True
+
+
+def test_a_grader_that_fails_over_one_response_fails_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    from adhere.problems import coding, grade_all, mathematics
+
+    def broken(response: str, *_: object) -> str:
+        if "boom" in response:
+            raise RecursionError("boom")
+        return real(response)
+
+    real = mathematics.read_answer
+    monkeypatch.setattr(mathematics, "read_answer", broken)
+    monkeypatch.setattr(coding, "read_program", broken)
+    code = coding.CodeProblem("?", "f", [((1,), 2)])
+    grades = grade_all([MathProblem("?", "4")] * 2 + [code], ["boom", "4", "boom"])
+    assert [(grade.correct, grade.outcome) for grade in grades] == [
+        (False, "error"),
+        (True, "correct"),
+        (False, "error"),
+    ]
 
 
 @pytest.mark.parametrize(

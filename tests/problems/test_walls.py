@@ -299,3 +299,14 @@ def test_root_does_not_run_code_as_root(any_box: Sandbox) -> None:
     if any_box.walls == "namespaces":
         assert seen == "[1000, False]"
     assert "True" not in seen or os.access("/root", os.X_OK)  # capabilities are gone, the owner's own rights are not
+
+
+def test_the_command_line_accepts_code_without_walls_only_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from adhere.cli.app import app
+
+    monkeypatch.setenv(UNSAFE, "0")
+    result = CliRunner().invoke(app, ["sustain", "--unsafe-code", "--write-prompts", "there.jsonl"])
+    assert result.exit_code != 0
+    assert os.environ[UNSAFE] == "1"

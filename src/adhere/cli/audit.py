@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from adhere.cli.engine_options import engine_options
-from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature, words
+from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature, UnsafeCode, words
 from adhere.cli.runs import command_line, resumable
 
 ALWAYS = "measure"
@@ -84,6 +84,7 @@ def audit(
     out: Resumed = None,
     limit: Limit = None,
     seed: Seed = 0,
+    unsafe_code: UnsafeCode = False,  # noqa: ARG001 (its callback has acted)
 ) -> None:
     """Measure how often a model follows its instructions, and write a report.
 

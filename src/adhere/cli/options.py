@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,15 @@ from adhere.core.files import is_standard_output
 def _json(path: Path | None) -> Path | None:
     output.give_standard_output_away(path is not None and is_standard_output(path))
     return path
+
+
+def _unsafe_code(accepted: bool) -> bool:
+    """Accept it for this process and those that it starts."""
+    if accepted:
+        from adhere.problems.sandbox import UNSAFE
+
+        os.environ[UNSAFE] = "1"
+    return accepted
 
 
 Model = Annotated[
@@ -73,6 +83,15 @@ Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Take N items, drawn with the seed.", show_default=False)
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Random seed.")]
+UnsafeCode = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe-code",
+        help="Run the programs that models write even where this system has no walls for them.",
+        callback=_unsafe_code,
+        show_default=False,
+    ),
+]
 Charter = Annotated[Path, typer.Option("--charter", metavar="DIR", help="Charter folder.")]
 
 

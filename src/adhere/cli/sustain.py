@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from adhere.cli.engine_options import engine_options
-from adhere.cli.options import Json, Limit, Model, Page, Resumed, Seed
+from adhere.cli.options import Json, Limit, Model, Page, Resumed, Seed, UnsafeCode
 from adhere.cli.runs import command_line, resumable
 from adhere.core.errors import UserError
 
@@ -115,6 +115,7 @@ def sustain(
     out: Resumed = None,
     limit: Limit = None,
     seed: Seed = 0,
+    unsafe_code: UnsafeCode = False,  # noqa: ARG001 (its callback has acted)
 ) -> None:
     """Measure how much task accuracy a model loses when a self-evident constraint is added (SustainScore).
 

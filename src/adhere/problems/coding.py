@@ -22,7 +22,7 @@ from typing import Any
 
 from adhere.core.errors import UserError
 from adhere.problems.parsing import PARSER
-from adhere.problems.problem import Domain, Grade, Outcome, Step, content_id, unreadable
+from adhere.problems.problem import Domain, Grade, Outcome, Step, content_id, failed, unreadable
 from adhere.problems.sandbox import Job, Limits, Run, Sandbox, shared
 from adhere.problems.source import parse, read_program
 from adhere.problems.tampering import can_be_apart, suspicion
@@ -234,13 +234,19 @@ def _same(value: str, expected: Any) -> bool:
 def grade_code(pairs: Sequence[tuple[CodeProblem, str]], sandbox: Sandbox | None = None) -> list[Grade]:
     """The grades of many responses, run together: identical programs for identical tests run once.
 
+    One response never fails the others.
+
     Raises:
         UserError: no sandbox can be started on this system.
     """
     grades: dict[int, Grade] = {}
     programs: dict[int, str] = {}
     for index, (problem, response) in enumerate(pairs):
-        program = problem.program(response)
+        try:
+            program = problem.program(response)
+        except Exception as error:
+            grades[index] = failed(error)
+            continue
         if program is None:
             grades[index] = unreadable(f"no program in the response that defines {problem.entry_point}")
         else:
@@ -253,7 +259,10 @@ def grade_code(pairs: Sequence[tuple[CodeProblem, str]], sandbox: Sandbox | None
     for where, jobs in by_sandbox.items():
         for run, indices in zip(where.run(list(jobs)), jobs.values(), strict=True):
             for index in indices:
-                grades[index] = pairs[index][0].judge(programs[index], run)
+                try:
+                    grades[index] = pairs[index][0].judge(programs[index], run)
+                except Exception as error:
+                    grades[index] = failed(error)
     return [grades[index] for index in range(len(pairs))]
 
 

@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import Any
 
 from adhere.core.errors import UserError
-from adhere.problems.comparing import equal
+from adhere.problems.comparing import CPU_SECONDS, Comparison, compare
 from adhere.problems.cues import boxed, stated
 from adhere.problems.parsing import PARSER
 from adhere.problems.problem import Domain, Grade, Step, content_id, unreadable
@@ -160,22 +160,31 @@ def _same_words(gold: str, answer: str) -> bool:
     return bool(one) and one == other
 
 
-def same_value(gold: str, answer: str) -> bool | None:
-    """Whether `answer` has the value of `gold`; None where math-verify could not tell in its time.
+def same_value(gold: str, answer: str) -> bool:
+    """Whether `answer` is known to have the value of `gold`.
+
+    Raises:
+        UserError: math-verify is needed and not installed.
+    """
+    return compare_values(gold, answer) == "equal"
+
+
+def compare_values(gold: str, answer: str) -> Comparison:
+    """Whether `answer` has the value of `gold`, or why that cannot be told.
 
     Raises:
         UserError: math-verify is needed and not installed.
     """
     if _same_words(gold, answer):
-        return True
-    wanted, found = plain_value(gold), plain_value(answer)
-    if wanted is not None and found is not None:
-        candidates = {found[0]} | ({found[0] / 100} if found[1] != wanted[1] else set())
-        candidates |= {found[0] * 100} if wanted[1] and not found[1] else set()
-        return any(abs(candidate - wanted[0]) <= TOLERANCE for candidate in candidates)
+        return "equal"
+    wanted, given = plain_value(gold), plain_value(answer)
+    if wanted is not None and given is not None:
+        candidates = {given[0]} | ({given[0] / 100} if given[1] != wanted[1] else set())
+        candidates |= {given[0] * 100} if wanted[1] and not given[1] else set()
+        return "equal" if any(abs(one - wanted[0]) <= TOLERANCE for one in candidates) else "unequal"
     if wanted is not None and not _says_something(re.sub(r"[A-Za-z]{2,}", "", answer)):
-        return False  # words, against a number
-    return equal(_clean(gold), _clean(answer))
+        return "unequal"  # words, against a number
+    return compare(_clean(gold), _clean(answer))
 
 
 _OPERATORS: dict[type, Callable[[Fraction, Fraction], Fraction]] = {
@@ -280,13 +289,15 @@ class MathProblem:
         words = read_answer(response)
         if words is None:
             return unreadable("no value in the response")
-        same = same_value(self.answer, words)
+        comparison = compare_values(self.answer, words)
         steps = equations(response)
         shown = words if len(words) <= 80 else words[:77] + "..."
-        if same is None:
-            return Grade(
-                None, words, f"could not compare {shown!r} with {self.answer!r} in time", "undecided", 0.0, steps
-            )
+        if comparison == "undecided":
+            return Grade(None, words, f"{shown!r} was not compared with {self.answer!r}", "undecided", 0.0, steps)
+        if comparison == "costly":
+            reason = f"comparing {shown!r} with {self.answer} takes more than {CPU_SECONDS:g} s or all the memory"
+            return Grade(False, words, reason, "limit", 0.0, steps)
+        same = comparison == "equal"
         verdict = "is" if same else "is not"
         reason = f"{shown} {verdict} {self.answer}"
         return Grade(same, words, reason, "correct" if same else "wrong", float(same), steps)

@@ -26,7 +26,7 @@ Outcome = Literal["correct", "wrong", "unreadable", "error", "limit", "suspect",
 correct     the answer is right
 wrong       an answer was read, and it is another one (code: a test's assertion failed)
 unreadable  no answer could be read out of the response
-error       code only: it raised, exited, or did what the sandbox forbids
+error       it raised, exited, or did what the sandbox forbids (code); the grader failed over it
 limit       it ran past a limit: of time, memory, output or processes (code), of what an expression may cost (math)
 suspect     code only: tests that it could reach passed, and it holds what could have made them pass; counted as
             not correct, and apart from what is wrong
@@ -103,6 +103,12 @@ class Problem(Protocol):
 def unreadable(reason: str) -> Grade:
     """The grade of a response in which no answer was found."""
     return Grade(correct=False, answer=None, reason=reason, outcome="unreadable", score=0.0)
+
+
+def failed(error: Exception) -> Grade:
+    """The grade of a response over which its grader failed: an error of this one response, not correct."""
+    reason = f"the grader failed over this response: {type(error).__name__}: {str(error)[:200]}"
+    return Grade(correct=False, answer=None, reason=reason, outcome="error", score=0.0)
 
 
 def content_id(domain: str, *parts: Any) -> str:

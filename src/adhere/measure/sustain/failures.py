@@ -178,7 +178,7 @@ def _parted(base: ArmOutcome, lost: ArmOutcome, step: int) -> str:
 def _arrives(lost: ArmOutcome) -> bool:
     """Whether the last intermediate result is the right answer."""
     steps = [step for step in lost.grade.steps if step.value is not None]
-    return bool(steps) and same_value(lost.reference, steps[-1].value or "") is True
+    return bool(steps) and same_value(lost.reference, steps[-1].value or "")
 
 
 def _inside(base: ArmOutcome, lost: ArmOutcome) -> bool:
