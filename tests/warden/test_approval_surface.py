@@ -8,7 +8,8 @@ import pytest
 
 from adhere.warden import Act, Refused
 from adhere.warden.acts.acts import Impact
-from adhere.warden.ledger.ledger import SCHEMA, Ledger
+from adhere.warden.ledger import schema
+from adhere.warden.ledger.ledger import Ledger
 from adhere.warden.orders import approvals
 from adhere.warden.orders.approvals import Preview
 
@@ -86,7 +87,9 @@ def test_what_waits_is_listed_without_reading_every_request_ever_made(tmp_path):
 def test_a_ledger_of_an_earlier_release_gets_its_indexes(tmp_path):
     path = tmp_path / "ledger.db"
     old = sqlite3.connect(path)
-    old.executescript("\n".join(x for x in SCHEMA.splitlines() if "nonce_expires" not in x and "_waiting" not in x))
+    tables = schema.TABLES.format(**schema.SQLITE).splitlines()
+    old.executescript("\n".join(x for x in tables if "nonce_expires" not in x and "_waiting" not in x))
+    old.execute("PRAGMA user_version = 1")
     old.close()
     ledger = Ledger(path)
     names = {row[0] for row in ledger.query("SELECT name FROM sqlite_master WHERE type = 'index'")}

@@ -45,6 +45,7 @@ EXTRAS: Mapping[str, str] = {
     "uvicorn": "enforce",
     "yaml": "enforce",
     "cedarpy": "policy",
+    "psycopg": "postgres",
     "icu4py": "languages",
     "llguidance": "grammar",
     "mcp": "mcp",

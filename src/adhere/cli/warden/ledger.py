@@ -6,13 +6,17 @@ import base64
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
 from adhere.cli.options import Charter, Json
 from adhere.cli.warden.common import HERE, Sign, opened, reported, signers, tell
 from adhere.core.errors import UserError
+
+if TYPE_CHECKING:
+    from adhere.warden.ledger.store import Location
 
 app = typer.Typer(help="Show and verify the ledger, and have witnesses sign it.", no_args_is_help=True)
 
@@ -28,7 +32,6 @@ def verify(
 ) -> None:
     """Recompute every hash and compare with every checkpoint that witnesses hold. Exit code 1: a fault was found."""
     from adhere.warden.engine import witness
-    from adhere.warden.ledger import verify as alone
 
     notes, silent = [], []
     with opened(charter) as warden:
@@ -41,13 +44,16 @@ def verify(
                     silent.append(f"{text} holds no checkpoint yet")
             except (UserError, OSError, ValueError) as error:
                 silent.append(f"{text}: {error}")
-        path = warden.ledger.path
+        ledger = warden.ledger.again()
     for file in checkpoints or ():
         try:
             notes.append(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise UserError(f"{file}: {error.strerror}") from error
-    size, root, faults = alone.verify(path, keys, notes)
+    try:
+        size, root, faults = ledger.verify(keys, notes)
+    finally:
+        ledger.close()
     reported(json_file, {"size": size, "root": root, "faults": faults, "checkpoints": len(notes), "silent": silent})
     for line in silent:
         tell(f"not compared: {line}")
@@ -60,6 +66,48 @@ def verify(
     if not notes:
         held_by = "; no checkpoint was kept elsewhere, so a rewrite would not show"
     tell(f"{size} entries, root {root[:16]}: consistent with itself{held_by}")
+
+
+Url = Annotated[
+    str,
+    typer.Argument(
+        metavar="URL",
+        help="PostgreSQL database, as postgresql://adhere@host/database; the password comes from PGPASSWORD or "
+        "~/.pgpass.",
+    ),
+]
+Schema = Annotated[str, typer.Option("--schema", help="Schema of the database; one ledger each.")]
+
+
+@app.command("move")
+def move(url: Url, schema: Schema = "adhere", charter: Charter = HERE) -> None:
+    """Move the ledger into a PostgreSQL database that several gateways and wardens share."""
+    import time
+
+    from adhere.warden.engine import shared_ledger
+
+    size = shared_ledger.move(charter, _place(url, schema), time.time)
+    tell(f"{size} entries moved and verified; {charter / 'ledger.db.moved'} is closed")
+    tell(f"now sign a heartbeat for it: adhere warden lease --sign KEY --charter {charter}")
+
+
+@app.command("join")
+def join(url: Url, schema: Schema = "adhere", charter: Charter = HERE) -> None:
+    """Make a folder that holds `warden.key` a folder of the charter whose ledger is in the database."""
+    from adhere.warden.engine import shared_ledger
+
+    joined = shared_ledger.join(charter, _place(url, schema))
+    tell(f"{charter} is a folder of the charter {joined.digest[:16]} for {joined.terms.agent}")
+
+
+def _place(url: str, schema: str) -> Location:
+    from adhere.warden.ledger.store import Location
+
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise UserError(f"{url[:80]}: a database is given as postgresql://user@host/database")
+    if urlsplit(url).password:
+        raise UserError("leave the password out of the URL, it would be written down: PGPASSWORD, or ~/.pgpass")
+    return Location(url, schema)
 
 
 @app.command("show")

@@ -35,7 +35,6 @@ from adhere.gateway.telemetry.metrics import CONTENT_TYPE
 from adhere.warden.canonical import Refused
 from adhere.warden.engine import witness
 from adhere.warden.engine.warden import Warden
-from adhere.warden.ledger import verify
 from adhere.warden.orders import approvals
 from adhere.warden.orders.orders import Mode
 from adhere.warden.supervision import attest, running
@@ -282,7 +281,7 @@ class Console:
 
         found = await asyncio.to_thread(read)
         if self.house.switch is not None:
-            self.house.switch.look()
+            await asyncio.to_thread(self.house.switch.look)
         lines = attest.lines(found.body) if found else []
         return self._page(request, "stop.html", "Stop", attestation=found, lines=lines)
 
@@ -343,7 +342,7 @@ class Console:
                 except (UserError, OSError, ValueError) as error:
                     silent.append(f"{text}: {error}")
             began = time.monotonic()
-            size, root, faults = verify.verify(self.warden.ledger.path, keys, notes)
+            size, root, faults = self.warden.ledger.verify(keys, notes)
             found = {"size": size, "root": root, "faults": faults, "notes": len(notes), "silent": silent}
             return {**found, "seconds": time.monotonic() - began}
 

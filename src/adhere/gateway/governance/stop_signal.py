@@ -1,10 +1,11 @@
-"""The stop as every chunk of every stream asks about it: an attribute, kept true by a thread that looks at the disk.
+"""The stop as every chunk of every stream reads it: an attribute that a thread keeps true.
 
 Rules
-- The thread looks every `LOOK` seconds at the latch and at the ledger's state through a connection of its own, so that
-  neither a writer that holds the lock nor a full disk keeps a stop from being seen. Whoever stops (this console,
-  another process, the command line) is seen within that time.
-- A look that fails counts as a stop until one succeeds. When the thread is gone, so is the permission to go on.
+- The thread reads the latch and the ledger's state through a connection of its own, at least every `LOOK` seconds and
+  at once when a database announces a change. So neither a writer that holds the lock nor a full disk keeps a stop from
+  being seen, and one that is given elsewhere (another process or machine, the command line) is seen within that time.
+- A look that fails counts as a stop until one succeeds: a gateway that lost its database stops. When the thread is
+  gone, or hangs for `STALE` seconds, so is the permission to go on.
 - Lease and scope timers are looked at every second; they stop through the ledger as everything else does.
 """
 
@@ -18,13 +19,14 @@ from adhere.warden.canonical import Refused
 from adhere.warden.engine.core import read_state
 from adhere.warden.engine.warden import Warden
 from adhere.warden.ledger.latch import Latch
-from adhere.warden.ledger.ledger import Ledger
 from adhere.warden.orders.orders import Mode, State
 
 LOOK = 0.02
+LOOK_SHARED = 0.05
+"""Seconds between two looks at a database that others share."""
 TICK = 1.0
-STALE = 5.0
-"""Seconds without a look after which the switch counts as thrown: a look takes a millisecond."""
+STALE = 2.0
+"""Seconds without a look after which everything stops: a look takes a millisecond."""
 
 
 class StopSignal:
@@ -32,9 +34,12 @@ class StopSignal:
 
     def __init__(self, warden: Warden, changed: Callable[[State], None] = lambda _: None) -> None:
         self._warden, self._changed = warden, changed
-        self._ledger = Ledger(warden.ledger.path)
+        self._ledger = warden.ledger.again()
         self._latch = Latch(warden.folder)
+        self._pause = LOOK if warden.ledger.path is not None else LOOK_SHARED
         self._end = threading.Event()
+        self._ticking: threading.Thread | None = None
+        self._clock_fault: str | None = None
         self._looked = 0.0
         self._why: str | None = "the stop switch was not looked at yet"
         self._text: str | None = None
@@ -58,14 +63,23 @@ class StopSignal:
 
     def _run(self) -> None:
         ticked = 0.0
-        while not self._end.wait(LOOK):
+        while not self._end.is_set():
+            self._ledger.store.wait(self._pause)
             self.look()
-            if time.monotonic() - ticked > TICK:
+            if time.monotonic() - ticked > TICK and self._ticking is None:
                 ticked = time.monotonic()
-                try:
-                    self._warden.tick()
-                except Refused as error:
-                    self._why = f"the clock cannot be looked at: {error}"
+                self._ticking = threading.Thread(target=self._tick, daemon=True, name="adhere lease")
+                self._ticking.start()
+
+    def _tick(self) -> None:
+        """In a thread of its own: it may have to wait for a writer, and a stop is seen meanwhile."""
+        try:
+            self._warden.tick()
+            self._clock_fault = None
+        except Refused as error:
+            self._clock_fault = f"the clock cannot be looked at: {error}"
+        finally:
+            self._ticking = None
 
     def look(self) -> None:
         """Look now."""
@@ -78,7 +92,7 @@ class StopSignal:
             elif self._latch.read() > state.epoch:
                 why = "a stop is latched"
             else:
-                why = None
+                why = self._clock_fault
         except Refused as error:
             self._why = f"the ledger cannot be read: {error}"
             return

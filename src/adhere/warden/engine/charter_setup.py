@@ -36,12 +36,15 @@ from adhere.warden.charter.keys import fingerprint
 from adhere.warden.charter.quorum import Proof
 from adhere.warden.engine.cooling_off import waits
 from adhere.warden.ledger.latch import Latch
-from adhere.warden.ledger.ledger import FILE as LEDGER
 from adhere.warden.ledger.ledger import Ledger
+from adhere.warden.ledger.store import FILE as LEDGER
+from adhere.warden.ledger.store import LOCATION, is_founded
 from adhere.warden.orders import lease, orders
 from adhere.warden.orders.approvals import void
 
 PENDING = "pending.json"
+DOCUMENT = "charter-document"
+"""The fact that holds the charter in force, for the machines that share a ledger."""
 Clock = Callable[[], float]
 
 
@@ -66,7 +69,7 @@ def new_warden_key(folder: Path) -> str:
     Raises:
         Refused: the folder holds a charter already, or cannot be written.
     """
-    for name in (charters.FILE, LEDGER, PENDING):
+    for name in (charters.FILE, LEDGER, LOCATION, PENDING):
         if (folder / name).exists():
             raise Refused("exists", f"{folder} holds a charter already; name another folder with --charter DIR")
     try:
@@ -131,10 +134,10 @@ def adopt(folder: Path, draft: Charter, clock: Clock = time.time) -> None:
     draft.check_signatures()
     now = clock()
     draft.check_time(now)
-    if not (folder / LEDGER).exists():
+    if not is_founded(folder):
         _found(folder, draft, now)
         return
-    ledger = Ledger(folder / LEDGER)
+    ledger = Ledger.of(folder)
     try:
         with ledger.transaction(now) as transaction:
             now = max(now, transaction.seen)
@@ -166,6 +169,7 @@ def adopt(folder: Path, draft: Charter, clock: Clock = time.time) -> None:
                 transaction.append("amend", body)
                 transaction.put("state", json.dumps(orders.to_dict(step.state)))
                 transaction.put("charter", draft.digest)
+                transaction.put(DOCUMENT, draft.to_bytes().decode())
                 transaction.put("versions", json.dumps([draft.root.version, draft.targets.version]))
                 transaction.put("sign-of-life", repr(now))
                 transaction.put("will", "")
@@ -227,6 +231,7 @@ def _found(folder: Path, first: Charter, now: float) -> None:
             )
             transaction.put("origin", first.origin)
             transaction.put("charter", first.digest)
+            transaction.put(DOCUMENT, first.to_bytes().decode())
             transaction.put("versions", json.dumps([first.root.version, first.targets.version]))
             transaction.put("state", json.dumps(orders.to_dict(orders.State(epoch=first.terms.epoch))))
             transaction.put("epoch-began", "0")
@@ -240,7 +245,7 @@ def _found(folder: Path, first: Charter, now: float) -> None:
 def sign_heartbeat(
     folder: Path, charter: Charter, signer: Signer, *, version: int, now: float, seconds: float, instances: int
 ) -> bytes:
-    """A heartbeat for this folder on this machine, signed.
+    """A heartbeat for the ledger of this folder where it lies, signed.
 
     Raises:
         Refused: the key belongs to no principal.
@@ -249,9 +254,12 @@ def sign_heartbeat(
     key = known.get(fingerprint(signer.public_key))
     if key is None:
         raise Refused("stranger", "the signing key belongs to no principal of this charter")
-    metadata = lease.compose(
-        charter, version=version, now=now, seconds=seconds, instances=instances, homes=(lease.home(folder),)
-    )
+    ledger = Ledger.of(folder)
+    try:
+        homes = (ledger.home(),)
+    finally:
+        ledger.close()
+    metadata = lease.compose(charter, version=version, now=now, seconds=seconds, instances=instances, homes=homes)
     signature = signer.sign(metadata.signed_bytes)
     signature.keyid = key.keyid
     metadata.signatures[key.keyid] = signature

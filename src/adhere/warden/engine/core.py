@@ -20,12 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from adhere.warden import canonical
 from adhere.warden.acts.acts import Act, Decision, Table
 from adhere.warden.canonical import Refused
 from adhere.warden.charter import charter as charters
+from adhere.warden.charter.charter import Charter
+from adhere.warden.engine import charter_setup
 from adhere.warden.engine.review import Reviewer
 from adhere.warden.ledger.latch import Latch
-from adhere.warden.ledger.ledger import FILE as LEDGER
 from adhere.warden.ledger.ledger import Ledger, Transaction
 from adhere.warden.orders import approvals, lease, orders
 from adhere.warden.orders.lease import Heartbeat
@@ -61,7 +63,7 @@ class Core:
         self.latch = Latch(folder)
         self.monitors, self.reviewers, self._policies = tuple(monitors), tuple(reviewers), tuple(policies)
         self.instance = instance
-        self.home = lease.home(folder)
+        self.home = ledger.home()
         self.reload()
 
     @classmethod
@@ -86,7 +88,7 @@ class Core:
         path = Path(folder)
         if not (path / charters.FILE).exists():
             charters.load(path)
-        ledger = Ledger(path / LEDGER)
+        ledger = Ledger.of(path)
         try:
             return cls(
                 path,
@@ -105,7 +107,7 @@ class Core:
         """Give up the instance's place and close the ledger."""
         try:
             with self.ledger.transaction(self.clock()) as transaction:
-                transaction.db.execute("DELETE FROM instance WHERE id = ? AND pid = ?", (self.instance, os.getpid()))
+                self.ledger.store.leave(transaction.db, self.instance)
         except Refused:
             pass
         self.ledger.close()
@@ -124,7 +126,7 @@ class Core:
         Raises:
             Refused: it is not.
         """
-        charter = charters.load(self.folder)
+        charter = self._caught_up(charters.load(self.folder))
         origin, known = self.ledger.get("origin"), json.loads(self.ledger.get("versions") or "[0, 0]")
         if origin != charter.origin:
             raise Refused("charter", f"{self.folder}: charter and ledger are not of one founding")
@@ -141,6 +143,23 @@ class Core:
             from adhere.warden.engine.cedar import Cedar
 
             self.policies = (*self._policies, Cedar(charter.terms.cedar, charter.terms.agent))
+
+    def _caught_up(self, charter: Charter) -> Charter:
+        """`charter`, or the one that was adopted since through another machine: the shared ledger has its document.
+
+        Raises:
+            Refused: the document is not the one that was adopted, or does not follow `charter`.
+        """
+        known, document = self.ledger.get("charter"), self.ledger.get(charter_setup.DOCUMENT)
+        if self.ledger.path is not None or known == charter.digest or document is None:
+            return charter
+        newer = Charter.from_bytes(document.encode(), f"the charter in {self.ledger.name}")
+        newer.check_signatures()
+        if newer.digest != known or newer.origin != charter.origin:
+            raise Refused("charter", f"the charter in {self.ledger.name} is not the one that was adopted")
+        charter_setup.follows(charter, newer)
+        canonical.replace(self.folder / charters.FILE, newer.to_bytes())
+        return newer
 
     def current(self, transaction: Transaction) -> State:
         """The state as it stands, the charter reloaded where another process amended it, the latch honoured."""
@@ -200,21 +219,7 @@ class Core:
 
     def place(self, transaction: Transaction, instances: int) -> bool:
         """Whether this instance has one of the places, taking a free one; places of the dead are free."""
-        rows = transaction.db.execute("SELECT id, pid, started FROM instance").fetchall()
-        alive = set()
-        for name, pid, began in rows:
-            if lease.started(pid) == began:
-                alive.add(name)
-            else:
-                transaction.db.execute("DELETE FROM instance WHERE id = ?", (name,))
-        if self.instance in alive:
-            return True
-        if len(alive) >= instances:
-            return False
-        transaction.db.execute(
-            "INSERT INTO instance VALUES (?, ?, ?, '')", (self.instance, os.getpid(), lease.started(os.getpid()))
-        )
-        return True
+        return self.ledger.store.place(transaction.db, self.instance, instances)
 
     # -- reading ----------------------------------------------------------------------------------------------
 

@@ -30,6 +30,11 @@ EFFECT = {
     Verdict.STOP: Effect.DENY,
 }
 
+FLIGHT = (
+    "INSERT INTO act VALUES (?, ?, 'flight', ?)"
+    " ON CONFLICT (id) DO UPDATE SET digest = excluded.digest, status = excluded.status, seq = excluded.seq"
+)
+
 TEXTS = {
     "stopped": "a stop is in force",
     "paused": "paused: an amend quorum may resume",
@@ -203,7 +208,7 @@ def settle(
         decision = decision.at(verdict=Verdict.TRANSFORM)
     seq = transaction.append("decision", _recorded(name, act, decision, state))
     if decision.allowed:
-        transaction.db.execute("INSERT OR REPLACE INTO act VALUES (?, ?, 'flight', ?)", (name, act.digest, seq))
+        transaction.db.execute(FLIGHT, (name, act.digest, seq))
     if step.state != state:
         transaction.put("state", json.dumps(orders.to_dict(step.state)))
     done = decision.act or act

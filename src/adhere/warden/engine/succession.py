@@ -31,7 +31,6 @@ from adhere.warden.charter.quorum import count_persons
 from adhere.warden.charter.terms import Will, packed, parse_terms
 from adhere.warden.engine import charter_setup
 from adhere.warden.engine.cooling_off import waits
-from adhere.warden.ledger.ledger import FILE as LEDGER
 from adhere.warden.ledger.ledger import Ledger
 
 FILE = "will.json"
@@ -130,7 +129,7 @@ def invoke(folder: Path, signers: Sequence[Signer], clock: Callable[[], float] =
     if signers:
         draft.sign(signers)
         canonical.replace(path, draft.to_bytes())
-    ledger = Ledger(folder / LEDGER)
+    ledger = Ledger.of(folder)
     try:
         with ledger.transaction(clock()) as transaction:
             left = waits(transaction, draft)

@@ -21,7 +21,7 @@ from typing import Any
 from adhere.warden.acts.acts import Act, Decision, broke
 from adhere.warden.canonical import Refused
 from adhere.warden.engine import deciding, statements
-from adhere.warden.engine.core import Core, Monitor, Policy
+from adhere.warden.engine.core import Core, Monitor, Policy, read_state
 from adhere.warden.engine.statements import Accepted
 from adhere.warden.orders import instructions, lease, orders
 from adhere.warden.orders.approvals import Previewer
@@ -97,7 +97,7 @@ class Warden(Core):
         now = self.clock()
         state = self.state()
         if state.mode in (Mode.STOPPING, Mode.STOPPED):
-            return state
+            return self._told(state)
         level = lease.level(self.heartbeat(), now, self.charter.terms.lease)
         out = any(link.expires <= now for c in state.chains for link in c.in_force)
         if level <= state.lease and not out:
@@ -105,6 +105,13 @@ class Warden(Core):
         with self.ledger.transaction(now) as transaction:
             now = max(now, transaction.seen)
             return self.look_at_clock(transaction, self.current(transaction), now)
+
+    def _told(self, state: State) -> State:
+        """A stop that is latched here and that the ledger has not seen is written: others may share the ledger."""
+        if read_state(self.ledger.get("state")).mode not in (Mode.RUNNING, Mode.PAUSED):
+            return state
+        with self.ledger.transaction(self.clock()) as transaction:
+            return self.current(transaction)
 
     def restarted(self) -> State:
         """Say that whoever performed acts is gone: acts in flight are of unknown outcome from here on."""

@@ -1,7 +1,8 @@
-"""The ledger: everything that was decided, said and changed, in one append-only file; and the state beside it.
+"""The ledger: everything that was decided, said and changed, append-only; and the state beside it.
 
 Rules
-- One SQLite file, write-ahead log, full sync: when `Transaction` leaves, what it wrote is on the disk.
+- It is kept in a store (`store`): one SQLite file, or a PostgreSQL database that several machines share. When a
+  transaction ends, what it wrote is on the disk.
 - An entry is canonical JSON {kind, time, body}. Entries are the leaves of an RFC 6962 Merkle tree; the tree's peaks are
   kept with the entries, in the same transaction, so that appending costs a few hashes however long the ledger is.
 - State changes, spent nonces, requests and entries commit together or not at all: there is no moment at which the
@@ -15,50 +16,25 @@ Rules
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from adhere.warden import canonical
 from adhere.warden.canonical import Refused
-from adhere.warden.ledger import merkle
+from adhere.warden.ledger import merkle, verify
 from adhere.warden.ledger.merkle import Peaks
+from adhere.warden.ledger.postgres_store import PostgresStore
+from adhere.warden.ledger.sqlite_store import SqliteStore
+from adhere.warden.ledger.store import FILE, Connection, Store, location
 
-FILE = "ledger.db"
-SCHEMA = """
-CREATE TABLE entry (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, hash BLOB NOT NULL);
-CREATE TABLE tip (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, peaks BLOB NOT NULL);
-CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE nonce (nonce TEXT PRIMARY KEY, expires INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX nonce_expires ON nonce (expires);
-CREATE TABLE act (id TEXT PRIMARY KEY, digest TEXT NOT NULL, status TEXT NOT NULL, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE request (
-  id TEXT PRIMARY KEY, act TEXT NOT NULL, tool TEXT NOT NULL, digest TEXT NOT NULL, text TEXT NOT NULL,
-  role TEXT NOT NULL, needed INTEGER NOT NULL, epoch INTEGER NOT NULL, expires INTEGER NOT NULL,
-  status TEXT NOT NULL, uses INTEGER NOT NULL);
-CREATE INDEX request_act ON request (act, status);
-CREATE INDEX request_waiting ON request (epoch, status, expires);
-CREATE TABLE approval (
-  request TEXT NOT NULL, person TEXT NOT NULL, expires INTEGER NOT NULL, uses INTEGER NOT NULL, envelope BLOB NOT NULL,
-  PRIMARY KEY (request, person)) WITHOUT ROWID;
-CREATE TABLE instance (
-  id TEXT PRIMARY KEY, pid INTEGER NOT NULL, started TEXT NOT NULL, note TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO tip VALUES (1, 0, x'');
-PRAGMA user_version = 1;
-"""
-ADDED_INDEXES = {
-    "nonce_expires": "CREATE INDEX IF NOT EXISTS nonce_expires ON nonce (expires)",
-    "request_waiting": "CREATE INDEX IF NOT EXISTS request_waiting ON request (epoch, status, expires)",
-}
-"""Indexes that ledgers of earlier releases lack. They are added when such a ledger is opened."""
+PIECE = 5_000
+"""Entries that are read at once to verify them."""
 ROWS = 100
 """Entries in one statement at the most."""
-BUSY_SECONDS = 10.0
-"""How long a writer waits for another process before it gives up."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +59,13 @@ _BEGINNING = (
 class Transaction:
     """What may be done while the write lock is held. Nothing of it is true before it commits."""
 
-    def __init__(self, db: sqlite3.Connection, time: float) -> None:
+    def __init__(self, db: Connection, time: float) -> None:
         self.db = db
         self.time = time
         size, peaks, *values = db.execute(_BEGINNING).fetchone()
         self._peaks = Peaks.from_bytes(size, peaks)
         self._rows: list[tuple[int, bytes, bytes]] = []
+        self.state_changed = False
         self._facts: dict[str, str | None] = dict(zip(_FIRST_FACTS, values, strict=True))
         seen = self.get("clock")
         self.seen = float(seen) if seen else 0.0
@@ -117,6 +94,7 @@ class Transaction:
     def put(self, name: str, value: str) -> None:
         """Set the fact called `name`."""
         self._facts[name] = value
+        self.state_changed |= name == "state"
         self.db.execute(
             "INSERT INTO fact VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
         )
@@ -124,11 +102,8 @@ class Transaction:
     def spend(self, nonce: str, expires: int) -> bool:
         """Take a nonce; False where it was taken before. Kept until it could not be used any more."""
         self.db.execute("DELETE FROM nonce WHERE expires < ?", (int(self.time) - 86400,))
-        try:
-            self.db.execute("INSERT INTO nonce VALUES (?, ?)", (nonce, expires))
-        except sqlite3.IntegrityError:
-            return False
-        return True
+        row = self.db.execute("INSERT INTO nonce VALUES (?, ?) ON CONFLICT (nonce) DO NOTHING", (nonce, expires))
+        return row.rowcount == 1
 
     def finish(self) -> None:
         """Write the entries and the tree's peaks; called once, just before the commit.
@@ -147,86 +122,66 @@ class Transaction:
 
 
 class Ledger:
-    """A ledger file. Thread-safe; one writer at a time across all processes.
+    """A ledger in `store`, or in the SQLite file at a path. Thread-safe; one writer at a time across all processes.
 
     Raises:
-        Refused: the file is missing (or, with `create`, is there), torn, or of another version.
+        Refused: the ledger is missing (or, with `create`, is there), torn, or of another version.
     """
 
-    def __init__(self, path: Path, *, create: bool = False) -> None:
-        self.path = path
+    def __init__(self, store: Store | Path, *, create: bool = False) -> None:
+        if isinstance(store, Path):
+            store = SqliteStore(store, create=create)
+        self.store: Store = store
+        self.name, self.path = self.store.name, self.store.path
         self._lock = threading.RLock()
-        if create and path.exists():
-            raise Refused("exists", f"{path} is there already: a ledger is never overwritten")
-        if not create and not path.exists():
-            raise Refused("no-ledger", f"{path} is missing: without its ledger the charter stays closed")
-        try:
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            if create:
-                path.chmod(0o600)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA trusted_schema = OFF")
-            if create:
-                self._db.executescript("BEGIN;" + SCHEMA + "COMMIT;")
-            self._check()
-            self._add_indexes()
-        except (sqlite3.Error, OSError, ValueError) as error:
-            raise Refused("ledger", f"{path}: not a ledger that can be used ({error})") from error
 
-    def _check(self) -> None:
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version != 1:
-            raise ValueError(f"of version {version}, this is 1")
-        size, data = self._db.execute("SELECT size, peaks FROM tip").fetchone()
-        Peaks.from_bytes(size, data)
-        last = self._db.execute("SELECT max(seq) FROM entry").fetchone()[0]
-        if (-1 if last is None else last) != size - 1:
-            raise ValueError(f"the last entry is {last}, the tree has {size}")
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """The ledger of the charter in `folder`.
 
-    def _add_indexes(self) -> None:
-        """Add what an earlier release left out; a ledger that cannot be written now works without."""
-        present = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
-        for name, statement in ADDED_INDEXES.items():
-            if name not in present:
-                with suppress(sqlite3.OperationalError):
-                    self._db.execute(statement)
+        Raises:
+            Refused: it is missing, or cannot be reached.
+        """
+        place = location(folder)
+        return cls(folder / FILE) if place is None else cls(PostgresStore(place))
+
+    def again(self) -> Ledger:
+        """The same ledger through a connection of its own, which no transaction of this one keeps waiting."""
+        return Ledger(self.store.again())
 
     def close(self) -> None:
-        """Close the file; later use is refused."""
+        """Close the connection; later use is refused."""
         with self._lock:
-            self._db.close()
+            self.store.close()
 
     @contextmanager
     def transaction(self, time: float) -> Iterator[Transaction]:
         """Hold the write lock; commit and sync on leaving, roll back on any error.
 
         Raises:
-            Refused: the file cannot be written (a full disk, another writer that does not let go).
+            Refused: the store cannot be written (a full disk, another writer that does not let go, a lost database).
         """
         with self._lock:
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error as error:
-                raise Refused("ledger-closed", f"{self.path} cannot be written: {error}") from error
+                connection = self.store.begin()
+            except self.store.faults as error:
+                raise self._closed("written", error) from error
             try:
-                transaction = Transaction(self._db, time)
+                transaction = Transaction(connection, time)
                 yield transaction
                 transaction.finish()
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._rollback()
-                raise Refused("ledger-closed", f"{self.path} cannot be written: {error}") from error
+                if transaction.state_changed:
+                    self.store.announce()
+                self.store.commit()
+            except self.store.faults as error:
+                self.store.rollback()
+                raise self._closed("written", error) from error
             except BaseException:
-                self._rollback()
+                self.store.rollback()
                 raise
 
-    def _rollback(self) -> None:
-        try:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-        except sqlite3.Error:
-            self._db.close()
+    def _closed(self, what: str, error: Exception) -> Refused:
+        return Refused("ledger-closed", f"{self.name} cannot be {what}: {' '.join(str(error).split())}")
 
     def append(self, kind: str, body: dict[str, Any], time: float) -> int:
         """Add one entry, on the disk when this returns."""
@@ -239,13 +194,37 @@ class Ledger:
         """Rows of a reading statement.
 
         Raises:
-            Refused: the file cannot be read.
+            Refused: the store cannot be read.
         """
         with self._lock:
             try:
-                return self._db.execute(sql, values).fetchall()
-            except sqlite3.Error as error:
-                raise Refused("ledger-closed", f"{self.path} cannot be read: {error}") from error
+                return self.store.query(sql, values)
+            except self.store.faults as error:
+                raise self._closed("read", error) from error
+
+    def home(self) -> str:
+        """The name of this very ledger, which a copy does not have.
+
+        Raises:
+            Refused: the store cannot be read.
+        """
+        with self._lock:
+            try:
+                return self.store.home()
+            except self.store.faults as error:
+                raise self._closed("read", error) from error
+
+    def alive(self) -> frozenset[str]:
+        """The instances that have a place and still run.
+
+        Raises:
+            Refused: the store cannot be read.
+        """
+        with self._lock:
+            try:
+                return self.store.alive()
+            except self.store.faults as error:
+                raise self._closed("read", error) from error
 
     def get(self, name: str) -> str | None:
         """The fact called `name`."""
@@ -258,9 +237,9 @@ class Ledger:
         return Peaks.from_bytes(size, data)
 
     def leaves(self, size: int | None = None) -> list[bytes]:
-        """Leaf hashes of the first `size` entries, as they stand in the file."""
-        limit = -1 if size is None else size
-        return [row[0] for row in self.query("SELECT hash FROM entry ORDER BY seq LIMIT ?", (limit,))]
+        """Leaf hashes of the first `size` entries, as they stand."""
+        sql = "SELECT hash FROM entry" + (" WHERE seq < ?" if size is not None else "") + " ORDER BY seq"
+        return [row[0] for row in self.query(sql, () if size is None else (size,))]
 
     def entries(self, first: int = 0, count: int = -1) -> list[Entry]:
         """Entries from place `first` on.
@@ -268,7 +247,9 @@ class Ledger:
         Raises:
             Refused: one of them cannot be read.
         """
-        rows = self.query("SELECT seq, leaf FROM entry WHERE seq >= ? ORDER BY seq LIMIT ?", (first, count))
+        last = " AND seq < ?" if count >= 0 else ""
+        values = (first, first + count) if count >= 0 else (first,)
+        rows = self.query(f"SELECT seq, leaf FROM entry WHERE seq >= ?{last} ORDER BY seq", values)
         found = []
         for seq, data in rows:
             try:
@@ -277,6 +258,25 @@ class Ledger:
             except (AttributeError, KeyError, TypeError) as error:
                 raise Refused("ledger", f"entry {seq} is not an entry: adhere warden ledger verify") from error
         return found
+
+    def verify(self, keys: Sequence[str] = (), notes: Sequence[str] = ()) -> tuple[int, str, list[str]]:
+        """Number of entries, root (hexadecimal) and every fault, recomputed from the entries (`verify`).
+
+        Raises:
+            Refused: the database cannot be read.
+        """
+        if self.path is not None:
+            return verify.verify(self.path, keys, notes)
+        size, peaks = self.query(verify.TIP)[0]
+        rows = self._in_pieces(size)
+        return verify.verify_entries(rows, lambda: (size, peaks), keys, notes)
+
+    def _in_pieces(self, size: int) -> Iterator[tuple[Any, ...]]:
+        """The first `size` entries as rows; what is appended meanwhile is not looked at."""
+        for first in range(0, size, PIECE):
+            last = min(size, first + PIECE)
+            sql = "SELECT seq, leaf, hash FROM entry WHERE seq >= ? AND seq < ? ORDER BY seq"
+            yield from self.query(sql, (first, last))
 
     def last(self, count: int) -> list[Entry]:
         """The last `count` entries."""

@@ -1,6 +1,7 @@
 """Verify a ledger without the program that wrote it: `python verify.py ledger.db --key NAME+HASH+KEY [CHECKPOINT ...]`.
 
-Standard library and `cryptography`; copy this file anywhere. It recomputes every hash from the entries, the Merkle
+Standard library and `cryptography` (and `psycopg` for `postgresql://HOST/DATABASE?options=-csearch_path%3DSCHEMA` in
+place of the file); copy this file anywhere. It recomputes every hash from the entries, the Merkle
 root from the hashes (RFC 6962), and compares with what the ledger claims and with every signed checkpoint (C2SP) that
 is given. A rewritten ledger agrees with itself: only checkpoints kept elsewhere show that it was rewritten.
 """
@@ -11,8 +12,9 @@ import base64
 import hashlib
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def split_root(peaks: list[bytes]) -> bytes:
@@ -53,6 +55,35 @@ def open_note(note: str, keys: Iterable[str]) -> tuple[str, int, bytes, list[str
 
 def verify(path: str | Path, keys: Iterable[str] = (), notes: Iterable[str] = ()) -> tuple[int, str, list[str]]:
     """Number of entries, root (hexadecimal), and every fault that was found (none: an empty list)."""
+    if str(path).startswith(("postgresql://", "postgres://")):
+        import psycopg
+
+        with psycopg.connect(str(path)) as server:
+            server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            with server.cursor("leaves") as cursor:
+                rows = cursor.execute(ENTRIES)
+                return verify_entries(rows, lambda: server.execute(TIP).fetchone(), keys, notes)
+    db = sqlite3.connect(f"file:{Path(path).resolve()}?mode=ro", uri=True)
+    try:
+        return verify_entries(db.execute(ENTRIES), lambda: db.execute(TIP).fetchone(), keys, notes)
+    except sqlite3.Error as error:
+        return 0, split_root([]).hex(), [f"the file cannot be read: {error}"]
+    finally:
+        db.close()
+
+
+ENTRIES = "SELECT seq, leaf, hash FROM entry ORDER BY seq"
+TIP = "SELECT size, peaks FROM tip"
+
+
+def verify_entries(
+    entries: Iterable[Sequence[Any]],
+    tip: Callable[[], Any],
+    keys: Iterable[str] = (),
+    notes: Iterable[str] = (),
+) -> tuple[int, str, list[str]]:
+    """`verify` over `entries` (place, leaf, hash) in their order; `tip` gives the number and the peaks that the ledger
+    claims, as they stood when the entries were read."""
     keys = list(keys)
     faults: list[str] = []
     wanted: dict[int, bytes] = {}
@@ -66,9 +97,8 @@ def verify(path: str | Path, keys: Iterable[str] = (), notes: Iterable[str] = ()
     sha = hashlib.sha256
     peaks: list[bytes] = []
     size = 0
-    db = sqlite3.connect(f"file:{Path(path).resolve()}?mode=ro", uri=True)
     try:
-        for seq, leaf, hashed in db.execute("SELECT seq, leaf, hash FROM entry ORDER BY seq"):
+        for seq, leaf, hashed in entries:
             if seq != size:
                 faults.append(f"entry {size} is missing")
                 break
@@ -86,13 +116,11 @@ def verify(path: str | Path, keys: Iterable[str] = (), notes: Iterable[str] = ()
             size += 1
             if size in wanted and wanted.pop(size) != split_root(peaks):
                 faults.append(f"the first {size} entries are not those of the checkpoint: the ledger was rewritten")
-        claimed = db.execute("SELECT size, peaks FROM tip").fetchone()
+        claimed = tip()
         if claimed is None or claimed[0] != size or claimed[1] != b"".join(peaks):
             faults.append(f"the ledger claims {claimed and claimed[0]} entries and another root than its {size} have")
     except sqlite3.Error as error:
         faults.append(f"the file cannot be read: {error}")
-    finally:
-        db.close()
     missing = sorted(seen for seen in wanted if seen > 0)
     faults.extend(f"a checkpoint saw {seen} entries, the ledger has {size}: it was cut short" for seen in missing)
     return size, split_root(peaks).hex(), faults

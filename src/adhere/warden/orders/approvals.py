@@ -277,7 +277,8 @@ def accept(transaction: Transaction, verified: Verified, charter: Charter, epoch
         raise Refused("not-shown", line)
     person = "+".join(verified.proof.persons)
     transaction.db.execute(
-        "INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO approval VALUES (?, ?, ?, ?, ?) ON CONFLICT (request, person)"
+        " DO UPDATE SET expires = excluded.expires, uses = excluded.uses, envelope = excluded.envelope",
         (wanted.id, person, statement.expires, statement.uses, verified.envelope),
     )
     proof, uses = proven(transaction, wanted, charter)

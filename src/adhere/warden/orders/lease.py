@@ -7,20 +7,16 @@ Rules
 - A heartbeat with a version that was seen before is refused: an old one cannot be played back.
 - After the expiry: at once *warn*; `harmless_after` seconds later only harmless acts; `stop_after` seconds later an
   orderly stop. The times stand in the charter.
-- It names the homes (folders on machines) that may run, and how many instances at once. A copy of the folder is
-  another home: it does nothing until a principal signs a heartbeat for it.
-- An instance holds its place while its process lives. One above the number does nothing.
+- It names the homes that may run, and how many instances at once. A home is one ledger where it lies (`Ledger.home`): a
+  copy of it is another home, and does nothing until a principal signs a heartbeat for it.
+- An instance holds its place while it lives. One above the number does nothing.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from securesystemslib.exceptions import Error as SecureSystemsError
@@ -125,42 +121,3 @@ def level(beat: Heartbeat | None, now: float, terms: LeaseTerms) -> Lease:
     if late >= terms.stop_after:
         return Lease.OUT
     return Lease.HARMLESS if late >= terms.harmless_after else Lease.WARN
-
-
-def home(folder: Path) -> str:
-    """The name of this very folder on this very machine; a copy of it has another one.
-
-    From the machine's id and the ledger file's inode, which copying, restoring and cloning change and moving does not.
-    """
-    machine = ""
-    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
-        try:
-            machine = Path(path).read_text(encoding="ascii").strip()
-            break
-        except OSError:
-            continue
-    if not machine:
-        machine = f"{uuid.getnode():012x}"
-    inode = (folder / "ledger.db").stat().st_ino
-    return hashlib.sha256(f"adhere home {machine} {inode}".encode()).hexdigest()[:32]
-
-
-def started(pid: int) -> str:
-    """When process `pid` began, in the kernel's words; empty where there is no such process.
-
-    A number that was given to a new process in the meantime has another beginning.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        return "" if fields[0] in "ZX" else fields[19]
-    except (OSError, IndexError):
-        pass
-    if Path("/proc/self/stat").exists():
-        return ""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    return "alive"

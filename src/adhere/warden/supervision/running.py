@@ -31,7 +31,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,8 @@ from typing import Any
 from adhere.warden.canonical import Refused
 from adhere.warden.engine import time_limited, witness
 from adhere.warden.engine.warden import Warden
-from adhere.warden.orders import lease, orders
+from adhere.warden.ledger import processes
+from adhere.warden.orders import orders
 from adhere.warden.orders.orders import Mode
 from adhere.warden.supervision import attest
 from adhere.warden.supervision.attest import Attestation
@@ -172,7 +173,9 @@ def _ready(warden: Warden) -> None:
         raise Refused("stopped", "a stop is in force: adhere warden resume needs the amend quorum")
     warden.charter.check_time(warden.clock())
     record = _record(warden)
-    if record and lease.started(record["supervisor"]) == record["started"]:
+    if _elsewhere(record):
+        raise Refused("running", f"an agent runs on {record['machine']}, which shares this ledger: end it there first")
+    if record and processes.started(record["supervisor"]) == record["started"]:
         raise Refused("running", f"an agent runs already under process {record['supervisor']}")
     if record:
         leftovers(record)
@@ -202,8 +205,14 @@ def _record(warden: Warden) -> dict[str, Any]:
     return found
 
 
+def _elsewhere(record: Mapping[str, Any]) -> bool:
+    """Whether the run that is on record belongs to another machine that shares the ledger."""
+    here = socket.gethostname()
+    return bool(record.get("machine", here) != here)
+
+
 def _note(warden: Warden, supervisor: Supervisor, command: Sequence[str]) -> None:
-    record = {**supervisor.record(), "started": lease.started(os.getpid())}
+    record = {**supervisor.record(), "started": processes.started(os.getpid()), "machine": socket.gethostname()}
     with warden.ledger.transaction(warden.clock()) as transaction:
         transaction.put("supervised", json.dumps(record))
         body = {"command": list(command), "methods": record["methods"], "charter hidden": supervisor.hides}
@@ -309,7 +318,8 @@ def finish_stop(warden: Warden, seconds: float = WAIT) -> Attestation:
         if state.mode is not Mode.STOPPING:
             raise Refused("running", "no stop is in force")
         record = _record(warden)
-        if not record or lease.started(record["supervisor"]) != record["started"]:
+        here = not _elsewhere(record)
+        if not record or (here and processes.started(record["supervisor"]) != record["started"]):
             killed = leftovers(record) if record else Killed()
             try:
                 return complete(warden, killed)
@@ -317,7 +327,7 @@ def finish_stop(warden: Warden, seconds: float = WAIT) -> Attestation:
                 if error.reason != "not-stopping":
                     raise
                 continue
-        if not ask(warden.folder / ADMIN, {"do": "look"}):
+        if not here or not ask(warden.folder / ADMIN, {"do": "look"}):
             time.sleep(0.02)
         if time.monotonic() > deadline:
             raise Refused("stopping", f"the supervisor, process {record['supervisor']}, has not ended the agent yet")
