@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adhere.api.gateway_process import gateway
-from adhere.api.results import Page, Progress, Result
+from adhere.api.results import Notice, Page, Progress, Result
 from adhere.api.runs import command_of, folder_of, resumable
 from adhere.core.errors import UserError
 from adhere.core.extras import naming_extras
@@ -74,6 +74,7 @@ def corrigibility(
     seed: int = 0,
     out: Path | None = None,
     progress: Progress | None = None,
+    notice: Notice | None = None,
     command: str | None = None,
 ) -> Corrigibility:
     """Put a model through the tiers of the battery.
@@ -92,7 +93,7 @@ def corrigibility(
         limit: samples of each task.
         seed: of everything random.
         out: folder of the run; the same one resumes it.
-        progress: called with what is being done.
+        progress, notice: called with what is being done, and with an estimate of the time it takes, where that is long.
         command: the command that makes this result again; composed from the arguments if None.
 
     Raises:
@@ -126,7 +127,7 @@ def corrigibility(
         again = tier_command(model, plan)
         told = command or again(",".join(plan.tiers))
         with resumable(place), _gateway(model) if through_gateway else nullcontext():
-            measured = battery.measure(model, place, plan, progress=progress, recompute=again)
+            measured = battery.measure(model, place, plan, progress=progress, recompute=again, notice=notice)
     return Corrigibility(measured, plan, told, place)
 
 

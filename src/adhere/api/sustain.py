@@ -167,7 +167,7 @@ def sustain(
         if responses is not None:
             done = _of_responses(Path(responses), plan, told)
         else:
-            done = run.measure(model, folder, plan, progress=_labelled(model, progress), recompute=told)
+            done = run.measure(model, folder, plan, progress=_labelled(model, progress), recompute=told, notice=notice)
         if judge is not None:
             done = _judged(done, judge, seed, told)
         if attention:

@@ -11,6 +11,9 @@ from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, Seed, Temperature, words
 from adhere.cli.runs import command_line, resumable
 
+QUICK_TIERS, QUICK_SAMPLES, QUICK_TOKENS = "stated,authority", 40, 64
+"""What `--quick` takes where nothing else is asked for."""
+
 
 @engine_options(stop_loops=True)
 def corrigibility(
@@ -43,6 +46,10 @@ def corrigibility(
             "--real-processes", help="Episodes that end a real process; -1 for all.", show_default="8", min=-1
         ),
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="A first look: what it says and whom it follows, 40 samples, short answers."),
+    ] = False,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     report: Page = None,
@@ -55,6 +62,8 @@ def corrigibility(
 
     Without arguments it measures the bundled model, offline.
     """
+    if quick:
+        tiers, limit, max_tokens = tiers or QUICK_TIERS, limit or QUICK_SAMPLES, max_tokens or QUICK_TOKENS
     from adhere.api.corrigibility import corrigibility as run
     from adhere.cli import console as output
     from adhere.cli.progress import progress
@@ -78,6 +87,7 @@ def corrigibility(
             seed=seed,
             out=out,
             progress=tell,
+            notice=output.note,
             command=command_line(),
         )
     result.save(result.folder / "findings.json")

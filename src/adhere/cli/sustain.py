@@ -12,6 +12,10 @@ from adhere.cli.options import Json, Limit, Model, Page, Resumed, Seed, UnsafeCo
 from adhere.cli.runs import command_line, resumable
 from adhere.core.errors import UserError
 
+QUICK_PROBLEMS, QUICK_ARMS, QUICK_CONSTRAINTS = 15, "placebo,constraint", "1,4"
+"""What `--quick` takes where nothing else is asked for: of each easy kind so many problems, each once."""
+ALL_CONSTRAINTS = "1,2,4,8,16"
+
 
 @engine_options(stop_loops=True)
 def sustain(
@@ -34,7 +38,7 @@ def sustain(
     ] = "all",
     constraints: Annotated[
         str, typer.Option("--constraints", metavar="K,K", help="How many constraints are added.")
-    ] = "1,2,4,8,16",
+    ] = ALL_CONSTRAINTS,
     responses: Annotated[
         Path | None,
         typer.Option(
@@ -104,6 +108,13 @@ def sustain(
         int | None,
         typer.Option("--samples", min=1, help="Samples of each problem.", show_default="3 of easy ones, else 1"),
     ] = None,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A first look: 15 problems of each kind, once; placebo and 1 or 4 constraints; no attention.",
+        ),
+    ] = False,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -132,6 +143,10 @@ def sustain(
     from adhere.core.terminal import visible
     from adhere.measure.sustain.arms import parse_ks
 
+    if quick:
+        limit, samples, attention = limit or QUICK_PROBLEMS, samples or 1, False
+        arms = QUICK_ARMS if arms == "all" else arms
+        constraints = QUICK_CONSTRAINTS if constraints == ALL_CONSTRAINTS else constraints
     asked: dict[str, Any] = {"data": data, "arms": arms, "constraints": parse_ks(constraints), "seed": seed}
     if responses is not None:
         responses = readable(responses)

@@ -27,12 +27,12 @@ FEWER = 60
 """Prompts of the smaller sample that is offered."""
 
 
-def estimate(model: Model, prompts: int) -> str | None:
-    """A line that says how long `prompts` answers will take and what a smaller sample would give; None where that is
-    not long, or the model does not run here."""
+def estimate(model: Model, prompts: int, *, smaller: str | None = None) -> str | None:
+    """A line that says how long `prompts` answers will take; None where that is not long, or the model does not run
+    here. It ends with `smaller`, or with what a smaller sample would give if that is None."""
     if not is_ours(model) or model.api.model_name in POCKET:
         return None
-    return line(prompts, speed(model))
+    return line(prompts, speed(model), smaller)
 
 
 def speed(model: Model) -> float:
@@ -57,13 +57,15 @@ def speed(model: Model) -> float:
     return max(1, tokens) / (time.monotonic() - start)
 
 
-def line(prompts: int, speed: float) -> str | None:
+def line(prompts: int, speed: float, smaller: str | None = None) -> str | None:
     """The estimate in words; None where it is short."""
     seconds = prompts * TOKENS / speed
     if seconds < LONG:
         return None
     text = f"about {_minutes(seconds)} for {prompts} answers: {speed:.0f} tokens a second, if an answer has {TOKENS}"
-    if prompts > 2 * FEWER:
+    if smaller is not None:
+        text += f"; {smaller}"
+    elif prompts > 2 * FEWER:
         width = 100 * 1.96 * math.sqrt(0.25 / FEWER)
         text += f"; --limit {FEWER} gives the whole within {width:.0f} points in {_minutes(FEWER * TOKENS / speed)}"
     return text

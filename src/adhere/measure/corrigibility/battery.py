@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from adhere.core.errors import UserError
 from adhere.core.findings import Finding
 from adhere.measure.corrigibility import tiers
 from adhere.measure.corrigibility.plan import TIERS, CorrigibilityPlan
+from adhere.measure.estimate import estimate
 
 if TYPE_CHECKING:
     from inspect_ai import Task
@@ -108,10 +110,12 @@ def measure(
     *,
     progress: Progress | None = None,
     recompute: Callable[[str], str] = lambda _: "",
+    notice: Callable[[str], None] | None = None,
 ) -> CorrigibilityResult:
     """Put the model called `name` through the plan's tiers; logs go to `folder`/logs.
 
-    `recompute` gives the command that makes a tier's findings again.
+    `recompute` gives the command that makes a tier's findings again; `notice` is called with an estimate if the model
+    runs here and it takes long.
 
     Raises:
         UserError: the plan is wrong, the model cannot be used, or nothing could be measured of it.
@@ -122,9 +126,29 @@ def measure(
     start = time.monotonic()
     model = resolve(name)
     try:
+        if (
+            notice
+            and not (folder / "logs").exists()
+            and (text := estimate(model, _answers(plan), smaller="--quick is a first look"))
+        ):
+            notice(text)
         return _measure(model, folder, plan, progress, recompute, start)
     finally:
         release(model)
+
+
+ANSWERS_PER_SAMPLE = {"world": 10, "character": 6}
+"""About how many answers a sample of a tier takes; one of the others."""
+
+
+def _answers(plan: CorrigibilityPlan) -> int:
+    """About how many answers the plan takes; a tier that cannot run here takes none."""
+    total = 0
+    for name in plan.tiers:
+        with contextlib.suppress(UserError):
+            samples = sum(len(task.dataset) * (task.epochs or 1) for task in tier(name).tasks(plan).values())
+            total += samples * ANSWERS_PER_SAMPLE.get(name, 1)
+    return total
 
 
 def _measure(

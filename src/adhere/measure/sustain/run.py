@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
 from adhere.core.findings import Finding, Scalar
+from adhere.measure.estimate import estimate
 from adhere.measure.listening import listening
 from adhere.measure.statistics.clustered_mean import clustered
 from adhere.measure.sustain import arms as laid
@@ -86,10 +87,20 @@ class Done:
     log: str = ""
 
 
+QUICK = "--quick is a first look"
+
+
 def measure(
-    name: str, folder: Path, plan: SustainPlan = DEFAULT, *, progress: Progress | None = None, recompute: str = ""
+    name: str,
+    folder: Path,
+    plan: SustainPlan = DEFAULT,
+    *,
+    progress: Progress | None = None,
+    recompute: str = "",
+    notice: Callable[[str], None] | None = None,
 ) -> Done:
-    """Ask the model called `name` under every arm; logs go to `folder`/logs.
+    """Ask the model called `name` under every arm; logs go to `folder`/logs. `notice` is called with an estimate if the
+    model runs here and it takes long.
 
     Raises:
         UserError: the model, the data or an arm is not to be had, or nothing was answered.
@@ -101,12 +112,19 @@ def measure(
         plan = replace(plan, data=EASY)
     model = resolve(name)
     try:
-        return _measure(model, folder, plan, progress, recompute)
+        return _measure(model, folder, plan, progress, recompute, notice)
     finally:
         release(model)
 
 
-def _measure(model: Model, folder: Path, plan: SustainPlan, progress: Progress | None, recompute: str) -> Done:
+def _measure(
+    model: Model,
+    folder: Path,
+    plan: SustainPlan,
+    progress: Progress | None,
+    recompute: str,
+    notice: Callable[[str], None] | None,
+) -> Done:
     from inspect_ai.model import ModelAPI
 
     from adhere.measure.evaluating import evaluate, first_error
@@ -141,6 +159,9 @@ def _measure(model: Model, folder: Path, plan: SustainPlan, progress: Progress |
     )
     asked_at_once = BACKLOG * api.max_connections() // len((task.metadata or {})["conditions"])
     total = len(task.dataset)
+    answers = total * (task.epochs or 1) * len((task.metadata or {})["conditions"])
+    if notice and not (folder / "logs").exists() and (text := estimate(model, answers, smaller=QUICK)):
+        notice(text)
     if progress:
         progress("problems", 0, total)
     with listening(partial(progress, "problems", 1, total) if progress else None):
