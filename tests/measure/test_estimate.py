@@ -18,3 +18,7 @@ def test_a_long_one_says_its_time_and_what_a_sample_would_give() -> None:
 
 def test_hours_are_said_in_hours() -> None:
     assert "about 2.8 h" in str(line(50, 1.0))
+
+
+def test_a_command_with_a_preset_names_it_in_place_of_a_limit() -> None:
+    assert str(line(600, 100.0, "--quick is a first look")).endswith("; --quick is a first look")
