@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from adhere.report.svg import CELL, GRID, INK, LETTER, PAPER, SERIES, SOFT, TEXT, WIDTH, figure, style, to_svg
+from adhere.report.svg import CELL, GRID, INK, LETTER, PAPER, SERIES, SOFT, TEXT, WIDTH, figure, label, style, to_svg
 
 Interval = tuple[float, float]
 
@@ -68,10 +68,6 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or value != value else f"{value:.{digits}f}"
 
 
-def _short(label: str, most: int) -> str:
-    return label if len(label) <= most else label[: most - 1] + "…"
-
-
 def _bare(axes: Axes, grid: str = "x") -> None:
     axes.grid(visible=True, axis=grid)  # type: ignore[arg-type]
     for side in ("left", "bottom"):
@@ -108,17 +104,17 @@ def points(
                 "o",
                 color=SERIES[k % len(SERIES)],
                 markersize=4.5,
-                label=_short(name, 22),
+                label=label(name, 22),
                 zorder=3,
             )
-        axes.set_yticks(range(len(labels)), [_short(label, 26) for label in labels])
+        axes.set_yticks(range(len(labels)), [label(name, 26) for name in labels])
         axes.set_ylim(len(labels) - 0.4, -0.6)
         if limits:
             axes.set_xlim(*limits)
         if reference is not None:
             axes.axvline(reference, color=SOFT, linewidth=1, linestyle=(0, (3, 3)))
         if unit:
-            axes.set_xlabel(unit)
+            axes.set_xlabel(label(unit))
         if len(series) > 1:
             drawn.legend(loc="outside upper left", ncols=min(2, len(series)), handletextpad=0.2, columnspacing=1.0)
         _bare(axes)
@@ -176,8 +172,8 @@ def heat(
         axes.set_xlim(-0.5, n_columns - 0.5)
         axes.set_ylim(n_rows - 0.5, -0.5)
         axes.xaxis.tick_top()
-        axes.set_xticks(range(n_columns), [_short(name, 24) for name in grid.columns], rotation=90 if tall else 0)
-        axes.set_yticks(range(n_rows), [_short(name, 28) for name in grid.rows])
+        axes.set_xticks(range(n_columns), [label(name, 24) for name in grid.columns], rotation=90 if tall else 0)
+        axes.set_yticks(range(n_rows), [label(name, 28) for name in grid.rows])
         for side in axes.spines.values():
             side.set_visible(False)
         svg = to_svg(drawn, title)
@@ -209,14 +205,16 @@ def lines(
             marker = "o" if len(curve.x) <= 20 else ""
             apart = 1.05 ** (k - (len(shown) - 1) / 2) if whiskers else 1.0
             at = [value * apart for value in curve.x]
-            axes.plot(at, curve.y, color=colour, label=curve.label, marker=marker, markersize=3.5)
+            axes.plot(at, curve.y, color=colour, label=label(curve.label, 40), marker=marker, markersize=3.5)
             if curve.low and whiskers:
                 axes.vlines(at, curve.low, curve.high, color=colour, linewidth=1.2, alpha=0.7)
             elif curve.low:
                 axes.fill_between(curve.x, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0)
         for curve in curves:
             if curve.reference:
-                axes.plot(curve.x, curve.y, color=SOFT, linestyle=(0, (3, 3)), linewidth=1.1, label=curve.label)
+                axes.plot(
+                    curve.x, curve.y, color=SOFT, linestyle=(0, (3, 3)), linewidth=1.1, label=label(curve.label, 40)
+                )
         if logarithmic:
             axes.set_xscale("log")
             axes.minorticks_off()
@@ -224,8 +222,8 @@ def lines(
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         if limits:
             axes.set_ylim(*limits)
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
+        axes.set_xlabel(label(x))
+        axes.set_ylabel(label(y))
         _bare(axes, "y")
         if len(curves) > 1 or curves[0].label:
             drawn.legend(loc="outside upper left", ncols=2, handlelength=1.4, columnspacing=1.0)
@@ -267,12 +265,12 @@ def bars(
                 height=0.62,
                 color=SERIES[k % len(SERIES)],
                 edgecolor=PAPER,
-                label=name,
+                label=label(name, 40),
             )
             left += widths
-        axes.set_yticks(range(len(parts)), [_short(name, 24) for name in parts])
+        axes.set_yticks(range(len(parts)), [label(name, 24) for name in parts])
         axes.set_ylim(len(parts) - 0.5, -0.5)
-        axes.set_xlabel(unit)
+        axes.set_xlabel(label(unit))
         _bare(axes)
         if len(names) > 1:
             drawn.legend(loc="outside upper left", ncols=2, handlelength=1.0, columnspacing=1.0)
@@ -311,8 +309,8 @@ def scatter(
         if limits:
             axes.set_xlim(*limits[0])
             axes.set_ylim(*limits[1])
-        axes.set_xlabel(x)
-        axes.set_ylabel(y)
+        axes.set_xlabel(label(x))
+        axes.set_ylabel(label(y))
         _bare(axes, "both")
         if named:
             _names(axes, [*references, *dots], keep=len(references))
@@ -339,7 +337,7 @@ def _names(axes: Axes, dots: Sequence[tuple[str, float, float]], keep: int = 0) 
     width, height = 0.82 * 72 * WIDTH, 0.82 * 72 * 3.0  # what the axes' labels leave, nearly
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     for k, (name, across, up) in enumerate(dots):
-        text = _short(name, 34 if k < keep else 20)
+        text = label(name, 34 if k < keep else 20)
         at_x, at_y = (across - left) / (right - left) * width, (up - bottom) / (top - bottom) * height
         long = 6.0 * len(text)
         turned = at_x + long > width  # to the left of the dot, where there is no room to its right
@@ -383,11 +381,11 @@ def histogram(
             shares = counts / max(1, counts.sum())
             axes.bar(edges[:-1], shares, width=np.diff(edges) * 0.9, align="edge", color=SERIES[k % len(SERIES)])
             axes.set_yticks([])
-            axes.set_ylabel(_short(name, 18), rotation=0, ha="right", va="center")
+            axes.set_ylabel(label(name, 18), rotation=0, ha="right", va="center")
             axes.spines["left"].set_visible(False)
             axes.spines["bottom"].set_color(GRID)
             rows += [(name, f"{edges[i]:.2f} to {edges[i + 1]:.2f}", str(int(c))) for i, c in enumerate(counts) if c]
-        panels[-1].set_xlabel(x)
+        panels[-1].set_xlabel(label(x))
         svg = to_svg(drawn, title)
     return Chart(title, svg, caption, ("", x, "count"), tuple(rows), recompute)
 
@@ -396,14 +394,14 @@ def dendrogram(title: str, names: Sequence[str], linkage: np.ndarray, *, caption
     """A tree of clusters from a scipy linkage matrix, leaves on the left."""
     from scipy.cluster.hierarchy import dendrogram as layout
 
-    tree = layout(linkage, no_plot=True, labels=[_short(name, 28) for name in names])
+    tree = layout(linkage, no_plot=True, labels=[label(name, 28) for name in names])
     with style():
         drawn = figure(0.5 + 0.23 * len(names))
         axes = drawn.subplots()
         for across, up in zip(tree["dcoord"], tree["icoord"], strict=True):
             axes.plot(across, up, color=SERIES[0], linewidth=1.1)
         axes.set_yticks([5 + 10 * i for i in range(len(names))], tree["ivl"])
-        axes.set_xlabel(x)
+        axes.set_xlabel(label(x))
         axes.set_xlim(left=0)
         _bare(axes)
         svg = to_svg(drawn, title)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from adhere.report.charts import Chart
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 LARGEST = 3_000_000
 """Bytes that a page may have. A report that a mail program refuses is no report."""
@@ -169,6 +172,25 @@ def _environment() -> Environment:
     return environment
 
 
+@cache
+def _script() -> Markup:
+    from markupsafe import Markup
+
+    environment = _environment()
+    assert environment.loader is not None
+    source, _, _ = environment.loader.get_source(environment, "page.js")
+    return Markup(source)
+
+
+def _policy() -> str:
+    """What a browser lets the page do: its own script and styles, and nothing of the network."""
+    digest = base64.b64encode(hashlib.sha256(str(_script()).encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
 def _numeric(cell: str) -> bool:
     return bool(cell) and (cell[0].isdigit() or cell[0] in "+-−–±.<>≤≥")
 
@@ -190,6 +212,8 @@ def render(title: str, lead: str, sections: Sequence[Section], *, command: str =
             headline=next((section.headline for section in sections if section.headline), ""),
             sections=blocks,
             command=command,
+            script=_script(),
+            policy=_policy(),
             version=VERSION,
         )
     )

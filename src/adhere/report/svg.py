@@ -1,5 +1,8 @@
 """Figures as SVG that takes its colours from the page, so that one drawing serves light and dark.
 
+Labels come from strangers: names of models, families, files. They are never read as mathematics, and what a reader
+cannot see or XML cannot hold is shown as an escape (`label`), so that no label ends a page.
+
 matplotlib draws; its colours are stand-ins that `to_svg` replaces by CSS variables. Text stays text (selectable,
 searchable, read aloud), nothing is fetched, and the same data give the same bytes.
 
@@ -12,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html import escape
@@ -19,6 +23,9 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from adhere.core.terminal import visible
 
 WIDTH = 4.9
 """Inches: 353 CSS pixels, what a telephone of 375 leaves."""
@@ -46,6 +53,7 @@ _VARIABLES = {
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": TEXT,
     "axes.titlesize": TEXT,
@@ -87,32 +95,53 @@ def figure(height: float, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def label(text: object, most: int = 60) -> str:
+    """Foreign text for a figure: one line of `most` characters, which matplotlib shows as it stands."""
+    shown = visible(text, most)
+    return f"\u2009{shown}" if shown.startswith("_") else shown  # a legend leaves out what begins with _
+
+
+def _show_texts(drawn: Figure) -> None:
+    """Make visible what came into the figure past `label`."""
+    for text in drawn.findobj(Text):
+        assert isinstance(text, Text)
+        lines = text.get_text().split("\n")
+        text.set_text("\n".join(visible(line) for line in lines))
+
+
+_TAG = re.compile(r"<[^>]*>")
 _ID = re.compile(r'(id="|href="#|url\(#)([\w.-]+)')
+
+
+def _themed(tag: str) -> str:
+    """A tag of the drawing with the page's colours and font. Labels are between tags, and stay as they are."""
+    for stand_in, variable in _VARIABLES.items():
+        tag = tag.replace(stand_in, f"var({variable})")
+    # presentation attributes do not know variables, style properties do
+    tag = re.sub(r'(fill|stroke)="(var\([^"]+\))"', r'style="\1: \2"', tag)
+    tag = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", tag)
+    return re.sub(r"font: ([\w. ]*?)'[^;\"]*", r"font: \1var(--sans)", tag)
 
 
 def to_svg(drawn: Figure, title: str) -> str:
     """The figure as an `<svg>` element with `title` for those who cannot see it."""
+    _show_texts(drawn)
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": title, "svg.fonttype": "none"}):
+    settings = {"svg.hashsalt": visible(title), "svg.fonttype": "none", "text.parse_math": False}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # text stays text: the reader's font draws it
         drawn.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    for stand_in, variable in _VARIABLES.items():
-        text = text.replace(stand_in, f"var({variable})")
-    # presentation attributes do not know variables, style properties do
-    text = re.sub(r'(fill|stroke)="(var\([^"]+\))"', r'style="\1: \2"', text)
-    text = re.sub(r"font-family: [^;\"]*", "font-family: var(--sans)", text)
-    text = re.sub(r"font: ([\w. ]*?)'[^;\"]*", r"font: \1var(--sans)", text)
+    text = _TAG.sub(lambda match: _themed(match[0]), text)
     # ids are unique on the page, where many figures stand
-    prefix = "f" + hashlib.sha256((title + text).encode()).hexdigest()[:8]
-    text = _ID.sub(lambda m: f"{m[1]}{prefix}-{m[2]}", text)
+    prefix = "f" + hashlib.sha256((title + text).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    text = _TAG.sub(lambda tag: _ID.sub(lambda m: f"{m[1]}{prefix}-{m[2]}", tag[0]), text)
     text = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", text, count=1)
     height, width = drawn.get_figheight() * 72, drawn.get_figwidth() * 72
-    text = re.sub(
-        r"<svg ",
-        f'<svg role="img" aria-label="{escape(title, quote=True)}" style="width: {width:.0f}px; '
-        f'aspect-ratio: {width:.0f} / {height:.0f}" ',
-        text,
-        count=1,
+    opening = (
+        f'<svg role="img" aria-label="{escape(visible(title), quote=True)}" style="width: {width:.0f}px; '
+        f'aspect-ratio: {width:.0f} / {height:.0f}" '
     )
+    text = text.replace("<svg ", opening, 1)
     return re.sub(r"\n\s*", "\n", text)

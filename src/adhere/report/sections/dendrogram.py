@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from matplotlib.patches import Rectangle
 
 from adhere.report.charts import Chart, Grid, Interval, number
-from adhere.report.svg import CELL, INK, SERIES, SOFT, TEXT, WIDTH, figure, style, to_svg
+from adhere.report.svg import CELL, INK, SERIES, SOFT, TEXT, WIDTH, figure, label, style, to_svg
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +65,8 @@ def tree_heat(
         axes.set_xlim(-0.5, size - 0.5)
         axes.set_ylim(size - 0.5, -0.5)
         axes.xaxis.tick_top()
-        axes.set_xticks(range(size), list(grid.columns), rotation=90)
-        axes.set_yticks(range(size), list(grid.rows))
+        axes.set_xticks(range(size), [label(name, 24) for name in grid.columns], rotation=90)
+        axes.set_yticks(range(size), [label(name, 24) for name in grid.rows])
         for side in (*axes.spines.values(), *tree.spines.values()):
             side.set_visible(False)
         svg = to_svg(drawn, title)

@@ -21,7 +21,7 @@ from adhere.modular.generalization_odds import Odds
 from adhere.modular.runs import Finished
 from adhere.report.charts import Chart, number
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
-from adhere.report.svg import GRID, SERIES, SOFT, TEXT, figure, style, to_svg
+from adhere.report.svg import GRID, SERIES, SOFT, TEXT, figure, label, style, to_svg
 
 SHADES = 8
 """Depths of a heat map: its cells become one outline each, so that 59 x 59 cells stay small in the page."""
@@ -123,10 +123,19 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
         for left, series in zip(range(len(one.series), 0, -1), one.series, strict=True):
             if isinstance(series, figures.Band):
                 axes.fill_between(series.x, series.low, series.high, color=SOFT, alpha=0.2, linewidth=0)
-                axes.plot(series.x, series.middle, color=SOFT, linewidth=1.1, linestyle=(0, (3, 3)), label=series.label)
+                axes.plot(
+                    series.x,
+                    series.middle,
+                    color=SOFT,
+                    linewidth=1.1,
+                    linestyle=(0, (3, 3)),
+                    label=label(series.label, 40),
+                )
             elif isinstance(series, figures.Line):
                 points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if y is not None]
-                axes.plot([x for x, _ in points], [y for _, y in points], color=next(colours), label=series.label)
+                axes.plot(
+                    [x for x, _ in points], [y for _, y in points], color=next(colours), label=label(series.label, 40)
+                )
             elif isinstance(series, figures.Points):
                 _dots(axes, series, next(colours), 2 + 1.5 * left)  # later ones smaller, so that none is hidden
             else:
@@ -138,8 +147,8 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
             axes.set_xlim(one.x_limits[0] - 0.03, one.x_limits[1] + 0.03)
         if one.y_limits:
             axes.set_ylim(one.y_limits[0] - 0.03, one.y_limits[1] + 0.03)
-        axes.set_xlabel(one.x_label)
-        axes.set_ylabel(one.y_label)
+        axes.set_xlabel(label(one.x_label))
+        axes.set_ylabel(label(one.y_label))
         if not square:
             axes.grid(visible=True, color=GRID)
         for side in axes.spines.values():
@@ -152,14 +161,14 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
 
 def _dots(axes: Axes, series: figures.Points, colour: str, size: float) -> None:
     named = bool(series.names) and len(series.names) == len(series.x) <= 127 and not series.intervals
-    axes.plot(series.x, series.y, "o", color=colour, markersize=size, alpha=0.9, label=series.label)
+    axes.plot(series.x, series.y, "o", color=colour, markersize=size, alpha=0.9, label=label(series.label, 40))
     for x, interval in zip(series.x, series.intervals, strict=False):
         if interval is not None:
             axes.plot((x, x), interval, color=colour, linewidth=1, alpha=0.6)
     if named:  # tokens on a circle
         axes.set_aspect("equal")
         for name, x, y in zip(series.names, series.x, series.y, strict=True):
-            axes.annotate(name, (x, y), (2, 2), textcoords="offset points", fontsize=TEXT, color=SOFT)
+            axes.annotate(label(name), (x, y), (2, 2), textcoords="offset points", fontsize=TEXT, color=SOFT)
 
 
 def _heat(axes: Axes, series: figures.HeatMap) -> None:
