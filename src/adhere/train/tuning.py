@@ -50,6 +50,8 @@ class TuningPlan:
         generations: GRPO: sampled answers of one prompt.
         max_tokens: GRPO: tokens of an answer, at the most.
         temperature: GRPO: of sampling.
+        iterations: GRPO: optimiser steps taken on each sampled answer (the paper's mu).
+        generation_steps: GRPO: steps whose answers are sampled together, which is cheaper.
         problem_weight: GRPO: weight of the problem's own grade beside the constraints' reward, which has 1.
         save_steps: steps between checkpoints.
     """
@@ -65,6 +67,8 @@ class TuningPlan:
     generations: int = 8
     max_tokens: int = 128
     temperature: float = 1.0
+    iterations: int = 1
+    generation_steps: int = 1
     problem_weight: float = 0.0
     save_steps: int = 50
 
@@ -240,6 +244,8 @@ def _trainer(
                 num_generations=plan.generations,
                 max_completion_length=plan.max_tokens,
                 temperature=plan.temperature,
+                num_iterations=plan.iterations,
+                steps_per_generation=plan.generation_steps * (plan.batch // micro),
                 beta=plan.beta,
                 reward_weights=[1.0, plan.problem_weight][: len(rewards)],
                 **common,

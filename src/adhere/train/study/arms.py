@@ -27,7 +27,16 @@ from adhere.train.hygiene import DIFFICULTY, of_use, without_evaluation
 from adhere.train.pool import SampledPrompt, check_answers, kept, pairs, sampled_from_json
 from adhere.train.reward import Reward
 from adhere.train.rows import PromptRow, read_jsonl, to_jsonl
-from adhere.train.study.design import METHOD_OF, TRAINED, Arm, StudySize, candidates, evaluation_rows
+from adhere.train.study.design import (
+    GRPO_GENERATION_STEPS,
+    GRPO_ITERATIONS,
+    METHOD_OF,
+    TRAINED,
+    Arm,
+    StudySize,
+    candidates,
+    evaluation_rows,
+)
 from adhere.train.study.sampling import MAX_TOKENS, sample, sampling_seed
 from adhere.train.tuning import TuningPlan, dpo_columns, matched, sft_columns, tune
 
@@ -203,6 +212,8 @@ def _run(study: Study, arm: Arm, seed: int, rate: float, prompts: list[SampledPr
         learning_rate=rate,
         seed=seed,
         generations=size.samples,
+        iterations=GRPO_ITERATIONS if method == "grpo" else 1,
+        generation_steps=GRPO_GENERATION_STEPS if method == "grpo" else 1,
         max_tokens=MAX_TOKENS,
         problem_weight=1.0 if arm == "grpo_problem" else 0.0,
         save_steps=max(8, size.steps_of(method) // 3),

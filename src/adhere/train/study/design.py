@@ -1,6 +1,6 @@
 """The design of the training study: arms, sizes, kinds, prompts.
 
-Arms, all from one base model, each trained on `samples` sampled answers (a sequence pass each):
+Arms, all from one base model, each trained on the same number of sampled answers:
 
     base            not trained
     sft_unfiltered  SFT on every answer that the base model gave: the control for training at all
@@ -8,6 +8,9 @@ Arms, all from one base model, each trained on `samples` sampled answers (a sequ
     dpo             DPO on pairs of a passing and a failing answer to one prompt, repeated to the same number
     grpo            GRPO on the same prompts, as many answers sampled anew; reward: all constraints met
     grpo_problem    the same, with the problem's own grade as a second reward
+
+SFT and DPO read every answer once, GRPO takes `GRPO_ITERATIONS` steps on each: arms are matched by samples, which is
+what costs, and the tokens that each arm was trained on are reported.
 
 Rules:
 
@@ -72,6 +75,10 @@ DESCRIPTIONS: Final[Mapping[str, float]] = {"describe": 0.7, "constrained": 0.3}
 """Families of prompts by weight: descriptions, and problems with constraints."""
 DOMAINS: Final = ("math", "multihop", "code")
 
+GRPO_ITERATIONS: Final = 2
+"""Optimiser steps on each sampled answer. With one, a run of this size hardly leaves the base model."""
+GRPO_GENERATION_STEPS: Final = 2
+
 Split = Literal["train", "tune", "evaluate"]
 
 
@@ -96,7 +103,7 @@ class StudySize:
     samples: int = 8
     answers: int = 64
     tuning_prompts: int = 200
-    evaluation: int = 300
+    evaluation: int = 400
     problems: int = 100
     ks: tuple[int, ...] = (1, 2, 4)
     rates: Mapping[Method, tuple[float, ...]] | None = None
@@ -111,8 +118,9 @@ class StudySize:
         return (self.rates or RATES)[method]
 
     def steps_of(self, method: Method) -> int:
-        """Optimiser steps in which `method` reads as many answers as every other."""
-        return max(1, self.sequences // self.answers_of(method))
+        """Optimiser steps in which `method` reads as many answers as every other, GRPO each several times."""
+        passes = GRPO_ITERATIONS if method == "grpo" else 1
+        return max(1, passes * self.sequences // self.answers_of(method))
 
     def batch_of(self, method: Method) -> int:
         """Rows of a step: answers, and pairs for DPO."""
@@ -131,7 +139,7 @@ RATES: Final[Mapping[Method, tuple[float, ...]]] = {
 
 SIZES: Final[Mapping[str, StudySize]] = {
     "full": StudySize(),
-    "short": StudySize(prompts=96, answers=32, tuning_prompts=150, evaluation=200, problems=60),
+    "short": StudySize(prompts=96, answers=32, tuning_prompts=150, evaluation=400, problems=60),
     "tiny": StudySize(
         seeds=1,
         prompts=8,
