@@ -22,7 +22,6 @@ from adhere.train.rows import PromptRow
 from adhere.train.tuning import TuningPlan, dpo_columns, sft_columns, tune
 
 pytest.importorskip("trl")
-pytestmark = pytest.mark.xdist_group("trl")  # its import takes seconds: one process does it
 
 MESSAGES = [{"role": "user", "content": 'Say something about the apple. Include the word "tree".'}]
 SFT = [sft_columns(MESSAGES, "The red apple is in the tree.")] * 4
