@@ -21,6 +21,17 @@ def _inside(text: str) -> str:
     return match["inside"] if match else text
 
 
+def _wordings(name: str) -> tuple[re.Pattern[str], ...]:
+    """ "In YAML", "valid YAML", "output YAML only"."""
+    return (
+        re.compile(rf"\b(?:in|as|valid) (?:valid )?{name}\b", re.I),
+        re.compile(
+            rf"\b(?:output|return|reply with|respond with|answer with|produce|only|use)(?: only)? {name}\b", re.I
+        ),
+        re.compile(rf"(?:^|(?<=[\n.;,:] ))(?:just |only )?{name}(?: output)? (?:only|please|pls)\b", re.I),
+    )
+
+
 class _Document(Parameterless):
     """A document that a parser must take."""
 
@@ -55,7 +66,7 @@ class Yaml(_Document):
     kind: ClassVar[str] = "format.yaml"
     name: ClassVar[str] = "YAML"
     pieces: ClassVar[tuple[str, ...]] = ("a: 1\n", "- b\n", "  ", "a", ": ", "```yaml\n", "\n```", "[", "]")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(r"\b(?:in|as|valid) (?:valid )?YAML\b", re.I),)
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = _wordings("YAML")
 
     def _problem(self, text: str) -> str | None:
         try:
@@ -91,7 +102,7 @@ class Xml(_Document):
     kind: ClassVar[str] = "format.xml"
     name: ClassVar[str] = "XML"
     pieces: ClassVar[tuple[str, ...]] = ("<a>", "</a>", "<b/>", "x", "&amp;", "<", "```xml\n", "\n```", "\n")
-    wordings: ClassVar[tuple[re.Pattern[str], ...]] = (re.compile(r"\b(?:in|as|valid) (?:valid )?XML\b", re.I),)
+    wordings: ClassVar[tuple[re.Pattern[str], ...]] = _wordings("XML")
 
     def _problem(self, text: str) -> str | None:
         parser = expat.ParserCreate(encoding="utf-8")

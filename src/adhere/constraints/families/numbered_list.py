@@ -30,7 +30,9 @@ class NumberedItems(Bounded):
     kind: ClassVar[str] = "format.numbered_items"
     pieces: ClassVar[tuple[str, ...]] = ("1. ", "2) ", "3.5 ", "\n", "a", "10. b\n")
     wordings: ClassVar[tuple[re.Pattern[str], ...]] = (
-        re.compile(rf"\bnumbered list (?:of|with) {BOUND} items?\b", re.I),
+        re.compile(
+            rf"\bnumbered list (?:of|with|that has|containing) {BOUND} (?:items?|entries|points?|steps?)\b", re.I
+        ),
         re.compile(rf"\b{BOUND} numbered (?:items?|points?)\b", re.I),
     )
 

@@ -30,6 +30,11 @@ class Quotation(Parameterless):
             r" (?:double quotation marks?|double quotes?)",
             re.I,
         ),
+        re.compile(
+            r"\b(?:wrap|enclose|put|place|surround) (?:your|the) (?:(?:whole|entire|full|complete) )?"
+            r"(?:answer|response|reply|output|text) (?:in|with|within|inside|between) (?:quotation marks|quotes)\b",
+            re.I,
+        ),
     )
 
     def describe(self) -> str:

@@ -39,14 +39,18 @@ _SINGLE = shape(f"{_HEAD} {_ONE} {_TAIL}")
 _SPELLED = shape(f"{_HEAD} n=number open again=number close unit=unit {_TAIL}")
 _SPAN = shape(f"{_HEAD} {_RANGE} {_TAIL}")
 _SPAN_TWICE = shape(f"{_HEAD} n=number unit=unit (to | and) m=number unit2=unit {_TAIL}")
+_ONE_OR_TWO = shape(f"{_HEAD} n=one unit=unit or m=number {_TAIL}")
+_TWO_SIDED_FIRST = shape(
+    f"head* low=rel n=number hyphen? unit=unit (comma | and | but | or)* (head)* high=rel m=number unit2=unit? {_TAIL}"
+)
 _TWO_SIDED = shape(
     f"head* low=rel n=number unit2=unit? (comma | and | but | or)* (head)* high=rel m=number hyphen? unit=unit {_TAIL}"
 )
 _TWO_UNITS = shape(
-    "head* rel1=rel? n=number hyphen? unit=unit (joint | prep)* rel2=rel? m=number hyphen? unit2=unit tail*"
+    "head* rel1=rel? n=number hyphen? unit=unit (joint | prep)* rel2=rel? m=number hyphen? unit2=unit rel3=rel? tail*"
 )
 _OUTER = "head* rel1=rel? n=number unit=unit (prep | be | comma | that)* first=per? (prep | be | modal)* rel2=rel?"
-_NESTED = shape(f"{_OUTER} m=number hyphen? unit2=unit prep? last=per? tail*")
+_NESTED = shape(f"{_OUTER} m=number hyphen? unit2=unit rel2=rel? prep? last=per? rel2=rel? tail*")
 _NESTED_RANGE = shape(f"{_OUTER} m=number (to | hyphen | dash) k=number hyphen? unit2=unit last=per? tail*")
 _SECOND = "((to | hyphen | dash | and | or) m=number)?"
 _GAUGE = shape(
@@ -58,12 +62,14 @@ _BARE = shape("(be | modal)* rel1=rel* n=number rel2=rel*")
 _PLURAL = shape(
     "(verb | request | prep | definite | subject | article | avoid | may | modal)* adjective* sub=unit"
     "(link | verb | may | rel1=exceed | comma | limit | colon)* rel1=rel*"
-    f"n=number {_SECOND} hyphen? unit=unit rel2=rel* tail*"
+    f"n=number {_SECOND} hyphen? unit=unit rel2=rel* per? tail*"
 )
 
 
 def amounts(clause: Clause) -> list[Statement] | None:
     """The bounds that the clause states."""
+    if (one := _one_or_two(clause)) is not None:
+        return one
     if clause.has("select", "quote") or not clause.has("number") or _names_another_text(clause.core):
         return None
     for rule in (_one, _gauge, _nested, _two_units, _plural, _remainder):
@@ -71,6 +77,14 @@ def amounts(clause: Clause) -> list[Statement] | None:
         if statements is not None:
             return statements
     return None
+
+
+def _one_or_two(clause: Clause) -> list[Statement] | None:
+    """ "In a sentence or two"."""
+    match = None if clause.has("select", "quote") or clause.negated else _ONE_OR_TWO.match(clause.core)
+    if match is None or match["m"][0].value != 2 or match["rel1"] or match["rel2"]:
+        return None
+    return _stated(match["unit"][0], Interval(1, 2), scope_of(match["part"], clause))
 
 
 def _is_ingredient(core: Sequence[Token], unit: Token) -> bool:
@@ -98,12 +112,14 @@ def _names_another_text(core: Sequence[Token]) -> bool:
     first = next(at for at, token in enumerate(core) if token.role == "number")
     before = next((token for token in reversed(core[:first]) if token.role != "adjective"), None)
     bounded = any(token.role in ("exceed", "rel", "limit") for token in core[:first])
-    return before is not None and not bounded and (before.role == "definite" or before.text.lower() in ("this", "them"))
+    if before is None or bounded or before.text.lower() == "either":
+        return False
+    return before.role == "definite" or before.text.lower() in ("this", "them")
 
 
 def _one(clause: Clause) -> list[Statement] | None:
     core = clause.core
-    for pattern in (_SINGLE, _SPELLED, _SPAN, _SPAN_TWICE, _TWO_SIDED):
+    for pattern in (_SINGLE, _SPELLED, _SPAN, _SPAN_TWICE, _TWO_SIDED_FIRST, _TWO_SIDED):
         match = pattern.match(core)
         if match is None:
             continue
@@ -112,7 +128,7 @@ def _one(clause: Clause) -> list[Statement] | None:
             return None
         if match.get("again") and match["again"][0].value != match["n"][0].value:
             return None
-        if pattern is _TWO_SIDED:
+        if pattern in (_TWO_SIDED, _TWO_SIDED_FIRST):
             bounds = _two_sided(match, clause)
         else:
             n, m = match["n"][0].value, match["m"][0].value if match.get("m") else None
@@ -149,7 +165,9 @@ def _two_units(clause: Clause) -> list[Statement] | None:
         return None
     if clause.has("per") or (clause.has("but") and not match["rel2"]):
         return None
-    first, second = match["rel1"], match["rel2"] or match["rel1"]
+    first, second = match["rel1"], match["rel2"] or match["rel3"] or match["rel1"]
+    if match["rel2"] and match["rel3"]:
+        return None
     bounds = [_bounds(clause, rel, match[n][0].value, None, clause.core) for rel, n in ((first, "n"), (second, "m"))]
     if clause.has("or") and any(bound is None or bound.high is None or bound.low is not None for bound in bounds):
         return None  # "3 sentences or 50 words" leaves the choice
@@ -215,6 +233,7 @@ def _plural(clause: Clause) -> list[Statement] | None:
 
 def _two_sided(match: dict[str, list[Token]], clause: Clause) -> Interval | None:
     both = clause.negations == 2 and {"neither", "nor"} <= {token.text.lower() for token in clause.tokens}
+    both = both or _denies_either(match, clause)
     if clause.negated and not both:
         return None
     low = interval(match["low"][0].value, match["n"][0].value, negated=both, about=clause.about)
@@ -222,6 +241,14 @@ def _two_sided(match: dict[str, list[Token]], clause: Clause) -> Interval | None
     if low is None or high is None:
         return None
     return low.meet(high)
+
+
+def _denies_either(match: dict[str, list[Token]], clause: Clause) -> bool:
+    """Whether one negation in front denies both bounds: "not more than 100 words or fewer than 50"."""
+    low, high = match["low"][0], match["high"][0]
+    negations = [token for token in clause.tokens if token.role in ("neg", "avoid")]
+    between = {token.role for token in clause.core if low.end <= token.start < high.start}
+    return len(negations) == 1 and negations[0].start < low.start and "or" in between and "and" not in between
 
 
 def _bounds(
@@ -233,6 +260,8 @@ def _bounds(
     if m is not None:
         if negations or set(kinds) - {"between", "from", "about", "eq"} - _ranged(relations) or n >= m:
             return None
+        if m > n + 1 and any(token.role == "or" for token in core) and "between" not in kinds:
+            return None  # "50 or 100 words" leaves a choice, "two or three" is a range
         return Interval(n, m)
     if "between" in kinds:
         return None

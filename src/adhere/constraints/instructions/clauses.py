@@ -13,7 +13,7 @@ from adhere.constraints.instructions.left_context import Place, left_refusal
 from adhere.constraints.instructions.refusals import part_refusal, sentence_refusal
 from adhere.constraints.instructions.right_context import right_refusal
 from adhere.constraints.instructions.segments import Segment, Surroundings, cut
-from adhere.constraints.instructions.standing import standing_of
+from adhere.constraints.instructions.standing import begins_anew, standing_of
 from adhere.constraints.instructions.tokens import Token
 
 MOST_TOKENS = 500
@@ -48,10 +48,22 @@ def _settle(tokens: Sequence[Token], segments: list[Segment], standing: str, aro
             segment.why = segment.why or "states nothing that can be checked"
             continue
         why = refusal or part_refusal(tokens, segment)
-        why = why or left_refusal(Place(tokens, segments, index, standing, around))
+        why = why or left_refusal(_place(tokens, segments, index, standing, around))
         why = why or right_refusal(tokens, segments, index)
         if why:
             segment.statements, segment.why = [], why
+
+
+def _place(
+    tokens: Sequence[Token], segments: Sequence[Segment], index: int, standing: str, around: Surroundings
+) -> Place:
+    """A clause in its sentence, or in what of it is an order of its own behind a statement."""
+    start = 0
+    if standing == "statement":
+        start = max((at for at in range(1, segments[index].start + 1) if begins_anew(tokens, at)), default=0)
+    if not start:
+        return Place(tokens, segments, index, standing, around)
+    return Place(tokens, segments, index, standing_of(tokens[start:]), around, start)
 
 
 def carries(tokens: Sequence[Token]) -> bool:

@@ -9,8 +9,10 @@ from adhere.constraints.instructions.tokens import Token
 
 _LINK = "(head | tail | include | wordnoun | colon | unit | part=part | appear | artifact)*"
 
-_FINISH = shape(f"(head | subject | part=part | each=per)* finish=finish {_LINK} q=quote (tail | part=part | appear)*")
-_BEGIN = shape(f"(head | subject | part=part | each=per)* begin=begin {_LINK} q=quote (tail | part=part | appear)*")
+_LIST = "q=quote (joint+ (definite | wordnoun | prep)* q=quote)*"
+
+_FINISH = shape(f"(head | subject | part=part | each=per)* finish=finish {_LINK} {_LIST} (tail | part=part | appear)*")
+_BEGIN = shape(f"(head | subject | part=part | each=per)* begin=begin {_LINK} {_LIST} (tail | part=part | appear)*")
 _LAST = shape(
     "(head | put | finish)* part=part (head | be | modal | colon | include | wordnoun | unit | prep)* q=quote (tail)*"
 )
@@ -25,7 +27,9 @@ _LAST_PARTS = ("last_line", "last_sentence", "last_word", "ending")
 
 def edges(clause: Clause) -> list[Statement] | None:
     """What the answer must begin or end with."""
-    if not clause.has("quote") or clause.has("select", "may", "no_need", "number", "or"):
+    if not clause.has("quote") or clause.has("select", "may", "no_need", "number"):
+        return None
+    if clause.has("or") and not clause.denied:
         return None
     for pattern, kind in ((_FINISH, "end"), (_BEGIN, "start")):
         match = pattern.match(clause.core)
@@ -41,7 +45,6 @@ def edges(clause: Clause) -> list[Statement] | None:
 
 
 def _edge(kind: str, match: dict[str, list[Token]], clause: Clause) -> list[Statement]:
-    phrase = str(match["q"][0].value).strip()
     scope = scope_of(match["part"], clause)
     units = [token.value for token in clause.core if token.role == "unit" and token.value != "length.words"]
     counted = [PART_OF_UNIT.get(unit) for unit in units]
@@ -62,10 +65,13 @@ def _edge(kind: str, match: dict[str, list[Token]], clause: Clause) -> list[Stat
             scope = None
         elif not part or part in ("beginning", "ending", "first_word", "last_word"):
             return []
-    if clause.has("avoid") or clause.negations > 1:
+    if clause.negations + sum(token.role == "avoid" for token in clause.tokens) > 1:
         return []
     name = "structure.end_phrase" if kind == "end" else "structure.start_phrase"
-    return [Statement(name, {"phrase": phrase}, scope, denied=clause.negations == 1)]
+    phrases = [str(token.value).strip() for token in match["q"]]
+    if len(phrases) > 1 and not clause.denied:
+        return []
+    return [Statement(name, {"phrase": phrase}, scope, denied=clause.denied) for phrase in phrases]
 
 
 def _named(match: dict[str, list[Token]], clause: Clause, *, exact: bool) -> list[Statement] | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from adhere.constraints.instructions.segments import IMPERATIVE, SEPARATORS, Segment, Surroundings
 from adhere.constraints.instructions.tokens import Token
@@ -37,6 +38,8 @@ class Place:
     index: int
     standing: str
     around: Surroundings
+    since: int = 0
+    """The token from which on the sentence counts: where an order of its own begins behind a statement."""
     segment: Segment = field(init=False)
     own: Sequence[Token] = field(init=False)
     head: Token = field(init=False)
@@ -62,12 +65,12 @@ class Place:
 
     @property
     def before(self) -> Sequence[Segment]:
-        return self.segments[: self.index]
+        return [one for one in self.segments[: self.index] if one.start >= self.since]
 
     @property
     def earlier(self) -> Sequence[Token]:
         """The tokens in front of the clause."""
-        return self.tokens[: self.segment.start]
+        return self.tokens[self.since : self.segment.start]
 
     @property
     def unread(self) -> Sequence[Token]:
@@ -78,7 +81,7 @@ class Place:
     @property
     def phrase(self) -> Sequence[Token]:
         """The tokens in front of the clause since the last sign that is no conjunction."""
-        last = len(self.earlier) - 1
+        last = self.segment.start - 1
         signs = (at + 1 for at in range(last) if self.tokens[at].role in SEPARATORS - {"and", "or"})
         return self.tokens[max(signs, default=0) : self.segment.start]
 
@@ -164,8 +167,20 @@ def _separate_subject(place: Place) -> str | None:
     return "is about something else" if place.standing == "statement" and pronoun else GRANTED
 
 
+def _asks_for_parts(tokens: Sequence[Token]) -> bool:
+    """Whether parts of a text are asked for: "which words in this text are longer than ..."."""
+    return any(
+        one.role in ("question", "that", "topic")
+        and one.text.lower() in ("which", "what", "how many")
+        and two.role == "unit"
+        for one, two in pairwise(tokens)
+    )
+
+
 def _unclear_before(place: Place) -> str | None:
     """What in the stretch before forbids any clause that is not set apart."""
+    if _asks_for_parts(place.earlier):
+        return "is asked about"
     if not place.separated and any(token.role in ("neg", "avoid") for token in place.unread):
         return "is denied in a way that is not understood"
     if _is_for_some_requests(place):
@@ -186,7 +201,7 @@ def _behind_sign(place: Place) -> str | None:
     if not place.separated:
         return None
     sign = place.tokens[place.segment.start - 1].role
-    if sign == "colon" and not _is_label(place.unread):
+    if sign == "colon" and not (_is_label(place.unread) or _is_task(place.phrase) or _goes_with_parts(place)):
         return "belongs to something that is not known"
     if sign in ("and", "or") and place.head.role in ("number", "unit", "article", "be", "modal"):
         return _ABOUT_BEFORE
@@ -311,6 +326,20 @@ def _is_label(unread: Sequence[Token]) -> bool:
     if words[0].role in ("label", "request") or all(token.role in ("label", "subject", "gauge") for token in words):
         return True
     return words[0].role in IMPERATIVE and any(token.role == "artifact" for token in words)
+
+
+def _is_task(unread: Sequence[Token]) -> bool:
+    """Whether what stands before a colon is a text to be written and its topic: "Ad copy for running shoes:"."""
+    first = next((at for at, token in enumerate(unread) if token.role not in ("article", "adjective", "fill")), 0)
+    named = unread[first].role == "artifact" and not unread[first].text.lower().endswith("s")
+    return named and any(token.role in ("topic", "prep") for token in unread[first:]) and not _is_about_parts(unread)
+
+
+def _goes_with_parts(place: Place) -> bool:
+    """Whether a clause says of each part what its colon announces: "Sentences must be short: 8 words each"."""
+    first = next((token for token in place.unread if token.role not in ("definite", "adjective", "fill")), None)
+    plural = first is not None and first.role == "unit" and first.text.lower().endswith("s")
+    return plural and any(token.role == "per" for token in place.own)
 
 
 def _composes_twice(before: Sequence[Token]) -> bool:

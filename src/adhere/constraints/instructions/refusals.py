@@ -20,7 +20,14 @@ def sentence_refusal(tokens: Sequence[Token], segments: Sequence[Segment], stand
         return "is a question"
     if any(token.role == "speech" for token in tokens):
         return "reports what somebody said"
+    if any(_is_wish_of_another(token) for token in tokens) and any(token.role == "but" for token in tokens):
+        return "may be what somebody else wants"
     return ""
+
+
+def _is_wish_of_another(token: Token) -> bool:
+    """ "My teacher wants": an order, unless the writer goes on to say otherwise."""
+    return token.role == "request" and token.text.lower().startswith(("my ", "the "))
 
 
 def _is_question(tokens: Sequence[Token], segments: Sequence[Segment], standing: str) -> bool:
@@ -29,8 +36,23 @@ def _is_question(tokens: Sequence[Token], segments: Sequence[Segment], standing:
     if not tokens or tokens[-1].text not in ("?", "？"):
         return False
     if standing == "fragment" and any(token.role == "question" for token in tokens):
-        return True
+        return not _asks_something_else(tokens, segments)
     return tokens[-1].text == "?" and not _asks(tokens, segments, standing)
+
+
+_REFERRING = frozenset(("that", "this", "it", "those", "these", "enough", "limit", "okay", "ok"))
+
+
+def _asks_something_else(tokens: Sequence[Token], segments: Sequence[Segment]) -> bool:
+    """Whether an order stands before a sign and a question of its own: "one sentence, please: what is a prime?"."""
+    at = next(at for at, token in enumerate(tokens) if token.role == "question")
+    if not at or tokens[at - 1].role not in ("comma", "colon", "dash", "semicolon", "end", "close"):
+        return False
+    if any(token.text.lower() in _REFERRING for token in tokens[at:]):
+        return False
+    return any(one.statements and one.end <= at for one in segments) and not any(
+        one.statements for one in segments if one.start >= at
+    )
 
 
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")

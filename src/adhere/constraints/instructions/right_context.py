@@ -29,6 +29,8 @@ def right_refusal(tokens: Sequence[Token], segments: Sequence[Segment], index: i
         return ""
     follows = tokens[segment.end]
     rest = segments[index + 1] if index + 1 < len(segments) else None
+    if _is_one_of_several(tokens, segment):
+        return "may be about one text of several"
     if follows.role in _SIGNS:
         bound = rest is not None and rest.statements is None and _qualifies(tokens[rest.start : rest.end])
         return _GOES_ON if bound else ""
@@ -40,6 +42,22 @@ def right_refusal(tokens: Sequence[Token], segments: Sequence[Segment], index: i
     if any(token.role == "part" for token in tail[:4]) or any(token.role == "per" for token in tail):
         return _ABOUT_PART
     return "" if follows.role in ("topic", "concession") or _is_manner(follows, tail) else _GOES_ON
+
+
+def _is_one_of_several(tokens: Sequence[Token], segment: Segment) -> bool:
+    """Whether a text of so many words is asked for and another beside it: "a 50-word summary and a title of 5"."""
+    if any(statement.scope for statement in segment.statements or ()):
+        return False
+    if not any(token.role == "artifact" for token in tokens[segment.start : segment.end]):
+        return False
+    counted = any(token.role == "number" for token in tokens[segment.start : segment.end])
+    rest = [token for token in tokens[segment.end : segment.end + 6] if token.role not in ("adjective", "fill")]
+    if not counted or len(rest) < 2 or rest[0].role not in ("and", "comma", "but"):
+        return False
+    rest = [token for token in rest if token.role not in ("and", "comma", "but")]
+    if rest[:1] and rest[0].role == "part":
+        return rest[0].text.lower().startswith(("a ", "an "))
+    return len(rest) > 1 and rest[0].role in ("article", "number") and rest[1].role in ("artifact", "part")
 
 
 def _begins_anew(tokens: Sequence[Token], segment: Segment, follows: Token) -> bool:

@@ -46,6 +46,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "tail": ("be", "adjective", "artifact", "only", "subject", "definite", "article", "prep", "modal", "closing"),
     "link": ("prep", "be", "modal", "article", "definite", "only", "by", "to", "colon", "subject"),
     "joint": ("comma", "and", "or"),
+    "one": ("article", "number"),
 }  # fmt: skip
 """Names for several roles at once."""
 

@@ -57,3 +57,14 @@ def standing_of(tokens: Sequence[Token]) -> str:
 def _takes_object(after: Token) -> bool:
     """Whether an unknown first word is a verb, by what follows it: "debug my ...", "tell me"."""
     return after.role in ("article", "definite", "question") or after.text.lower() in ("me", "my", "us", "up", "out")
+
+
+def begins_anew(tokens: Sequence[Token], at: int) -> bool:
+    """Whether behind a statement and a sign an order begins: "I'm in a rush, so give me ...", "..., please keep it"."""
+    if tokens[at - 1].role not in ("comma", "semicolon", "dash", "but") and tokens[at].text.lower() not in _SO:
+        return False
+    led = tokens[at].text.lower() in _SO or tokens[at].role == "request"
+    return led and standing_of(tokens[at:]) in ("task", "fragment")
+
+
+_SO = frozenset(("so", "so please", "therefore", "hence", "so just"))

@@ -115,14 +115,30 @@ def _mark(clause: Clause) -> list[Statement] | None:
     zero = bool(match["n"])
     if zero and any(token.value != 0 for token in match["n"]):
         return []
-    if not clause.denied and not zero:
+    if not zero and not _each_denied(clause, len(match["mark"])):
         return []
     if clause.has("only") or (clause.has("may") and not clause.negations):
         return []
     scope = scope_of(match["part"], clause)
     if scope and not scope[1]:
         return []
-    return [Statement("excludes.mark", {"mark": token.value}, scope) for token in dict.fromkeys(match["mark"])]
+    marks = dict.fromkeys(token.value for token in match["mark"])
+    return [
+        Statement(_FAMILY_OF_MARK[mark], {}, scope)
+        if mark in _FAMILY_OF_MARK
+        else Statement("excludes.mark", {"mark": mark}, scope)
+        for mark in marks
+    ]
+
+
+def _each_denied(clause: Clause, marks: int) -> bool:
+    """Whether one negation denies all the marks, or each has its own: "no commas, no colons"."""
+    negations = clause.negations + sum(token.role == "avoid" for token in clause.tokens)
+    return negations == 1 or (negations == marks and clause.negations == marks)
+
+
+_FAMILY_OF_MARK = {"digits": "excludes.digits", "markdown": "excludes.markdown"}
+"""What is forbidden like a mark and has a family of its own."""
 
 
 def _language(clause: Clause) -> list[Statement] | None:

@@ -110,7 +110,7 @@ _ALLOWED_ALONE = frozenset(
 
 def _is_about_words(clause: Clause, match: dict[str, list[Token]]) -> bool:
     """Whether the clause says that the terms are to be in the text: "include", "the word must appear", "no 'very'"."""
-    if clause.has("artifact") and not clause.has("include"):
+    if _names_text(clause) and not clause.has("include"):
         return clause.has("compose") and clause.has("wordnoun") and any(t.text.lower() == "with" for t in clause.core)
     if clause.has("include", "appear", "avoid") or any(t.role == "wordnoun" and t.value for t in clause.tokens):
         return True
@@ -126,6 +126,17 @@ def _is_about_words(clause: Clause, match: dict[str, list[Token]]) -> bool:
     ):
         return False
     return clause.has("use") or (clause.negations > 0 and not clause.has("compose", "answer_verb", "keep", "be"))
+
+
+def _names_text(clause: Clause) -> bool:
+    """Whether the clause names a text, but as the place of the terms ("in the ad", "of my essay")."""
+    core = clause.core
+    for at, token in enumerate(core):
+        if token.role == "artifact":
+            led = [one for one in core[:at] if one.role != "adjective"][-2:]
+            if not (len(led) == 2 and led[0].role == "prep" and led[1].role in ("definite", "article")):
+                return True
+    return False
 
 
 def _often(clause: Clause) -> list[Statement] | None:

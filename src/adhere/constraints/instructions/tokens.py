@@ -177,6 +177,7 @@ def _unquoted(text: str) -> str:
 def _resolved(tokens: list[Token]) -> list[Token]:
     """Settle what depends on the neighbours: hyphens, words that are relations only before a number."""
     resolved: list[Token] = []
+    tokens = _parted(tokens)
     for at, token in enumerate(tokens):
         before = resolved[-1] if resolved else None
         after = tokens[at + 1] if at + 1 < len(tokens) else None
@@ -193,6 +194,17 @@ def _resolved(tokens: list[Token]) -> list[Token]:
                 token = replace(token, role="rel", value=relation)
             else:
                 token = replace(token, role=otherwise, value=None)
+        elif token.role == "fill" and token.text.lower() in (
+            "markdown",
+            "in markdown",
+            "using markdown",
+            "the markdown",
+        ):
+            token = _markdown(token, resolved)
+        elif token.role == "example" and token.text.lower() == "like" and after and after.role in ("prep", "rel"):
+            token = replace(token, role="fill", value=None)
+        elif token.role == "person" and token.text.lower() in ("my", "our") and _in_text(before, after):
+            token = replace(token, role="definite")
         elif token.role == "no_need" and token.text.lower() in _PERMITTED and _is_bounded(resolved):
             token = replace(token, role="be")
         elif token.role == "speech" and not _reports(token, after):
@@ -204,7 +216,7 @@ def _resolved(tokens: list[Token]) -> list[Token]:
         elif (
             token.role == "part"
             and token.value[1] in ("introduction", "conclusion", "title")
-            and _is_kind_of_text(before, after)
+            and _is_kind_of_text(before, tokens[at + 1 : at + 3])
         ):
             token = replace(token, role="artifact", value=None)
         elif token.role == "letter" and not _names_letter(after):
@@ -240,6 +252,37 @@ def _resolved(tokens: list[Token]) -> list[Token]:
             token = replace(token, role="other")
         resolved.append(token)
     return resolved
+
+
+def _parted(tokens: list[Token]) -> list[Token]:
+    """ "or fewer than 50" as a conjunction and a relation; "or fewer" alone is a relation of what stands before it."""
+    parted: list[Token] = []
+    for token in tokens:
+        last = parted[-1] if parted else None
+        if token.text.lower() == "than" and last and last.role == "rel" and last.text.lower().startswith("or "):
+            word = last.text.split()[-1]
+            parted[-1:] = [
+                replace(last, role="or", text=last.text[:2], end=last.start + 2, value=None),
+                Token("rel", f"{word} than", last.end - len(word), token.end, "gt" if last.value == "ge" else "lt"),
+            ]
+        else:
+            parted.append(token)
+    return parted
+
+
+def _markdown(token: Token, before: Sequence[Token]) -> Token:
+    """Markdown as something forbidden behind a negation ("don't use markdown"), a mere manner elsewhere."""
+    for earlier in reversed(before[-4:]):
+        if earlier.role in ("neg", "avoid"):
+            return replace(token, role="mark", value="markdown")
+        if earlier.role not in ("use", "include", "article", "adjective", "fill", "prep", "compose"):
+            break
+    return token
+
+
+def _in_text(before: Token | None, after: Token | None) -> bool:
+    """Whether "my" goes with the text that is asked for: "in my essay", "of our newsletter"."""
+    return before is not None and before.role == "prep" and after is not None and after.role == "artifact"
 
 
 def _counts_one(before: Token | None, after: Token | None) -> bool:
@@ -292,11 +335,14 @@ def _reports(token: Token, after: Token | None) -> bool:
     """Whether a word of speech reports what somebody said, and is no name: "the United States"."""
     if token.capital and token.text.lower() in ("states", "reads", "orders"):
         return False
+    if token.text.lower() == "goes":
+        return after is not None and after.role in ("colon", "comma", "quote")
     return after is None or after.role in _REPORTED or after.text.lower() in ("us", "me", "you", "for")
 
 
-def _is_kind_of_text(before: Token | None, after: Token | None) -> bool:
+def _is_kind_of_text(before: Token | None, after: Sequence[Token]) -> bool:
     """Whether "introduction" is what is to be written, and no part of it: "a 200-word introduction to ..."."""
     if before is not None and before.role in ("hyphen", "article", "unit", "adjective"):
         return True
-    return after is not None and after.text.lower() in ("to", "for", "of")
+    bounded = len(after) > 1 and after[1].role in ("number", "rel", "either")
+    return bool(after) and after[0].text.lower() in ("to", "for", "of") and not bounded
