@@ -20,6 +20,17 @@ UNITS = {
     "paragraphs": "length.paragraphs",
     "lines": "length.lines",
     "bullets": "format.bullets",
+    "headings": "format.headings",
+    "numbered": "format.numbered_items",
+}
+
+
+WHOLE = {
+    "yaml": "format.yaml",
+    "xml": "format.xml",
+    "nomarkdown": "excludes.markdown",
+    "nodigits": "excludes.digits",
+    "quoted": "format.quotation",
 }
 
 
@@ -40,9 +51,15 @@ def constraint(text: str) -> Constraint:
     """What a line of the table says behind `=>`."""
     if scoped := re.fullmatch(r"(each|in) (\w+): (.+)", text):
         return from_json({"kind": scoped[1], "part": scoped[2], "of": constraint(scoped[3]).to_json()})
+    if text in WHOLE:
+        return from_json({"kind": WHOLE[text]})
     if text.startswith(("not ends ", "not starts ")):
         return from_json({"kind": "not", "of": constraint(text[4:]).to_json()})
     kind, _, rest = text.partition(" ")
+    if kind == "table":
+        return from_json({"kind": "format.markdown_table", **({"columns": int(rest)} if rest else {})})
+    if kind == "ps":
+        return from_json({"kind": "structure.postscript", "marker": rest})
     if kind in UNITS:
         return from_json({"kind": UNITS[kind], **bounds(rest)})
     if kind in ("has", "not"):
@@ -64,9 +81,9 @@ def constraint(text: str) -> Constraint:
     return from_json({"kind": names[kind][0], names[kind][1]: rest})
 
 
-def table() -> list[Any]:
+def table(names: str) -> list[Any]:
     rows = []
-    for path in sorted(Path(__file__).parent.glob("wordings_*.txt")):
+    for path in sorted(Path(__file__).parent.glob(names)):
         for line in path.read_text(encoding="utf-8").splitlines():
             if line.strip() and not line.startswith("#"):
                 text, _, stated = line.partition(" =>")
@@ -74,7 +91,7 @@ def table() -> list[Any]:
     return rows
 
 
-@pytest.mark.parametrize(("text", "stated"), table())
+@pytest.mark.parametrize(("text", "stated"), table("wordings_*.txt"))
 def test_a_wording_states_this_and_nothing_else(text: str, stated: str) -> None:
     expected = [constraint(one.strip()) for one in stated.split(" ; ")] if stated else []
     assert list(parse(text)) == expected
@@ -132,3 +149,31 @@ def test_nesting_too_deep_is_one_clear_line_and_no_recursion_error() -> None:
 def test_reading_a_prompt_of_many_braces_is_linear_enough_to_finish() -> None:
     assert parse("Do all of the following: " + "{Use at most 5 words.} " * 2_000) != ()
     assert parse("{" * 50_000) == ()
+
+
+def _pieces(constraints: Any) -> set[str]:
+    """What constraints say, whether in one or in several: "300 words minimum, 400 maximum" is "300 to 400"."""
+    lengths: dict[str, dict[str, Any]] = {}
+    pieces = set()
+    for one in constraints:
+        record = one.to_json()
+        if record["kind"] == "semantic.topic":
+            continue
+        if record["kind"] == "contains.frequency" and record.get("at_least") == 1 and record.get("at_most") is None:
+            record = {"kind": "contains.terms", "terms": [record["term"]]}
+        if record["kind"] in ("contains.terms", "excludes.terms"):
+            pieces |= {f"{record['kind']} {term}" for term in record["terms"]}
+        elif record["kind"] in UNITS.values():
+            lengths.setdefault(record["kind"], {}).update({k: v for k, v in record.items() if v is not None})
+        else:
+            pieces.add(str(record))
+    return pieces | {str(sorted(record.items())) for record in lengths.values()}
+
+
+@pytest.mark.parametrize(("text", "stated"), table("voices_*.txt"))
+def test_what_a_writer_means_is_read_and_never_misread(text: str, stated: str) -> None:
+    missable = text.startswith("? ")
+    meant = _pieces(constraint(one.strip()) for one in stated.split(" ; ")) if stated else set()
+    read = _pieces(parse(text.removeprefix("? ").replace("\\n", "\n")))
+    assert read <= meant
+    assert missable or read == meant

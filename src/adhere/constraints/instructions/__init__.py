@@ -2,12 +2,16 @@
 
     layout      what of a text is instruction at all, cut into sentences (fences, quoted documents and pasted material
                 are not)
-    tokens      a sentence as tokens, each with its role in the grammar, by a language's word list
+    tokenizer, neighbours
+                a sentence as tokens, each with its role in the grammar, by a language's word list and its neighbours
     quantity    numbers in digits and words, and what a relation makes of them
     shapes      patterns over roles
     amounts, terms, surface, edges
                 the rules: each reads one clause as a whole, or not at all
-    clauses     which stretches of a sentence are clauses that order something, and what part of the answer they bind
+    segments    a sentence cut into clauses and what no rule reads
+    standing, refusals, left_context, right_context
+                what the sentence is, and whether what stands around a clause lets it order something
+    clauses     the clauses of a sentence, each settled by its surroundings
     set_wordings
                 sentences that a family states in a fixed form of its own
     reading     the entry point: `read_instructions`

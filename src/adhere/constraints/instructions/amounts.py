@@ -31,7 +31,7 @@ _UNITS_WITHIN = {
 """What can be counted in which part."""
 
 _HEAD = "that? (head | part=part | colon | each=per | rel1=rel | rel1=exceed | artifact that)*"
-_TAIL = "(tail | part=part | comma? rel2=rel | rel2=exceed | each=per | prep | may)*"
+_TAIL = "(tail | include | part=part | comma? rel2=rel | rel2=exceed | each=per | prep | may)*"
 _ONE = "n=number (hyphen? rel2=rel)? hyphen? adjective* unit=unit hyphen?"
 _RANGE = "n=number (to | hyphen | dash | and | or) m=number hyphen? adjective* unit=unit"
 
@@ -39,6 +39,8 @@ _SINGLE = shape(f"{_HEAD} {_ONE} {_TAIL}")
 _SPELLED = shape(f"{_HEAD} n=number open again=number close unit=unit {_TAIL}")
 _SPAN = shape(f"{_HEAD} {_RANGE} {_TAIL}")
 _SPAN_TWICE = shape(f"{_HEAD} n=number unit=unit (to | and) m=number unit2=unit {_TAIL}")
+_TWO_SIDED_AFTER = shape("head* n=number unit2=unit low=rel (head | joint)* m=number unit=unit high=rel (tail | verb)*")
+_COUNTED_AFTER = shape("head* unit=unit (head)* rel1=rel* n=number rel2=rel* (tail | verb)*")
 _ONE_OR_TWO = shape(f"{_HEAD} n=one unit=unit or m=number {_TAIL}")
 _TWO_SIDED_FIRST = shape(
     f"head* low=rel n=number hyphen? unit=unit (comma | and | but | or)* (head)* high=rel m=number unit2=unit? {_TAIL}"
@@ -50,7 +52,7 @@ _TWO_UNITS = shape(
     "head* rel1=rel? n=number hyphen? unit=unit (joint | prep)* rel2=rel? m=number hyphen? unit2=unit rel3=rel? tail*"
 )
 _OUTER = "head* rel1=rel? n=number unit=unit (prep | be | comma | that)* first=per? (prep | be | modal)* rel2=rel?"
-_NESTED = shape(f"{_OUTER} m=number hyphen? unit2=unit rel2=rel? prep? last=per? rel2=rel? tail*")
+_NESTED = shape(f"{_OUTER} m=number hyphen? unit2=unit rel2=rel? prep? (last=per | within=part)? rel2=rel? tail*")
 _NESTED_RANGE = shape(f"{_OUTER} m=number (to | hyphen | dash) k=number hyphen? unit2=unit last=per? tail*")
 _SECOND = "((to | hyphen | dash | and | or) m=number)?"
 _GAUGE = shape(
@@ -64,6 +66,10 @@ _PLURAL = shape(
     "(link | verb | may | rel1=exceed | comma | limit | colon)* rel1=rel*"
     f"n=number {_SECOND} hyphen? unit=unit rel2=rel* per? tail*"
 )
+
+
+_TWO_SIDES = (_TWO_SIDED_FIRST, _TWO_SIDED, _TWO_SIDED_AFTER)
+_ONES = (_SINGLE, _SPELLED, _SPAN, _SPAN_TWICE, *_TWO_SIDES, _COUNTED_AFTER)
 
 
 def amounts(clause: Clause) -> list[Statement] | None:
@@ -119,16 +125,18 @@ def _names_another_text(core: Sequence[Token]) -> bool:
 
 def _one(clause: Clause) -> list[Statement] | None:
     core = clause.core
-    for pattern in (_SINGLE, _SPELLED, _SPAN, _SPAN_TWICE, _TWO_SIDED_FIRST, _TWO_SIDED):
+    for pattern in _ONES:
         match = pattern.match(core)
         if match is None:
             continue
         unit = match["unit"][0]
+        if pattern is _COUNTED_AFTER and unit.text.isascii():
+            continue  # the number stands behind what is counted in Japanese alone
         if match.get("unit2") and match["unit2"][0].value != unit.value:
             return None
         if match.get("again") and match["again"][0].value != match["n"][0].value:
             return None
-        if pattern in (_TWO_SIDED, _TWO_SIDED_FIRST):
+        if pattern in _TWO_SIDES:
             bounds = _two_sided(match, clause)
         else:
             n, m = match["n"][0].value, match["m"][0].value if match.get("m") else None
@@ -185,11 +193,14 @@ def _nested(clause: Clause) -> list[Statement] | None:
     match = _NESTED.match(clause.core) or _NESTED_RANGE.match(clause.core)
     if match is None or clause.negated:
         return None
-    if not (match["first"] or match["last"] or _is_made_of(clause.core, match["unit"][0])):
+    within = match["within"] if match.get("within") else []
+    if not (match["first"] or match["last"] or within or _is_made_of(clause.core, match["unit"][0])):
         return None
     outer, inner = match["unit"][0], match["unit2"][0]
     part = PART_OF_UNIT.get(outer.value)
     if part is None or inner.value not in _UNITS_WITHIN[part]:
+        return None
+    if within and within[0].value[:2] != ("each", part):
         return None
     whole = _bounds(clause, match["rel1"], match["n"][0].value, None, clause.core)
     m, k = match["m"][0].value, match["k"][0].value if match.get("k") else None
@@ -266,6 +277,8 @@ def _bounds(
     if "between" in kinds:
         return None
     kinds = [kind for kind in kinds if kind != "from"]
+    if kinds == ["eq", "le"] and relations[0].start < relations[1].start and _is_addition(relations[1]):
+        kinds = ["eq"]
     if negations > 1:
         return None
     if not kinds:
@@ -283,6 +296,11 @@ def _bounds(
     return bounds
 
 
+def _is_addition(relation: Token) -> bool:
+    """ "Exactly 100 words, not one more"."""
+    return relation.text.lower().endswith("more")
+
+
 def _ranged(relations: Sequence[Token]) -> set[str]:
     """What "within" is of a range: nothing more than "in"."""
     return {token.value for token in relations if token.text.lower() in ("within", "inside of")}
@@ -293,7 +311,7 @@ def _implied(core: Sequence[Token]) -> str | None:
     first = next(at for at, token in enumerate(core) if token.role == "number")
     before = core[first - 1] if first else None
     verbs = {token.role for token in core[:first]}
-    if "limit" in verbs:
+    if "limit" in verbs or (before and before.text.lower() == "down to"):
         return "le"
     if before and before.role == "to" and verbs & {"keep", "compose", "treat"}:
         return "le"

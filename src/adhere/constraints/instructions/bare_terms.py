@@ -27,18 +27,18 @@ _NO_TERM = frozenset({
 def with_bare_terms(tokens: list[Token], text: str = "", offset: int = 0) -> list[Token]:
     """`tokens` with bare terms as quotations; `text` is what they were made of, beginning at `offset`."""
     tokens = _with_phrase(tokens, text, offset)
-    found: list[Token] = []
+    result: list[Token] = []
     at = 0
     while at < len(tokens):
         token = tokens[at]
         listed = _after_noun(tokens, at) or _name(tokens, at)
         if listed is None:
-            found.append(token)
+            result.append(token)
             at += 1
             continue
         kept, at = listed
-        found += kept
-    return found
+        result += kept
+    return result
 
 
 def _with_phrase(tokens: list[Token], text: str, offset: int) -> list[Token]:
@@ -66,90 +66,72 @@ def _with_phrase(tokens: list[Token], text: str, offset: int) -> list[Token]:
     return tokens
 
 
-def _after_noun(tokens: Sequence[Token], at: int) -> tuple[list[Token], int] | None:
-    token = tokens[at]
-    before = tokens[at - 1] if at else None
-    is_words = (
-        token.role == "unit"
-        and token.value == "length.words"
-        and before is not None
-        and before.role in ("definite", "neg")
-    )
-    if at + 1 < len(tokens) and tokens[at + 1].role == "colon" and _announces(token):
-        listed = _list(tokens, at + 2)
-        if listed and all(len(one.text.split()) == 1 for one in listed[0]) and _all_words(tokens[at + 2 : listed[1]]):
-            return [token, tokens[at + 1], *listed[0]], listed[1]
-    if not (token.role in ("wordnoun", "letter", "key") or is_words) or at + 1 >= len(tokens):
+Terms = tuple[list[Token], int]
+"""The tokens with terms made quotations, and where to go on."""
+
+
+def _after_noun(tokens: Sequence[Token], at: int) -> Terms | None:
+    """Bare terms behind a noun that names them: "the word X", "keywords: X, Y"."""
+    if (listed := _announced(tokens, at)) is not None:
+        return listed
+    if at + 1 >= len(tokens) or not _is_noun_of_terms(tokens, at):
         return None
     colon = _colon_after(tokens, at + 1)
-    if colon and colon > at + 1 and colon + 1 < len(tokens):
-        listed = _list(tokens, colon + 1)
-        if listed:
-            return [*tokens[at : colon + 1], *listed[0]], listed[1]
-    follows = tokens[at + 1]
-    if follows.role == "colon" and at + 2 < len(tokens) and tokens[at + 2].role != "quote":
-        listed = _list(tokens, at + 2)
-        return ([token, follows, *listed[0]], listed[1]) if listed else None
-    singular = token.text.lower().split()[-1] in ("word", "term", "keyword", "name")
-    if follows.role in _NO_TERM and not (
-        singular and follows.role in ("unit", "wordnoun", "times", "sequence") and follows.text.islower()
-    ):
+    if colon and colon > at + 1 and colon + 1 < len(tokens) and (items := _list(tokens, colon + 1)):
+        return [*tokens[at : colon + 1], *items[0]], items[1]
+    if tokens[at + 1].role == "colon" and at + 2 < len(tokens) and tokens[at + 2].role != "quote":
+        items = _list(tokens, at + 2)
+        return ([tokens[at], tokens[at + 1], *items[0]], items[1]) if items else None
+    return _directly_after(tokens, at)
+
+
+def _announced(tokens: Sequence[Token], at: int) -> Terms | None:
+    """Single words behind "banned:" or "any of these:"."""
+    if at + 1 >= len(tokens) or tokens[at + 1].role != "colon" or not _announces(tokens[at]):
+        return None
+    items = _list(tokens, at + 2)
+    if items and all(len(one.text.split()) == 1 for one in items[0]) and _all_words(tokens[at + 2 : items[1]]):
+        return [tokens[at], tokens[at + 1], *items[0]], items[1]
+    return None
+
+
+def _is_noun_of_terms(tokens: Sequence[Token], at: int) -> bool:
+    token, before = tokens[at], tokens[at - 1] if at else None
+    if before is not None and before.role == "quote":
+        return False  # the term stands before its noun
+    if token.role in ("wordnoun", "letter", "key"):
+        return True
+    words = token.role == "unit" and token.value == "length.words"
+    return words and before is not None and before.role in ("definite", "neg")
+
+
+def _directly_after(tokens: Sequence[Token], at: int) -> Terms | None:
+    """ "The word X", "the words X, Y and Z", "the letter x"."""
+    token, follows = tokens[at], tokens[at + 1]
+    noun = token.text.lower().split()[-1]
+    spoken_of = follows.role in ("unit", "wordnoun", "times", "sequence") and follows.text.islower()
+    if follows.role in _NO_TERM and not (noun in ("word", "term", "keyword", "name") and spoken_of):
         return None
     if token.role == "letter":
-        if len(follows.text) != 1:
-            return None
-        return [token, _as_quote([follows])], at + 2
+        return ([token, _as_quote([follows])], at + 2) if len(follows.text) == 1 else None
     after = tokens[at + 2] if at + 2 < len(tokens) else None
-    plural = token.text.lower().endswith("s") or token.text.lower().split()[-1] in (
-        "keywords",
-        "words",
-        "terms",
-        "like",
-        "as",
-    )
-    if (
-        (plural or token.text.lower() in ("the word", "word", "the name", "the keyword"))
-        and after
-        and after.role in ("comma", "and", "or")
-    ):
-        listed = _list(tokens, at + 1, bare=True)
-        if listed:
-            return [token, *listed[0]], listed[1]
-    if follows.role not in (
-        "unit",
-        "wordnoun",
-        "times",
-        "sequence",
-        "other",
-        "adjective",
-        "fill",
-        "compose",
-        "artifact",
-        "treat",
-        "article",
-        "select",
-        "keep",
-        "put",
-        "begin",
-        "finish",
-        "language",
-        "only",
-        "definite",
-        "case",
-        "mark",
-        "soft",
-        "concession",
-        "request",
-        "label",
-        "format",
-        "answer_verb",
-    ):
-        return None
-    if not follows.text[:1].isalnum():
-        return None
-    if follows.role in ("definite", "article", "only") and token.role != "letter":
+    several = noun.endswith("s") or noun == "like" or token.text.lower() in _ALONE
+    if several and after and after.role in ("comma", "and", "or") and (items := _list(tokens, at + 1, bare=True)):
+        return [token, *items[0]], items[1]
+    if follows.role not in _TERM or not follows.text[:1].isalnum():
         return None
     return [token, _as_quote([follows])], at + 2
+
+
+_ALONE = frozenset(("the word", "word", "the name", "the keyword"))
+"""Nouns in the singular behind which a list may stand, too: "the word X or Y"."""
+
+_TERM = frozenset({
+    "unit", "wordnoun", "times", "sequence", "other", "adjective", "fill", "compose", "artifact", "treat", "select",
+    "keep", "put", "begin", "finish", "language", "case", "mark", "soft", "concession", "request", "label", "format",
+    "answer_verb",
+})  # fmt: skip
+"""What a single bare word may be elsewhere in the grammar."""
 
 
 def listed_terms(tokens: Sequence[Token], text: str, sentences: Sequence[Sentence], at: int) -> list[Token]:
@@ -212,6 +194,8 @@ def _colon_after(tokens: Sequence[Token], at: int) -> int | None:
         "fill",
         "only",
         "may",
+        "definite",
+        "artifact",
     ):
         at += 1
     return at if at < len(tokens) and tokens[at].role == "colon" else None

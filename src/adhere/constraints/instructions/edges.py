@@ -13,6 +13,10 @@ _LIST = "q=quote (joint+ (definite | wordnoun | prep)* q=quote)*"
 
 _FINISH = shape(f"(head | subject | part=part | each=per)* finish=finish {_LINK} {_LIST} (tail | part=part | appear)*")
 _BEGIN = shape(f"(head | subject | part=part | each=per)* begin=begin {_LINK} {_LIST} (tail | part=part | appear)*")
+_BEGIN_LATE = shape(f"(head | subject | part=part)* {_LIST} (tail | wordnoun | part=part)* begin=begin (tail | verb)*")
+_FINISH_LATE = shape(
+    f"(head | subject | part=part)* {_LIST} (tail | wordnoun | part=part)* finish=finish (tail | verb)*"
+)
 _LAST = shape(
     "(head | put | finish)* part=part (head | be | modal | colon | include | wordnoun | unit | prep)* q=quote (tail)*"
 )
@@ -35,6 +39,10 @@ def edges(clause: Clause) -> list[Statement] | None:
         match = pattern.match(clause.core)
         if match is not None:
             return _edge(kind, match, clause)
+    for pattern, role, kind in ((_FINISH_LATE, "finish", "end"), (_BEGIN_LATE, "begin", "start")):
+        match = pattern.match(clause.core)
+        if match is not None and not match[role][0].text.isascii():
+            return _edge(kind, {**match, "each": []}, clause)
     match = _LAST.match(clause.core)
     if match is not None and clause.has("be", "colon", "include", "compose") and len(match["part"]) == 1:
         return _named(match, clause, exact=clause.has("be", "colon", "compose"))

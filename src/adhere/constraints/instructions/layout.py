@@ -21,7 +21,7 @@ LONGEST_SENTENCE = 2_000
 
 _MASKED = (
     re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1[^\n]*$|\Z)", re.M | re.S),
-    re.compile(r"^ {0,3}>[^\n]*$", re.M),
+    re.compile(r"^ {0,3}>(?![= ]{0,2}\d)[^\n]*$", re.M),
     re.compile(r"\"\"\".*?(?:\"\"\"|\Z)", re.S),
     re.compile(r"<([A-Za-z][\w-]{0,30})>[^<]{40,}</\1>"),
     re.compile(r"https?://\S+"),

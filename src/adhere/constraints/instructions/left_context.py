@@ -110,7 +110,7 @@ def _first_in_sentence(place: Place) -> str | None:
     around = place.around
     if place.subject and place.head.text.lower() in ("it", "this", "them") and around.spoke and not around.task:
         return "is about something else"
-    if place.head.role in ("modal", "may", "be") and not place.imperative:
+    if place.head.role in ("modal", "may", "be") and not place.imperative and not _has_dropped_subject(place):
         return "is a question or has no subject"
     return GRANTED
 
@@ -167,12 +167,13 @@ def _separate_subject(place: Place) -> str | None:
     return "is about something else" if place.standing == "statement" and pronoun else GRANTED
 
 
+_ASKING = frozenset(("which", "what", "how many"))
+
+
 def _asks_for_parts(tokens: Sequence[Token]) -> bool:
     """Whether parts of a text are asked for: "which words in this text are longer than ..."."""
     return any(
-        one.role in ("question", "that", "topic")
-        and one.text.lower() in ("which", "what", "how many")
-        and two.role == "unit"
+        one.role in ("question", "that", "topic") and one.text.lower() in _ASKING and two.role == "unit"
         for one, two in pairwise(tokens)
     )
 
@@ -227,6 +228,9 @@ def _prepositional(place: Place) -> str | None:
 
 def _relative(place: Place) -> str | None:
     """ "A poem that has 12 lines"."""
+    if place.own[0].role in ("wordnoun", "definite") and place.earlier[-1].text.lower() in ("in which", "where"):
+        composed = any(token.role in ("compose", "answer_verb", "treat", "request") for token in place.earlier)
+        return GRANTED if composed and place.standing == "task" else None
     if place.own[0].role != "that":
         return None
     counted = any(token.role in ("artifact", "unit") for token in place.phrase)
@@ -255,6 +259,11 @@ def _has_subject(head: Token, own: Sequence[Token]) -> bool:
         return True
     led = head.role in ("article", "definite", "modal")
     return led and any(token.role in ("subject", "artifact") for token in own[:4])
+
+
+def _has_dropped_subject(place: Place) -> bool:
+    """ "Must be at least 150 words." """
+    return place.own[0].role == "modal" and place.tokens[-1].text not in ("?", "？")
 
 
 def _is_for_some_requests(place: Place) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.instructions.languages import language_of, lexicon
 from adhere.constraints.instructions.reading import NotUnderstood, Reading, read_instructions
-from adhere.constraints.instructions.tokens import tokenize
+from adhere.constraints.instructions.tokenizer import tokenize
 
 Ask = Callable[[str], Awaitable[str]]
 """Sends a prompt to a model, at temperature 0 in a conversation of its own, and gives its reply."""

@@ -31,7 +31,8 @@ from adhere.constraints.instructions.quantity import ABOUT
 from adhere.constraints.instructions.segments import Segment, Surroundings
 from adhere.constraints.instructions.set_wordings import SetWording, set_wordings
 from adhere.constraints.instructions.standing import standing_of
-from adhere.constraints.instructions.tokens import Token, tokenize
+from adhere.constraints.instructions.tokenizer import tokenize
+from adhere.constraints.instructions.tokens import Token
 from adhere.constraints.registry import families, from_json
 from adhere.core.errors import UserError
 

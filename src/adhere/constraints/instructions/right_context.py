@@ -34,7 +34,9 @@ def right_refusal(tokens: Sequence[Token], segments: Sequence[Segment], index: i
     if follows.role in _SIGNS:
         bound = rest is not None and rest.statements is None and _qualifies(tokens[rest.start : rest.end])
         return _GOES_ON if bound else ""
-    if rest is None or follows.role in _HARMLESS or _begins_anew(tokens, segment, follows):
+    if rest is None or follows.role in _HARMLESS:
+        return ""
+    if _is_compound(tokens, segment) or _begins_anew(tokens, segment, follows):
         return ""
     if rest.statements is not None:
         return "" if rest.statements or rest.why != "" else _GOES_ON
@@ -58,6 +60,16 @@ def _is_one_of_several(tokens: Sequence[Token], segment: Segment) -> bool:
     if rest[:1] and rest[0].role == "part":
         return rest[0].text.lower().startswith(("a ", "an "))
     return len(rest) > 1 and rest[0].role in ("article", "number") and rest[1].role in ("artifact", "part")
+
+
+def _is_compound(tokens: Sequence[Token], segment: Segment) -> bool:
+    """Whether the clause is the attribute of an unknown text: "I need a two-line status for Slack"."""
+    own = tokens[segment.start : segment.end]
+    hyphened = len(own) > 2 and own[-1].role == "unit" and own[-2].role == "hyphen"
+    ordered = own[0].role in ("request", "compose") and not any(token.role in ("topic", "that") for token in own)
+    rest = tokens[segment.end : segment.end + 2]
+    noun = rest[0].role == "other" and (len(rest) < 2 or rest[1].role in ("topic", "prep", "end", "comma", "dash"))
+    return hyphened and ordered and noun
 
 
 def _begins_anew(tokens: Sequence[Token], segment: Segment, follows: Token) -> bool:

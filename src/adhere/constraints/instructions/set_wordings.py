@@ -16,7 +16,8 @@ from adhere.constraints.instructions import clauses, layout
 from adhere.constraints.instructions.languages import lexicon
 from adhere.constraints.instructions.refusals import is_condition
 from adhere.constraints.instructions.standing import standing_of
-from adhere.constraints.instructions.tokens import Token, tokenize
+from adhere.constraints.instructions.tokenizer import tokenize
+from adhere.constraints.instructions.tokens import Token
 from adhere.constraints.registry import families
 
 
@@ -72,6 +73,8 @@ def _ordered(text: str, wording: SetWording, spans: list[layout.Sentence]) -> Se
         why = "holds only under a condition"
     elif roles & {"no_need"}:
         why = "is left free"
+    elif any(t.role == "per" or (t.role == "part" and t.value[0] == "each") for t in left[-2:]):
+        why = "is about a part that is not understood"
     elif any(token.role == "soft" for token in left):
         why = "is a preference"
     elif any(token.role in ("neg", "avoid") for token in _same_part(left)):

@@ -20,8 +20,8 @@ _AFTER = "(tail | include | avoid | appear | wordnoun | part=part | letter | ver
 
 _PLAIN = shape(f"that? {_BEFORE} {_LIST} {_AFTER}")
 _COUNT = (
-    "prep? (rel1=rel | article)* (n=number ((to | hyphen | dash | and | or) m=number)? rel2=rel* times | often=often)"
-    "rel2=rel* prep?"
+    "prep? (rel1=rel | article)* (include | appear)?"
+    "(n=number ((to | hyphen | dash | and | or) m=number)? rel2=rel* times | often=often) rel2=rel* prep?"
 )
 _OFTEN = shape(f"that? {_BEFORE} {_LIST} {_AFTER} comma? per? {_COUNT} ({_AFTER} | per)")
 _OFTEN_BEFORE = shape(f"that? {_BEFORE} {_COUNT} {_BEFORE} q=quote {_AFTER}")
@@ -125,6 +125,8 @@ def _is_about_words(clause: Clause, match: dict[str, list[Token]]) -> bool:
         and not clause.negations
     ):
         return False
+    if clause.negations and any(t.role == "compose" and t.text.lower() in ("write", "writing") for t in clause.core):
+        return True
     return clause.has("use") or (clause.negations > 0 and not clause.has("compose", "answer_verb", "keep", "be"))
 
 
