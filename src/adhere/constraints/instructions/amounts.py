@@ -96,7 +96,9 @@ def _one_or_two(clause: Clause) -> list[Statement] | None:
 def _is_ingredient(core: Sequence[Token], unit: Token) -> bool:
     """Whether what is counted is one thing among others in the answer: "include a 50-word summary"."""
     before = {token.role for token in core if token.start < unit.start}
-    if not before & {"include", "put", "begin", "finish"} or before & {"subject", "modal", "part"}:
+    if not before & {"include", "put", "begin", "finish"} or before & {"subject", "modal"}:
+        return False
+    if any(token.role == "part" for token in core):
         return False
     return unit.value != "format.bullets" and "artifact" not in before
 

@@ -220,10 +220,20 @@ def _prepositional(place: Place) -> str | None:
         manner = any(token.role in ("case", "language") for token in place.own)
         plain = not manner or _plain_task(place.unread)
         return GRANTED if plain and standing in ("task", "question", "fragment") else _ABOUT_BEFORE
-    written = any(token.role == "artifact" for token in phrase)
+    written = any(token.role == "artifact" for token in phrase) or _names_topic_first(place)
     if first.value is None and written and not _composes_twice(phrase) and standing in ("task", "fragment"):
         return GRANTED
     return _ABOUT_BEFORE
+
+
+def _names_topic_first(place: Place) -> bool:
+    """ "Give me the history of paper in no more than 100 words": the topic is the name of a text by chance."""
+    own = place.own
+    bounds = any(
+        one.role == "prep" and one.value == "in" and two.role in ("rel", "number", "article")
+        for one, two in pairwise(own)
+    )
+    return own[0].text.lower() == "of" and len(own) > 1 and own[1].role in ("artifact", "article") and bounds
 
 
 def _relative(place: Place) -> str | None:
@@ -234,7 +244,7 @@ def _relative(place: Place) -> str | None:
     if place.own[0].role != "that":
         return None
     counted = any(token.role in ("artifact", "unit") for token in place.phrase)
-    composed = any(token.role == "compose" for token in place.phrase)
+    composed = any(token.role in ("compose", "request") for token in place.phrase)
     return GRANTED if counted and composed and place.standing == "task" else _ABOUT_BEFORE
 
 

@@ -75,6 +75,13 @@ def _example(token: Token, around: Neighbours) -> Token | None:
     return None
 
 
+def _other(token: Token, around: Neighbours) -> Token | None:
+    """An unknown word between an article or a count and a text: "a 3-sentence horror story"."""
+    before, after = around.before, around.after
+    led = before is not None and before.role in ("article", "adjective", "hyphen", "unit")
+    return replace(token, role="adjective") if led and after is not None and after.role == "artifact" else None
+
+
 def _person(token: Token, around: Neighbours) -> Token | None:
     """ "My" with the text that is asked for: "in my essay", "of our newsletter"."""
     before, after = around.before, around.after
@@ -156,6 +163,7 @@ def _fill(token: Token, around: Neighbours) -> Token | None:
 _RULES: dict[str, Callable[[Token, Neighbours], Token | None]] = {
     "either": _either,
     "example": _example,
+    "other": _other,
     "person": _person,
     "no_need": _no_need,
     "speech": _speech,

@@ -23,7 +23,7 @@ _COUNT = (
     "prep? (rel1=rel | article)* (include | appear)?"
     "(n=number ((to | hyphen | dash | and | or) m=number)? rel2=rel* times | often=often) rel2=rel* prep?"
 )
-_OFTEN = shape(f"that? {_BEFORE} {_LIST} {_AFTER} comma? per? {_COUNT} ({_AFTER} | per)")
+_OFTEN = shape(f"that? {_BEFORE} {_LIST} (may | be)* {_AFTER} comma? per? {_COUNT} ({_AFTER} | per)")
 _OFTEN_BEFORE = shape(f"that? {_BEFORE} {_COUNT} {_BEFORE} q=quote {_AFTER}")
 
 _ASKING = frozenset({"include", "appear", "use", "request", "avoid", "modal", "put", "compose", "answer_verb", "keep"})
