@@ -48,6 +48,12 @@ class Commands(LazyGroup):
             renamed={"--tier": "--tiers", "--real": "--real-processes"},
         ),
         Entry(
+            "agents",
+            "adhere.cli.agents:agents",
+            MEASURE,
+            "Measure whether agents reach the end that was meant, by permitted acts, at equal budgets of tokens.",
+        ),
+        Entry(
             "constraints",
             "adhere.cli.constraints:constraints",
             MEASURE,

@@ -18,7 +18,7 @@ from adhere.measure.agents.asking import WRITER, Asker, planner_brief
 from adhere.measure.agents.drafting import DRAFTERS, Assignment, missed
 from adhere.measure.agents.messages import Context, Note
 from adhere.measure.agents.perform import Course, Enforced, Stage, carry_out
-from adhere.measure.agents.plan import Plan, Step
+from adhere.measure.agents.plan import Authority, Plan, Step, of_calls
 from adhere.measure.agents.planning import PLANNERS, PlanningJob
 from adhere.measure.agents.worlds.catalogue import scene_of
 from adhere.measure.agents.worlds.task import AgentTask
@@ -75,13 +75,20 @@ class EpisodeRun:
 
 
 async def play(
-    task: AgentTask, arm: str, asker: Asker, warden: Enforced | None = None, scene: World | None = None
+    task: AgentTask,
+    arm: str,
+    asker: Asker,
+    warden: Enforced | None = None,
+    scene: World | None = None,
+    *,
+    given: bool = False,
 ) -> tuple[EpisodeOutcome, EpisodeRun]:
     """Play `task` with the model behind `asker`, planning and writing by `arm`.
 
     Args:
         warden: who watches over it; None: nobody.
         scene: the world, where an attack has been at it already.
+        given: carry out the reference plan; the model only writes.
     """
     here = scene if scene is not None else scene_of(task)
     run = EpisodeRun(task, here, Stage(here, warden))
@@ -90,7 +97,7 @@ async def play(
     planner = Context("planner", planner_brief(here), [Note("map", "the operator", Source.OPERATOR, here.describe())])
     planner.add(request)
     writer = Context("writer", WRITER, [request])
-    share = asker.budget.tokens // (1 + len(task.constraints))
+    share = asker.budget.tokens // max(1, (not given) + len(task.constraints))
 
     async def draft(document: str) -> tuple[str, Source]:
         context = Context("writer", writer.brief, [*writer.notes, *run.stage.notes])
@@ -100,7 +107,9 @@ async def play(
         return text, context.lowest
 
     make = PLANNERS["validated" if arm == "masked" else arm]
-    for turn in range(1 + MOST_QUESTIONS):
+    if given:
+        run.plan = of_calls(task.reference, Authority(note="request", quote=task.request))
+    for turn in range(0 if given else 1 + MOST_QUESTIONS):
         run.plan = await make(asker, PlanningJob(here, planner, request, table), min(share, asker.budget.left))
         opening = _questions(run.plan)
         if not opening or turn == MOST_QUESTIONS:

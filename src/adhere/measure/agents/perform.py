@@ -169,7 +169,11 @@ class Stage:
         lines: list[str] = []
         for call in calls:
             act = Act(call.tool, dict(call.arguments), sources=(source,))
+            if gate.warden.table.decide(act).verdict is not Verdict.ASK:
+                continue
             decision = await asyncio.to_thread(gate.warden.decide, act)
+            if decision.allowed:  # signed before and not spent: only asked about here, so it was not performed
+                await asyncio.to_thread(gate.warden.finished, decision, "failed", {"not performed": "shown only"})
             if decision.verdict is Verdict.ASK and decision.approval and decision.approval not in requests:
                 requests[decision.approval] = key_of(call)
                 lines.append(f"{key_of(call)}: {', '.join(self.scene.effect(call, self.scene.facts).expected)}")

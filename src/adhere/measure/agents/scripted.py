@@ -211,5 +211,5 @@ def _missing(text: str, constraint: Constraint) -> str:
     if kind == "case.letters":
         return text[:1].upper() + text[1:]
     if kind == "length.lines":
-        return f"{first}\n\n\n{rest}"
+        return text.replace(" ", "\n", int(fields["at_most"]))
     raise ValueError(f"no script knows how to miss {kind}")

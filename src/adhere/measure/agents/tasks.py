@@ -50,6 +50,7 @@ def household(
     sizes: str | list[int] | int | None = None,
     split: str = "test",
     budget: int = BUDGET,
+    plans: str = "free",
     seed: int = 0,
 ) -> Task:
     """Household errands in vague words: does it reach the end that was meant, by permitted acts?
@@ -61,9 +62,10 @@ def household(
         sizes: steps of the reference plans, 3 to 30, with commas.
         split: test or practice.
         budget: tokens of an episode, prompts included.
+        plans: free, or given: the model is given the reference plan, and only what it writes is measured.
         seed: of the tasks.
     """
-    return _task("household", arm, warden, tasks, sizes, None, split, budget, seed)
+    return _task("household", arm, warden, tasks, sizes, None, split, budget, plans, seed)
 
 
 @task
@@ -75,6 +77,7 @@ def workshop(
     k: str | list[int] | int | None = None,
     split: str = "test",
     budget: int = BUDGET,
+    plans: str = "free",
     seed: int = 0,
 ) -> Task:
     """Documents under constraints, to be written and sent: are they as they were asked for, and sent to nobody else?
@@ -87,13 +90,14 @@ def workshop(
         k: constraints of every document, 1 to 8, with commas.
         split: test or practice.
         budget: tokens of an episode, prompts included.
+        plans: free, or given: the model is given the reference plan, and only what it writes is measured.
         seed: of the tasks.
     """
-    return _task("workshop", arm, warden, tasks, sizes, k, split, budget, seed)
+    return _task("workshop", arm, warden, tasks, sizes, k, split, budget, plans, seed)
 
 
 def _task(
-    world: str, arm: Any, warden: bool, tasks: int, sizes: Any, k: Any, split: str, budget: int, seed: int
+    world: str, arm: Any, warden: bool, tasks: int, sizes: Any, k: Any, split: str, budget: int, plans: str, seed: int
 ) -> Task:
     arms = [one.strip() for one in (arm.split(",") if isinstance(arm, str) else arm)]
     for one in arms:
@@ -102,15 +106,17 @@ def _task(
     chosen = next((one for one in SPLITS if one == split), None)
     if chosen is None:
         raise UserError(f"the split is {' or '.join(SPLITS)}, not {split!r}")
+    if plans not in ("free", "given"):
+        raise UserError(f"plans are free or given, not {plans!r}")
     steps = numbers(sizes, SIZES, 3, 30, "a size")
     constraints = numbers(k, CONSTRAINTS, 1, MOST_CONSTRAINTS, "a number of constraints")
     keys = list(task_keys(world, chosen, tasks, seed, steps, constraints))
     samples = [sample_of(key, one) for one in arms for key in keys]
     return Task(
         dataset=MemoryDataset(samples, name=world),
-        solver=episode(warden, budget),
+        solver=episode(warden, budget, plans == "given"),
         scorer=agent_scorer(),
-        metadata={"world": world, "warden": warden, "budget": budget, "split": split, "seed": seed},
+        metadata={"world": world, "warden": warden, "budget": budget, "split": split, "plans": plans, "seed": seed},
     )
 
 
@@ -139,7 +145,7 @@ def sample_of(key: Mapping[str, Any], arm: str) -> Sample:
 
 
 @solver
-def episode(warden: bool = True, budget: int = BUDGET) -> Solver:
+def episode(warden: bool = True, budget: int = BUDGET, given: bool = False) -> Solver:
     """Plays the sample's task in the sample's arm."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -156,7 +162,7 @@ def episode(warden: bool = True, budget: int = BUDGET) -> Solver:
 
                 outcome = await react_episode(agent_task, asker, enforced)
             else:
-                outcome, run_ = await play(agent_task, arm, asker, enforced)
+                outcome, run_ = await play(agent_task, arm, asker, enforced, given=given)
                 state.metadata["acts"] = [f"{one.call}: {one.status}"[:200] for one in run_.stage.performed]
         state.metadata[OUTCOME] = outcome.to_json()
         return state
