@@ -117,6 +117,7 @@ def _commands(name: str) -> list[list[str]]:
         ["train", "pairs", name, "--out", "pairs.jsonl"],
         ["train", "sft", "--data", name, "--out", "run"],
         ["train", "grpo", "--data", "good.jsonl", "--constraints", name, "--out", "run"],
+        ["train", "domain", "--constraints", name, "--prompts", "good.jsonl", "--out", "run"],
         ["train", "study", name, "--out", "study", "--size", "tiny"],
         ["warden", "status", "--charter", name],
         ["warden", "charter", "show", "--charter", name],

@@ -88,6 +88,9 @@ def gateway(model: str, options: Sequence[str] = ()) -> Iterator[str]:
         UserError: it did not come up; the line is its own.
     """
     upstream, name = upstream_of(model)
+    if "--policy" in options and "--seconds" in upstream:  # the policy states its own
+        at = upstream.index("--seconds")
+        del upstream[at : at + 2]
     command = [sys.executable, "-m", "adhere", "serve", *upstream, "--port", "0", *options]
     with _ONE_AT_A_TIME, tempfile.TemporaryDirectory(prefix="adhere-gateway-") as folder:
         errors = Path(folder) / "errors"

@@ -201,7 +201,7 @@ def _sample(
     try:
         for start in range(0, len(rows), BLOCK):
             block = rows[start : start + BLOCK]
-            answers = asyncio.run(_answers(model, block, samples, temperature, max_tokens, seed))
+            answers = asyncio.run(sample_answers(model, block, samples, temperature, max_tokens, seed))
             lines = to_jsonl(one.to_json() for one in check_answers(block, answers, reward))
             with (folder / POOL).open("a", encoding="utf-8") as file:
                 file.write(lines)
@@ -212,7 +212,7 @@ def _sample(
         release(model)
 
 
-async def _answers(
+async def sample_answers(
     model: Model, rows: Sequence[PromptRow], samples: int, temperature: float, max_tokens: int, seed: int
 ) -> list[list[tuple[str, int]]]:
     """(text, tokens) of the answers to each row."""

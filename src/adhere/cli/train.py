@@ -207,6 +207,47 @@ def grpo(
 
 
 @app.command()
+@engine_options()
+def domain(
+    constraints: Annotated[
+        str, typer.Option("--constraints", metavar="POLICY|TEXT", help="The rules: a policy (.yaml) or an instruction.")
+    ],
+    prompts: Prompts,
+    out: Run,
+    model: Tuned = "pocket",
+    lora: Annotated[int, typer.Option("--lora", min=0, help="Rank of LoRA's matrices; 0 trains all weights.")] = 8,
+    steps: Steps = None,
+    learning_rate: Rate = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Tokens of an answer, at most.")] = 128,
+    problems: Annotated[int, typer.Option("--problems", min=1, help="Plain problems of each kind.")] = 30,
+    json: Json = None,
+    seed: Seed = 0,
+) -> None:
+    """Train an organisation's own rules in, and compare that with the gateway and with both."""
+    from adhere.api.train_domain import domain as run
+    from adhere.cli.runs import resumable
+    from adhere.core import findings
+
+    with resumable():
+        results = run(
+            model,
+            constraints=constraints,
+            prompts=prompts,
+            out=out,
+            lora=lora,
+            steps=steps,
+            learning_rate=learning_rate,
+            max_tokens=max_tokens,
+            problems=problems,
+            seed=seed,
+            notice=output.note,
+        )
+    if json:
+        findings.write(json, results)
+    _domain_table(results)
+
+
+@app.command()
 def study(
     model: Annotated[
         str, typer.Argument(metavar="[MODEL]", help="`pocket`, or the folder of a pocket model.")
@@ -248,6 +289,18 @@ def _train(method: Method, model: str, **options: Any) -> None:
     except BrokenCheckError as error:
         raise UserError(f"{error}; nothing is paid for such an answer, so the run has stopped") from error
     output.say(f"the tuned model is in {visible(folder)}; measure it: adhere audit {visible(folder)}")
+
+
+def _domain_table(results: list[Finding]) -> None:
+    from adhere.cli.tables.layout import Column, Table
+
+    numbers = Column("estimate", True), Column("95 % interval", True), Column("n", True, 1)
+    table = Table("", ("arm", "measure", *numbers))
+    for one in results:
+        low, high = one.interval or (one.estimate or 0.0,) * 2
+        shown = f"{one.estimate:.3f}", f"{low:.3f} to {high:.3f}", str(one.n)
+        table.add(str(one.subject["arm"]), str(one.subject["measure"]), *shown)
+    table.print(output.results())
 
 
 def _table(results: list[Finding]) -> None:
