@@ -8,16 +8,27 @@ held against ("against"), level, mode, the test, its p and whether it is real.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import NamedTuple
 
 from adhere.constraints.constraint import Profile
 from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.adherence.model_pairs import PairCounts, model_pairs
 from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.tally import Subject, Tally
-from adhere.measure.statistics.rates import CONFIDENCE, Cluster, Difference, Rate, holm, paired, reaching_zero
+from adhere.measure.statistics.rates import (
+    CONFIDENCE,
+    RESAMPLES,
+    Cluster,
+    Difference,
+    Rate,
+    holm,
+    paired,
+    paired_of,
+    reaching_zero,
+)
 
 ALPHA = 1 - CONFIDENCE
 LEVELS = ("prompt", "instruction")
@@ -85,31 +96,49 @@ class Pairing(NamedTuple):
 
 def compared(pairings: Sequence[Pairing], seed: int = 0) -> list[Comparison]:
     """The comparisons asked for, in order, corrected together."""
-    differences = [paired(pairing.clusters, seed=seed) for pairing in pairings]
+    resamples = RESAMPLES if len(pairings) <= MANY else 0
+    differences = [paired(pairing.clusters, seed=seed, resamples=resamples) for pairing in pairings]
+    return _corrected(pairings, differences)
+
+
+MANY = 100
+"""Above so many comparisons at once nothing is resampled: Holm multiplies the least p-value that 10,000 draws can give
+(0.0001) by their number, and every comparison would take a hundredth of a second."""
+
+
+def _corrected(pairings: Sequence[Pairing], differences: Sequence[Difference]) -> list[Comparison]:
     corrected = holm([difference.p for difference in differences])
-    differences = [
-        difference if p < ALPHA else replace(difference, interval=reaching_zero(difference.interval))
-        for difference, p in zip(differences, corrected, strict=True)
-    ]
     return [
-        Comparison(p.a, p.b, p.set, p.profile, p.level, p.mode, difference, p_holm)
+        Comparison(
+            p.a, p.b, p.set, p.profile, p.level, p.mode,
+            difference if p_holm < ALPHA else replace(difference, interval=reaching_zero(difference.interval)),
+            p_holm,
+        )
         for p, difference, p_holm in zip(pairings, differences, corrected, strict=True)
-    ]
+    ]  # fmt: skip
 
 
 def between_models(tally: Tally, profile: Profile, *, seed: int = 0, level: str = "prompt") -> list[Comparison]:
-    """Every two models on the prompts that both answered, strict; the better one first; the surest first."""
-    named = []
-    for a, b in combinations(tally.subjects(), 2):
-        if a.set != b.set:
-            continue
-        clusters = list(tally.pairs((a, profile), (b, profile), level=level).values())
-        if not clusters:
-            continue
-        if sum(c.a - c.b for c in clusters) < 0:
-            a, b, clusters = b, a, [Cluster(c.b, c.a, c.trials) for c in clusters]
-        named.append(Pairing(a.model, b.model, a.set, profile, level, "strict", clusters))
-    return sorted(compared(named, seed), key=lambda c: (c.set, c.p_holm, -abs(c.difference.estimate)))
+    """Every two models on the prompts that both answered, strict; the better one first; the surest first.
+
+    Computed once for a tally: the terminal, the findings and the page show the same list.
+    """
+    return tally.remembered(
+        ("between models", profile, seed, level), lambda: _between_models(tally, profile, seed, level)
+    )
+
+
+def _between_models(tally: Tally, profile: Profile, seed: int, level: str) -> list[Comparison]:
+    pairings: list[Pairing] = []
+    counts: list[PairCounts] = []
+    for a, b, scores in model_pairs(tally, profile, level):
+        if sum(k * (x - y) for (x, y, _), k in scores.items()) < 0:
+            a, b, scores = b, a, Counter({(y, x, trials): k for (x, y, trials), k in scores.items()})
+        pairings.append(Pairing(a.model, b.model, a.set, profile, level, "strict", ()))
+        counts.append(scores)
+    resamples = RESAMPLES if len(counts) <= MANY else 0
+    comparisons = _corrected(pairings, [paired_of(scores, seed=seed, resamples=resamples) for scores in counts])
+    return sorted(comparisons, key=lambda c: (c.set, c.p_holm, -abs(c.difference.estimate)))
 
 
 def between_profiles(tally: Tally, subject: Subject, *, seed: int = 0) -> list[Comparison]:

@@ -13,14 +13,17 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 from adhere.constraints.constraint import Profile
 from adhere.measure.adherence.records import DEGENERATE, PROFILES, UNANSWERED, Instruction, Record
-from adhere.measure.statistics.rates import Cluster, Rate, rate
+from adhere.measure.statistics.rates import Cluster, Rate, rate, rate_of
 
 _HEAD = struct.Struct("<IB")
 _ENTRY = struct.Struct("<HB")
+_BITS = _HEAD.size + 2
+"""Where in a packed row the first instruction's verdicts are; the others follow at `_ENTRY.size`."""
 _BIT: Mapping[tuple[Profile, bool], int] = {
     ("fixed", False): 1,
     ("fixed", True): 2,
@@ -33,6 +36,9 @@ _UNSURE: Mapping[Profile, int] = {"fixed": 16, "reference": 32}
 UNKNOWN = "unread"
 """The family of an instruction that could not be read: it counts as not followed, and in no family's rate."""
 
+T = TypeVar("T")
+ClusterCounts = Counter[tuple[int, int]]
+"""How many prompts met so many of so many: counts[met, trials]; all that `rate_of` needs."""
 _Grouping = Callable[[str], str | None]
 
 
@@ -113,6 +119,7 @@ class Tally:
         self._ids: dict[str, str] = {}
         self._unpacked: dict[bytes, tuple[tuple[str, int], ...]] = {}
         self._rates: dict[tuple[object, ...], dict[str, Rate]] = {}
+        self._derived: dict[tuple[object, ...], Any] = {}
 
     def add(self, record: Record | Brief) -> int | None:
         """Take in a record.
@@ -122,6 +129,7 @@ class Tally:
         """
         brief = Brief.of(record) if isinstance(record, Record) else record
         self._rates.clear()
+        self._derived.clear()
         rows = self._rows.setdefault(Subject(brief.model, brief.set), {})
         identity = self._ids.setdefault(brief.prompt_id, brief.prompt_id)
         epochs = rows.setdefault(identity, {})
@@ -139,6 +147,13 @@ class Tally:
             if skill:
                 self._skills[kind] = skill
         return index
+
+    def remembered(self, key: tuple[object, ...], compute: Callable[[], T]) -> T:
+        """What `compute` gives; computed once under `key`, until a record is added."""
+        if key not in self._derived:
+            self._derived[key] = compute()
+        result: T = self._derived[key]
+        return result
 
     def subjects(self) -> list[Subject]:
         """The models, each with its set of prompts, in the order they came."""
@@ -161,7 +176,7 @@ class Tally:
         if entries is None:  # few are different, and every rate goes through all of them
             entries = tuple((self._kinds[kind], bits) for kind, bits in _ENTRY.iter_unpack(verdicts))
             self._unpacked[verdicts] = entries
-        return Row(identity, epoch, line, tuple(n for k, n in enumerate(DEGENERATE) if flags >> k & 1), entries)
+        return Row(identity, epoch, line, _ways(flags), entries)
 
     def responses(self, subject: Subject) -> int:
         """How many responses of the subject there are, or should be."""
@@ -197,22 +212,40 @@ class Tally:
         key = what, subject, profile, loose
         if key not in self._rates:
             if group is None:
-                self._rates[key] = {"all": self._prompts(subject, profile, loose)}
+                self._rates[key] = {"all": rate_of(self.prompt_counts(subject, profile, loose))}
             else:
-                self._rates[key] = self._grouped(subject, profile, loose, group)
+                counts = self.group_counts(subject, profile, loose, group)
+                self._rates[key] = {name: rate_of(clusters) for name, clusters in counts.items()}
         return self._rates[key]
 
-    def _prompts(self, subject: Subject, profile: Profile, loose: bool) -> Rate:
-        return rate(self.followed(subject, profile, loose).values())
+    def prompt_counts(self, subject: Subject, profile: Profile, loose: bool) -> ClusterCounts:
+        """How many prompts have so many responses that follow every instruction, of so many."""
+        return Counter(self.followed(subject, profile, loose).values())
 
     def followed(self, subject: Subject, profile: Profile = "fixed", loose: bool = False) -> dict[str, tuple[int, int]]:
         """By prompt, how many of its responses follow every instruction, and how many there are."""
         bit = _BIT[profile, loose]
         sums: dict[str, tuple[int, int]] = {}
-        for row in self.rows(subject):
-            met, n = sums.get(row.prompt_id, (0, 0))
-            sums[row.prompt_id] = met + all(bits & bit for _, bits in row.entries), n + 1
+        for identity, epochs in self._rows[subject].items():
+            followed = (
+                all(packed[at] & bit for at in range(_BITS, len(packed), _ENTRY.size)) for packed in epochs.values()
+            )
+            sums[identity] = sum(followed), len(epochs)
         return sums
+
+    def single_verdicts(self, subject: Subject, profile: Profile) -> dict[str, bool] | None:
+        """By prompt, whether its one response follows every instruction (strict).
+
+        None where a prompt has several responses, or one of another epoch than the first, or asks for nothing.
+        """
+        bit = _BIT[profile, False]
+        verdicts: dict[str, bool] = {}
+        for identity, epochs in self._rows[subject].items():
+            packed = epochs.get(1)
+            if packed is None or len(epochs) > 1 or len(packed) == _HEAD.size:
+                return None
+            verdicts[identity] = all(packed[at] & bit for at in range(_BITS, len(packed), _ENTRY.size))
+        return verdicts
 
     def unnamed(self, subject: Subject) -> list[str]:
         """The identities given to rows whose prompt cannot be told: they pair with no other subject's."""
@@ -232,7 +265,10 @@ class Tally:
         """Share of instructions followed, by skill; families that belong to none are left out."""
         return dict(self._remembered("skills", subject, profile, loose, self._skills.get))
 
-    def _grouped(self, subject: Subject, profile: Profile, loose: bool, group: _Grouping) -> dict[str, Rate]:
+    def group_counts(
+        self, subject: Subject, profile: Profile, loose: bool, group: Callable[[str], str | None]
+    ) -> dict[str, ClusterCounts]:
+        """By group of kinds, how many prompts have so many instructions followed, of so many; None is left out."""
         bit = _BIT[profile, loose]
         sums: dict[str, dict[str, list[int]]] = {}
         for row in self.rows(subject):
@@ -242,17 +278,24 @@ class Tally:
                     pair = sums.setdefault(name, {}).setdefault(row.prompt_id, [0, 0])
                     pair[0] += bool(bits & bit)
                     pair[1] += 1
-        return {name: rate((x, m) for x, m in clusters.values()) for name, clusters in sorted(sums.items())}
+        return {name: Counter((x, m) for x, m in clusters.values()) for name, clusters in sorted(sums.items())}
 
     def degenerate(self, subject: Subject) -> dict[str, Rate]:
         """Share of responses that are no answer, by way; clustered by prompt."""
-        sums: dict[str, dict[str, list[int]]] = {name: {} for name in DEGENERATE}
+        return {name: rate_of(clusters) for name, clusters in self.degenerate_counts(subject).items()}
+
+    def degenerate_counts(self, subject: Subject) -> dict[str, ClusterCounts]:
+        """By way, how many prompts have so many responses that are no answer, of so many."""
+        sizes: Counter[str] = Counter()
+        sums: dict[str, Counter[str]] = {name: Counter() for name in DEGENERATE}
         for row in self.rows(subject):
-            for name, clusters in sums.items():
-                pair = clusters.setdefault(row.prompt_id, [0, 0])
-                pair[0] += name in row.degenerate
-                pair[1] += 1
-        return {name: rate((x, m) for x, m in clusters.values()) for name, clusters in sums.items()}
+            sizes[row.prompt_id] += 1
+            for name in row.degenerate:
+                sums[name][row.prompt_id] += 1
+        return {
+            name: Counter((found.get(prompt, 0), size) for prompt, size in sizes.items())
+            for name, found in sums.items()
+        }
 
     def unsure(self, subject: Subject, profile: Profile = "fixed") -> int:
         """How many instructions could not be told; they count as not followed."""
@@ -314,6 +357,11 @@ class Tally:
                         cell = 2 * (not broken[first]) + (not broken[second])
                         counts.setdefault((first, second), [0, 0, 0, 0])[cell] += 1
         return {pair: (c[0], c[1], c[2], c[3]) for pair, c in sorted(counts.items())}
+
+
+@lru_cache(maxsize=256)
+def _ways(flags: int) -> tuple[str, ...]:
+    return tuple(name for k, name in enumerate(DEGENERATE) if flags >> k & 1)
 
 
 def _matched(mine: list[bool], yours: list[bool], a: bytes, b: bytes) -> tuple[list[bool], list[bool]]:

@@ -8,10 +8,12 @@ Rules.
   and Wilson's interval at the effective number of trials that this error implies, with Student's t at the effective
   number of clusters in place of the normal quantile (Korn and Graubard 1998, Survey Methodology 24:193; Franco et
   al. 2019). `rate` says how the design effect is kept from being underestimated where few clusters decide.
-- Two subjects on the same prompts are compared by the differences of the pairs (Miller, section 4.2): McNemar's exact
-  test (McNemar 1947) where the pairs are independent and binary, a sign-flip permutation test of the clusters' sums
-  elsewhere; the interval comes from a bootstrap that resamples whole clusters (Efron 1979). The two never disagree:
-  an interval reaches to 0 where the test does not reject, and the test does not reject where the interval holds 0.
+- Two subjects on the same prompts are compared by the differences of the pairs (Miller, section 4.2). Where the pairs
+  are independent and binary: McNemar's exact test (McNemar 1947) and Newcombe's score interval. Elsewhere: a sign-flip
+  permutation test of the clusters' sums and a bootstrap that resamples whole clusters (Efron 1979), or, for very many
+  comparisons at once, a cluster-robust t test. Test and interval never disagree: an interval reaches to 0 where the
+  test does not reject, and the test does not reject where the interval holds 0.
+- Every figure needs only how many clusters scored what. Such counts add up, so parts of the data can be counted apart.
 - Several comparisons made at once are corrected by Holm's step-down (Holm 1979).
 
 Rates of single trials need nothing but the standard library, so that a small file is scored at once; clusters need
@@ -23,8 +25,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 from adhere.core.intervals import CONFIDENCE as CONFIDENCE
@@ -81,32 +84,44 @@ def rate(clusters: Iterable[tuple[int, int]], confidence: float = CONFIDENCE) ->
     Coverage over clusters from 5 to 300, sizes from 1 to 40 mixed, shares from 0.05 to 0.98 and any correlation within
     clusters is at least 93 %, but for 5 clusters at 0.98, where it is 91 %.
     """
-    pairs = [(met, trials) for met, trials in clusters if trials]
-    met, n, count = sum(x for x, _ in pairs), sum(m for _, m in pairs), len(pairs)
+    return rate_of(Counter(clusters), confidence)
+
+
+def rate_of(counts: Mapping[tuple[int, int], int], confidence: float = CONFIDENCE) -> Rate:
+    """As `rate`, from how many clusters met so many of so many trials: `counts[met, trials]`.
+
+    The counts are all that a rate needs of its clusters. Counts of parts of the data add up to those of the whole, and
+    there are few different ones however many clusters there are.
+    """
+    pairs = [(met, trials, k) for (met, trials), k in sorted(counts.items()) if trials]
+    met, n, count = sum(k * x for x, _, k in pairs), sum(k * m for _, m, k in pairs), sum(k for _, _, k in pairs)
     if not n:
         return Rate(math.nan, (0.0, 1.0), 0, 0, 0, math.nan, 0.0)
     share = met / n
     if n == count:
         return Rate(share, wilson(met, n, confidence), met, n, count, math.sqrt(share * (1 - share) / n), float(n))
-    squares = sum(m * m for _, m in pairs)
+    squares = sum(k * m * m for _, m, k in pairs)
     effective = n * n / squares
     if count == 1:
         return Rate(share, wilson(share, 1, confidence), met, n, 1, math.nan, 1.0)
-    residuals = math.fsum((x - share * m) ** 2 for x, m in pairs)
+    residuals = math.fsum(k * (x - share * m) ** 2 for x, m, k in pairs)
     trials = _effective_trials(pairs, met, n, squares, confidence)
     se = math.sqrt(count / (count - 1) * residuals) / n
     return Rate(share, wilson(share * trials, trials, confidence), met, n, count, se, effective)
 
 
-def _effective_trials(pairs: Sequence[tuple[int, int]], met: int, n: int, squares: int, confidence: float) -> float:
+def _effective_trials(
+    pairs: Sequence[tuple[int, int, int]], met: int, n: int, squares: int, confidence: float
+) -> float:
     """How many independent trials the clusters are worth for Wilson's interval; see `rate`."""
     from scipy.special import stdtrit
 
     size = squares / n
     all_trials = n + 2 * _PSEUDO * size
     share = (met + _PSEUDO * size) / all_trials
-    count = len(pairs)
-    jackknife = (count - 1) / count * math.fsum(((x - share * m) / (1 - m / all_trials)) ** 2 for x, m in pairs)
+    count = sum(k for _, _, k in pairs)
+    squared = math.fsum(k * ((x - share * m) / (1 - m / all_trials)) ** 2 for x, m, k in pairs)
+    jackknife = (count - 1) / count * squared
     added = _PSEUDO * ((size * (1 - share)) ** 2 + (size * share) ** 2)
     effect = max(1.0, (jackknife + added) / (share * (1 - share) * all_trials))
     spread = NormalDist().inv_cdf(0.5 + confidence / 2) / stdtrit(max(1.0, n * n / squares - 1), 0.5 + confidence / 2)
@@ -145,22 +160,49 @@ class Difference:
 def paired(
     clusters: Sequence[Cluster], *, seed: int = 0, resamples: int = RESAMPLES, confidence: float = CONFIDENCE
 ) -> Difference:
-    """Compare two subjects on the trials that both answered."""
-    n = sum(cluster.trials for cluster in clusters)
+    """Compare two subjects on the trials that both answered.
+
+    With `resamples` 0 nothing is drawn: clusters have a t test and interval from their robust standard error. That is
+    for comparisons made in such numbers that no count of draws gives a p-value which survives their correction.
+    """
+    return paired_of(
+        Counter((c.a, c.b, c.trials) for c in clusters), seed=seed, resamples=resamples, confidence=confidence
+    )
+
+
+def paired_of(
+    counts: Mapping[tuple[float, float, int], int],
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> Difference:
+    """As `paired`, from how many clusters scored so: `counts[a, b, trials]`. Counts of parts of the data add up."""
+    n = sum(k * trials for (_, _, trials), k in counts.items())
     if not n:
         return Difference(math.nan, (-1.0, 1.0), 1.0, "none", 0, 0, 0, 0, math.nan)
-    gaps = [cluster.a - cluster.b for cluster in clusters]
-    estimate = math.fsum(gaps) / n
-    count = len(clusters)
-    squares = math.fsum((gap - estimate * cluster.trials) ** 2 for gap, cluster in zip(gaps, clusters, strict=True))
+    alike: Counter[tuple[float, int]] = Counter()
+    for (a, b, trials), k in sorted(counts.items()):
+        alike[a - b, trials] += k
+    estimate = math.fsum(k * gap for (gap, _), k in alike.items()) / n
+    count = sum(counts.values())
+    squares = math.fsum(k * (gap - estimate * trials) ** 2 for (gap, trials), k in alike.items())
     se = math.sqrt(count / (count - 1) * squares) / n if count > 1 else math.nan
-    more, less = sum(gap > 0 for gap in gaps), sum(gap < 0 for gap in gaps)
-    binary = n == count and all(c.a in (0, 1) and c.b in (0, 1) for c in clusters)
-    if binary:
+    more = sum(k for (gap, _), k in alike.items() if gap > 0)
+    less = sum(k for (gap, _), k in alike.items() if gap < 0)
+    if all(trials == 1 and a in (0, 1) and b in (0, 1) for a, b, trials in counts):
         p, test = mcnemar(more, less), "McNemar exact"
+        interval = score_interval(counts.get((1, 1, 1), 0), more, less, counts.get((0, 0, 1), 0), confidence)
+    elif resamples:
+        gaps: Counter[float] = Counter()
+        for (gap, _), k in alike.items():
+            gaps[abs(gap)] += k
+        signed = math.fsum(k * gap for (gap, _), k in alike.items())
+        p, test = _sign_flips(gaps, signed, seed, resamples), "sign-flip permutation of prompts"
+        interval = _bootstrap(alike, seed, resamples, confidence)
     else:
-        p, test = sign_flips(gaps, seed=seed, resamples=resamples), "sign-flip permutation of prompts"
-    interval = _bootstrap(gaps, [c.trials for c in clusters], seed, resamples, confidence)
+        p, test = _t_test(estimate, se, count), "cluster-robust t"
+        interval = _t_interval(estimate, se, count, confidence)
     if p >= 1 - confidence:
         interval = reaching_zero(interval)
     elif interval[0] <= 0 <= interval[1]:
@@ -168,11 +210,50 @@ def paired(
     return Difference(estimate, interval, p, test, n, count, more, less, se)
 
 
+def score_interval(
+    both: int, only_a: int, only_b: int, neither: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Interval of the difference of two shares on the same n pairs: Newcombe's method 10 (1998, Statistics in Medicine
+    17:2635), from the Wilson intervals of both shares and their correlation. It stays within [-1, 1] and has a width
+    where all pairs agree."""
+    n = both + only_a + only_b + neither
+    a, b = both + only_a, both + only_b
+    share_a, share_b = a / n, b / n
+    (low_a, high_a), (low_b, high_b) = wilson(a, n, confidence), wilson(b, n, confidence)
+    margins = a * (n - a) * b * (n - b)
+    product = both * neither - only_a * only_b
+    correlation = (max(product - n / 2, 0) if product > 0 else product) / math.sqrt(margins) if margins else 0.0
+
+    def reach(x: float, y: float) -> float:
+        return math.sqrt(max(0.0, x * x - 2 * correlation * x * y + y * y))
+
+    gap = share_a - share_b
+    return gap - reach(share_a - low_a, high_b - share_b), gap + reach(high_a - share_a, share_b - low_b)
+
+
+def _t_test(estimate: float, se: float, count: int) -> float:
+    from scipy.special import stdtr
+
+    if not se > 0:
+        return 1.0
+    return float(2 * stdtr(count - 1, -abs(estimate) / se))
+
+
+def _t_interval(estimate: float, se: float, count: int, confidence: float) -> tuple[float, float]:
+    from scipy.special import stdtrit
+
+    if not se > 0:
+        return -1.0, 1.0
+    reach = float(stdtrit(count - 1, 0.5 + confidence / 2)) * se
+    return estimate - reach, estimate + reach
+
+
 def reaching_zero(interval: tuple[float, float]) -> tuple[float, float]:
     """The interval, extended to 0: what is printed beside a test that does not reject, alone or after Holm."""
     return min(0.0, interval[0]), max(0.0, interval[1])
 
 
+@lru_cache(maxsize=65_536)
 def mcnemar(only_a: int, only_b: int) -> float:
     """McNemar's exact two-sided p: of the pairs that differ, are as many in A's favour as in B's?
 
@@ -193,24 +274,27 @@ def sign_flips(gaps: Sequence[float], *, seed: int = 0, resamples: int = RESAMPL
     Differences of equal size are flipped together: the sum of k fair signs is 2 binomial(k, 1/2) - k, which is the
     same test at a cost that does not grow with the number of prompts. (hits + 1) / (draws + 1): Phipson and Smyth 2010.
     """
+    return _sign_flips(Counter(abs(gap) for gap in gaps), math.fsum(gaps), seed, resamples)
+
+
+def _sign_flips(sizes: Mapping[float, int], observed: float, seed: int, resamples: int) -> float:
     import numpy as np
 
-    sizes = Counter(abs(gap) for gap in gaps if gap)
-    if not sizes:
+    differing = sorted((size, count) for size, count in sizes.items() if size)
+    if not differing:
         return 1.0
     generator = np.random.default_rng(seed)
     sums = np.zeros(resamples)
-    for size, count in sorted(sizes.items()):
+    for size, count in differing:
         sums += size * (2.0 * generator.binomial(count, 0.5, resamples) - count)
-    observed = abs(math.fsum(gaps))
-    hits = int(np.count_nonzero(np.abs(sums) >= observed * (1 - 1e-9)))
+    hits = int(np.count_nonzero(np.abs(sums) >= abs(observed) * (1 - 1e-9)))
     return (hits + 1) / (resamples + 1)
 
 
 def _bootstrap(
-    gaps: Sequence[float], trials: Sequence[int], seed: int, resamples: int, confidence: float
+    counts: Mapping[tuple[float, int], int], seed: int, resamples: int, confidence: float
 ) -> tuple[float, float]:
-    """Percentile interval of sum(gaps) / sum(trials) over resamples of clusters.
+    """Percentile interval of sum(gaps) / sum(trials) over resamples of clusters, `counts[gap, trials]` of each kind.
 
     Clusters that look alike are drawn together, from one multinomial: the same distribution as drawing each, at a
     cost that does not grow with their number. Where all clusters differ by the same, resampling knows nothing of the
@@ -218,21 +302,22 @@ def _bootstrap(
     """
     import numpy as np
 
-    means = {gap / size for gap, size in zip(gaps, trials, strict=True)}
+    clusters = sum(counts.values())
+    means = {gap / size for gap, size in counts}
     if len(means) == 1:
         mean = means.pop()
-        unseen = wilson(0, len(gaps), confidence)[1]
+        unseen = wilson(0, clusters, confidence)[1]
         most = max(1.0, abs(mean))
         seen = mean * (1 - unseen)
         return max(-most, seen - most * unseen), min(most, seen + most * unseen)
-    alike = sorted(Counter(zip(gaps, trials, strict=True)).items())
-    counts = np.array([count for _, count in alike], dtype=float)
+    alike = sorted(counts.items())
+    weights = np.array([count for _, count in alike], dtype=float) / clusters
     gap, size = (np.array([key[k] for key, _ in alike], dtype=float) for k in (0, 1))
     generator = np.random.default_rng(seed)
     estimates = np.empty(resamples)
     block = max(1, 4_000_000 // len(alike))
     for start in range(0, resamples, block):
-        draws = generator.multinomial(len(gaps), counts / counts.sum(), min(block, resamples - start))
+        draws = generator.multinomial(clusters, weights, min(block, resamples - start))
         estimates[start : start + block] = (draws @ gap) / (draws @ size)
     tail = (1 - confidence) / 2
     low, high = np.quantile(estimates, [tail, 1 - tail])
