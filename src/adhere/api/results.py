@@ -71,6 +71,10 @@ class Result(ABC):
         """
         records.write(path, self.findings, **self.about())
 
+    def document(self) -> str:
+        """What `save` writes: the findings as JSON."""
+        return records.dumps(self.findings, **self.about())
+
     def report(self, path: str | os.PathLike[str]) -> Path:
         """Write the page: one HTML file that fetches nothing.
 

@@ -25,7 +25,9 @@ from adhere.measure.adherence.summary import findings as findings_of
 from adhere.measure.adherence.summary import session_findings
 
 if TYPE_CHECKING:
+    from adhere.constraints.constraint import Profile
     from adhere.measure.adherence.run import ScoreRun
+    from adhere.measure.adherence.sharded.run import ShardProgress
 
 Path_ = str | os.PathLike[str]
 Profiles = Literal["both", "fixed", "reference"]
@@ -92,7 +94,11 @@ def score(
     seed: int = 0,
     jobs: int | None = None,
     line_limit: int = 16_000_000,
+    engine: str | None = None,
+    address: str | None = None,
+    out: Path_ | None = None,
     progress: Callable[[Progress], None] | None = None,
+    shard_progress: Callable[[ShardProgress], None] | None = None,
     command: str | None = None,
 ) -> Scores:
     """Score the responses in `files` against their instructions.
@@ -110,7 +116,12 @@ def score(
         seed: of the bootstrap.
         jobs: processes; all cores for a large input if None.
         line_limit: bytes of the longest line that is read.
+        engine: "local" or "ray": score in shards, which go from file to file; memory here does not grow with the input.
+            The verdicts are written to `out` as Parquet, and the result holds counts, not records.
+        address: of a Ray cluster; None starts one on this machine.
+        out: with an engine, the folder or bucket that the verdicts are written to.
         progress: called with how far the input is read.
+        shard_progress: with an engine, called after each shard.
         command: the command that makes this result again; composed from the arguments if None.
 
     Raises:
@@ -120,10 +131,18 @@ def score(
     names = [files] if isinstance(files, (str, os.PathLike)) else list(files)
     if profile not in ("both", *PROFILES):
         raise UserError(f"no profile is called {profile!r}; there are: both, {', '.join(PROFILES)}")
+    chosen = [name for name in PROFILES if profile in ("both", name)]
+    options = {"prompts": prompts, "profile": None if profile == "both" else profile, "limit": limit, "seed": seed}
+    command = command or command_of("score", tuple(names), options)
+    if engine is not None:
+        if out is None or limit is not None:
+            raise UserError("--engine needs --out" if out is None else "--limit is not for --engine")
+        sharding = Sharding(engine, address, jobs, out, resume, skip_bad, answered_only, line_limit, shard_progress)
+        return Scores(_sharded(names, prompts, chosen, sharding), seed, command)
     run = run_score(
         [Path(name) for name in names],
         prompts=prompts,
-        profiles=[name for name in PROFILES if profile in ("both", name)],
+        profiles=chosen,
         journal=journal,
         keep=keep,
         resume=resume,
@@ -134,5 +153,52 @@ def score(
         line_limit=line_limit,
         progress=progress,
     )
-    options = {"prompts": prompts, "profile": None if profile == "both" else profile, "limit": limit, "seed": seed}
-    return Scores(run, seed, command or command_of("score", tuple(names), options))
+    return Scores(run, seed, command)
+
+
+@dataclass(frozen=True, slots=True)
+class Sharding:
+    """How an input is scored in shards."""
+
+    engine: str
+    address: str | None
+    jobs: int | None
+    out: Path_
+    resume: bool | None
+    skip_bad: bool
+    answered_only: bool
+    line_limit: int
+    progress: Callable[[ShardProgress], None] | None
+
+
+def _sharded(names: list[Path_], prompts: Path_ | None, profiles: list[Profile], how: Sharding) -> ScoreRun:
+    from adhere.core.extras import require
+    from adhere.engines import engine_of
+    from adhere.measure.adherence.run import ScoreRun
+    from adhere.measure.adherence.sharded.run import score_sharded
+
+    require("pyarrow")
+    with engine_of(how.engine, jobs=how.jobs, address=how.address) as engine:
+        run = score_sharded(
+            names,
+            how.out,
+            engine,
+            prompts=prompts,
+            profiles=profiles,
+            skip_bad=how.skip_bad,
+            answered_only=how.answered_only,
+            resume=how.resume,
+            line_limit=how.line_limit,
+            progress=how.progress,
+        )
+    return ScoreRun(
+        tally=run.counts,
+        journal=None,
+        files=run.files,
+        profiles=run.profiles,
+        bad=run.bad,
+        bad_count=run.bad_count,
+        seconds=run.seconds,
+        sessions=run.counts.sessions(),
+        unattributed=run.unattributed,
+    )

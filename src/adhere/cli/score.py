@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from adhere.measure.adherence.scoring import BadInput, Progress
+    from adhere.measure.adherence.sharded.run import ShardProgress
+
+
+class Engines(StrEnum):
+    """Where shards are scored."""
+
+    local = "local"
+    ray = "ray"
 
 
 class Profiles(StrEnum):
@@ -80,6 +88,22 @@ def score(
         int | None,
         typer.Option(min=1, help="Processes.", show_default="all cores for a large input"),
     ] = None,
+    engine: Annotated[
+        Engines | None,
+        typer.Option(
+            help="Score in shards: on this machine's processes or on Ray. Memory does not grow with the input; --out "
+            "gets the verdicts as Parquet. FILES may be patterns and s3:// or gs:// URLs.",
+            show_default=False,
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Ray cluster for --engine ray; `auto` finds one.",
+            show_default="one on this machine",
+        ),
+    ] = None,
     max_mb: Annotated[float, typer.Option("--max-mb", min=0.001, help="Longest line that is read, in MB.")] = 16,
 ) -> None:
     """Score saved responses against their instructions.
@@ -97,10 +121,16 @@ def score(
     from adhere.core.errors import UserError
     from adhere.core.files import write_text
     from adhere.measure.adherence.scoring import BadInput
+    from adhere.measure.files.places import join, object_store, write
 
     if resume and not (out or json or report):
         raise UserError("--resume needs the --out, --json or --report of the run that was stopped")
-    journal = _journal(out, json, report)
+    if address and engine is not Engines.ray:
+        raise UserError("--address is for --engine ray")
+    if engine is not None and (out is None or junit):
+        raise UserError("--engine needs --out" if out is None else "--junit needs every record: leave --engine out")
+    bucket = None if out is None or engine is None else object_store(out)
+    journal = None if engine is not None else _journal(out, json, report)
     try:
         with _Shown() as shown:
             scores = run_score(
@@ -116,14 +146,21 @@ def score(
                 seed=seed,
                 jobs=jobs,
                 line_limit=int(max_mb * 1_000_000),
+                engine=None if engine is None else engine.value,
+                address=address,
+                out=None if engine is None else bucket or out,
                 progress=shown,
+                shard_progress=shown.shards,
                 command=command_line(),
             )
     except BadInput as error:
         _stopped(error, journal, seed)
     print_run(scores.run, seed=seed, console=output.results())
     print_failures(scores.run, output.results())
-    for target in (json, out / "findings.json" if out else None):
+    if bucket is not None:
+        write(join(bucket, "findings.json"), scores.document().encode())
+        output.note(f"findings: {join(bucket, 'findings.json')}")
+    for target in (json, out / "findings.json" if out and not bucket else None):
         if target is not None:
             scores.save(target)
             output.note(f"findings: {target}")
@@ -131,7 +168,7 @@ def score(
         write_text(junit, ci.junit(scores))
     if summary:
         write_text(summary, ci.summary(scores))
-    page = report or (out / "report.html" if out else None)
+    page = report or (out / "report.html" if out and not bucket else None)
     if page is not None:
         output.note(f"report: {scores.report(page)}")
     if journal is not None and not (out or json):
@@ -188,6 +225,12 @@ class _Shown:
             self._bar.start()
             self._bar.add_task("score", total=progress.size, n=0)
         self._bar.update(self._bar.task_ids[0], completed=progress.read, n=progress.responses)
+
+    def shards(self, progress: ShardProgress) -> None:
+        """A shard is finished."""
+        from adhere.measure.adherence.scoring import Progress
+
+        self(Progress(progress.shards, progress.of, progress.responses))
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -53,6 +53,7 @@ EXTRAS: Mapping[str, str] = {
     "datasets": "train",
     "peft": "train",
     "trl": "train",
+    "ray": "ray",
 }
 """The extra of `adhere` that installs each optional module."""
 

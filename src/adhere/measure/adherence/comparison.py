@@ -117,19 +117,19 @@ def compare(
         for level in LEVELS:
             for mode in MODES:
                 loose = mode == "loose"
-                clusters = run_a.tally.pairs(*sides, level=level, loose=loose, other=run_b.tally)
+                clusters = run_a.by_prompt.pairs(*sides, level=level, loose=loose, other=run_b.by_prompt)
                 if not clusters:
                     continue
                 if level == "prompt":
-                    left_out = _add_unnamed(clusters, (run_a.tally, *sides[0]), (run_b.tally, *sides[1]), loose)
+                    left_out = _add_unnamed(clusters, (run_a.by_prompt, *sides[0]), (run_b.by_prompt, *sides[1]), loose)
                     if mode == "strict":
                         unpaired = [unpaired[0] + left_out[0], unpaired[1] + left_out[1]]
                 pairings.append(Pairing(label_a, label_b, first.set, used, level, mode, list(clusters.values())))
                 if (level, mode) == ("prompt", "strict"):
                     only_a += (identity for identity, c in clusters.items() if c.a > c.b)
                     only_b += (identity for identity, c in clusters.items() if c.a < c.b)
-        for kind in run_a.tally.families(first, used):
-            clusters = run_a.tally.pairs(*sides, level="instruction", kind=kind, other=run_b.tally)
+        for kind in run_a.by_prompt.families(first, used):
+            clusters = run_a.by_prompt.pairs(*sides, level="instruction", kind=kind, other=run_b.by_prompt)
             if clusters:
                 by_family.append(Pairing(label_a, label_b, first.set, used, kind, "strict", list(clusters.values())))
     if not pairings:

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adhere.constraints.constraint import Profile
+from adhere.core.errors import UserError
 from adhere.measure.adherence import journal
+from adhere.measure.adherence.counts import MergedSessions, Tallied
 from adhere.measure.adherence.records import PROFILES, Record
 from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.tally import Subject, Tally
@@ -29,7 +31,7 @@ from adhere.measure.files import Bad
 class ScoreRun:
     """What became of the responses in some files."""
 
-    tally: Tally
+    tally: Tallied
     journal: Path | None
     """Where the records are; None where none was kept (then `kept` holds them)."""
     files: tuple[str, ...] = ()
@@ -41,10 +43,21 @@ class ScoreRun:
     resumed: int = 0
     """How many of the responses an earlier, killed run had scored already."""
     kept: tuple[Record, ...] = ()
-    sessions: Sessions = field(default_factory=Sessions)
+    sessions: Sessions | MergedSessions = field(default_factory=Sessions)
     """How the models keep to instructions over the turns of conversations."""
     unattributed: int = 0
     """How many rows that could not be read belong to no model that can be told."""
+
+    @property
+    def by_prompt(self) -> Tally:
+        """The tally, for what needs every prompt's verdicts.
+
+        Raises:
+            UserError: only counts are there: the run was merged from shards.
+        """
+        if not isinstance(self.tally, Tally):
+            raise UserError("verdicts prompt by prompt are not in a run merged from shards: score those files alone")
+        return self.tally
 
     def records(self) -> Iterator[Record]:
         """Every record, in the order of the input.

@@ -160,7 +160,9 @@ def score(
     key = {"files": names, "prompts": _digest(prompts), "profiles": list(profiles), "limit": limit}
     resume = False if STDIN in names else resume
     log = None if journal is None else _open(Path(journal), key, resume, gathered)
-    work = partial(_work, prompts=questions, profiles=gathered.profiles, keep=keep and log is None, skip_bad=skip_bad)
+    work = partial(
+        check_batch, prompts=questions, profiles=gathered.profiles, keep=keep and log is None, skip_bad=skip_bad
+    )
     position = _Position(names)
     rows = (line for name in names for line in _from(name, gathered, limit, line_limit, position))
     try:
@@ -296,14 +298,14 @@ def _from(
         raise UserError(f"{name} was changed above line {number} since it was scored: --no-resume scores it anew")
 
 
-def _work(
+def check_batch(
     batch: Batch,
     prompts: Prompts | None,
     profiles: tuple[Profile, ...],
     keep: bool = False,
     skip_bad: bool = False,
 ) -> list[Bad | Scored]:
-    """Check a batch of rows."""
+    """Check a batch of rows: for each response its record, for each row that cannot be read what is wrong with it."""
     results: list[Bad | Scored] = []
     for line in batch:
         outcome = line if isinstance(line, Bad) else check_line(line, prompts, profiles)

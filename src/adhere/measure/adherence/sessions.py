@@ -7,11 +7,13 @@ later, two turns later (does following wane?).
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adhere.constraints.constraint import Profile
 from adhere.measure.adherence.records import PROFILES, Record
-from adhere.measure.statistics.rates import Rate, rate
+from adhere.measure.statistics.rates import Rate, rate_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +53,34 @@ class Sessions:
         """Models, each with its set, that have conversations."""
         return list(self._turns)
 
-    def rates(self, subject: tuple[str, str], profile: Profile) -> SessionRates:
-        """The rates of one model."""
+    def counts(self, subject: tuple[str, str], profile: Profile) -> dict[tuple[str, int], Counter[tuple[int, int]]]:
+        """How many sessions met so many of so many: of ("turn", k) and ("age", k), and all turns as ("whole", 0)."""
         k = PROFILES.index(profile)
-        by_turn: dict[int, list[tuple[int, int]]] = {}
-        by_age: dict[int, list[tuple[int, int]]] = {}
-        whole = []
+        counts: dict[tuple[str, int], Counter[tuple[int, int]]] = {("whole", 0): Counter()}
         for turns in self._turns[subject].values():
-            whole.append((int(all(met[k] for _, met, _ in turns)), 1))
+            counts["whole", 0][int(all(met[k] for _, met, _ in turns)), 1] += 1
             ages: dict[int, list[bool]] = {}
             for turn, met, entries in turns:
-                by_turn.setdefault(turn, []).append((int(met[k]), 1))
+                counts.setdefault(("turn", turn), Counter())[int(met[k]), 1] += 1
                 for age, one in entries:
                     ages.setdefault(age, []).append(one[k])
             for age, verdicts in ages.items():
-                by_age.setdefault(age, []).append((sum(verdicts), len(verdicts)))
-        return SessionRates(
-            {turn: rate(pairs) for turn, pairs in sorted(by_turn.items())},
-            rate(whole),
-            {age: rate(pairs) for age, pairs in sorted(by_age.items())},
-        )
+                counts.setdefault(("age", age), Counter())[sum(verdicts), len(verdicts)] += 1
+        return counts
+
+    def rates(self, subject: tuple[str, str], profile: Profile) -> SessionRates:
+        """The rates of one model."""
+        return rates_of(self.counts(subject, profile))
+
+
+def rates_of(counts: Mapping[tuple[str, int], Counter[tuple[int, int]]]) -> SessionRates:
+    """The rates that `Sessions.counts`, of all sessions or merged from parts, give."""
+    numbered = [(what, number, rate_of(counts[what, number])) for what, number in sorted(counts) if what != "whole"]
+    return SessionRates(
+        {number: rate for what, number, rate in numbered if what == "turn"},
+        rate_of(counts["whole", 0]),
+        {number: rate for what, number, rate in numbered if what == "age"},
+    )
 
 
 def _met(outcome: object) -> bool:

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from adhere.core.errors import UserError
+from adhere.engines.local import cores, follow_parent
 from adhere.measure.files import Bad, Line
 
 BATCH_LINES = 64
@@ -34,8 +35,7 @@ def processes(names: Sequence[str], jobs: int | None) -> int:
     size = sum(
         os.path.getsize(name) * (4 if name.endswith(_COMPRESSED) else 1) for name in names if os.path.exists(name)
     )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if size > WORTH_PROCESSES and cores > 1 else 0
+    return cores() if size > WORTH_PROCESSES and cores() > 1 else 0
 
 
 def batches(source: Iterable[Line | Bad]) -> Iterator[Batch]:
@@ -78,22 +78,9 @@ _worker: Work | None = None
 
 
 def _begin(work: Work) -> None:
-    """Prepare a worker process: it leaves interrupts to its parent, and does not outlive it."""
-    import multiprocessing
-    import signal
-    import threading
-
     global _worker
     _worker = work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-
-        def follow() -> None:
-            parent.join()
-            os._exit(1)
-
-        threading.Thread(target=follow, daemon=True).start()
+    follow_parent()
 
 
 def _at_work(batch: Batch) -> list[Any]:

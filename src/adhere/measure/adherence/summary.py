@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from adhere.constraints.constraint import Profile
 from adhere.core.findings import Control, Finding, Scalar
+from adhere.measure.adherence.counts import Counts, MergedSessions, Tallied
 from adhere.measure.adherence.model_pairs import PairCounts, model_pairs
 from adhere.measure.adherence.sessions import Sessions
-from adhere.measure.adherence.tally import Subject, Tally
+from adhere.measure.adherence.tally import Subject
 from adhere.measure.statistics.rates import (
     CONFIDENCE,
     RESAMPLES,
@@ -118,7 +119,7 @@ def _corrected(pairings: Sequence[Pairing], differences: Sequence[Difference]) -
     ]  # fmt: skip
 
 
-def between_models(tally: Tally, profile: Profile, *, seed: int = 0, level: str = "prompt") -> list[Comparison]:
+def between_models(tally: Tallied, profile: Profile, *, seed: int = 0, level: str = "prompt") -> list[Comparison]:
     """Every two models on the prompts that both answered, strict; the better one first; the surest first.
 
     Computed once for a tally: the terminal, the findings and the page show the same list.
@@ -128,10 +129,11 @@ def between_models(tally: Tally, profile: Profile, *, seed: int = 0, level: str 
     )
 
 
-def _between_models(tally: Tally, profile: Profile, seed: int, level: str) -> list[Comparison]:
+def _between_models(tally: Tallied, profile: Profile, seed: int, level: str) -> list[Comparison]:
     pairings: list[Pairing] = []
     counts: list[PairCounts] = []
-    for a, b, scores in model_pairs(tally, profile, level):
+    every_two = tally.model_pairs(profile, level) if isinstance(tally, Counts) else model_pairs(tally, profile, level)
+    for a, b, scores in every_two:
         if sum(k * (x - y) for (x, y, _), k in scores.items()) < 0:
             a, b, scores = b, a, Counter({(y, x, trials): k for (x, y, trials), k in scores.items()})
         pairings.append(Pairing(a.model, b.model, a.set, profile, level, "strict", ()))
@@ -141,20 +143,24 @@ def _between_models(tally: Tally, profile: Profile, seed: int, level: str) -> li
     return sorted(comparisons, key=lambda c: (c.set, c.p_holm, -abs(c.difference.estimate)))
 
 
-def between_profiles(tally: Tally, subject: Subject, *, seed: int = 0) -> list[Comparison]:
+def between_profiles(tally: Tallied, subject: Subject, *, seed: int = 0) -> list[Comparison]:
     """What the fixed profile gives more than the reference, on the same responses."""
-    named = []
-    for level in LEVELS:
-        for mode in MODES:
-            loose = mode == "loose"
-            pairs = tally.pairs((subject, "fixed"), (subject, "reference"), level=level, loose=loose)
-            scores = list(pairs.values())
-            named.append(Pairing(subject.model, subject.model, subject.set, "fixed", level, mode, scores))
-    return compared(named, seed)
+    named = [
+        Pairing(subject.model, subject.model, subject.set, "fixed", level, mode, ())
+        for level in LEVELS
+        for mode in MODES
+    ]
+    counts = [tally.profile_counts(subject, one.level, one.mode == "loose") for one in named]
+    return _corrected(named, [paired_of(scores, seed=seed) for scores in counts])
 
 
 def findings(
-    tally: Tally, profiles: Sequence[Profile], *, seed: int = 0, recompute: str = "", evidence: tuple[str, ...] = ()
+    tally: Tallied,
+    profiles: Sequence[Profile],
+    *,
+    seed: int = 0,
+    recompute: str = "",
+    evidence: tuple[str, ...] = (),
 ) -> list[Finding]:
     """Everything a scored run found."""
     findings: list[Finding] = []
@@ -175,7 +181,7 @@ def findings(
     return [finding.model_copy(update=shared) for finding in findings]
 
 
-def _of_profile(tally: Tally, subject: Subject, profile: Profile, both: bool) -> Iterator[Finding]:
+def _of_profile(tally: Tallied, subject: Subject, profile: Profile, both: bool) -> Iterator[Finding]:
     whole = {"model": subject.model, "profile": profile, "set": subject.set}
     for mode in MODES:
         loose = mode == "loose"
@@ -193,7 +199,7 @@ def _of_profile(tally: Tally, subject: Subject, profile: Profile, both: bool) ->
         yield _finding(f"adherence.skill.{skill}", whole, rate, "share of instructions")
 
 
-def session_findings(sessions: Sessions, profiles: Sequence[Profile]) -> list[Finding]:
+def session_findings(sessions: Sessions | MergedSessions, profiles: Sequence[Profile]) -> list[Finding]:
     """What was found of conversations: by turn, by session, and by how long ago an instruction was stated."""
     findings: list[Finding] = []
     for model, of in sessions.subjects():

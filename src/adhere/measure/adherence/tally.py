@@ -339,6 +339,15 @@ class Tally:
                 clusters[identity] = Cluster(*sums)
         return clusters
 
+    def profile_counts(self, subject: Subject, level: str, loose: bool) -> Counter[tuple[float, float, int]]:
+        """How many prompts score so in the fixed and in the reference profile: counts[fixed, reference, trials]."""
+        clusters = self.pairs((subject, "fixed"), (subject, "reference"), level=level, loose=loose).values()
+        return Counter((c.a, c.b, c.trials) for c in clusters)
+
+    def declare(self, subject: Subject) -> None:
+        """Name a subject before any of its responses is there."""
+        self._rows.setdefault(subject, {})
+
     def fail_together(self, profile: Profile = "fixed") -> dict[tuple[str, str], tuple[int, int, int, int]]:
         """For each two families asked for in one prompt: responses that broke both, the first, the second, neither.
 

@@ -14,6 +14,7 @@ Rules.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from adhere.constraints.constraint import Profile
 from adhere.measure.adherence.asking import set_of
@@ -24,6 +25,14 @@ from adhere.measure.adherence.tally import Brief, Subject, Tally
 from adhere.measure.files import Bad, Line, model_of
 
 _UNREAD = 1 << DEGENERATE.index("unread")
+
+
+class Takes(Protocol):
+    """What the rows are counted in: a tally, or what stands for one."""
+
+    def asked(self, of: str, prompt_id: str) -> tuple[tuple[str, str | None, int], ...]: ...
+
+    def add(self, record: Record | Brief) -> object: ...
 
 
 class Unread:
@@ -44,7 +53,7 @@ class Unread:
         if bad.line and not bad.counted:
             self._rows.append(bad)
 
-    def settle(self, tally: Tally) -> None:
+    def settle(self, tally: Takes) -> None:
         """Count the rows in `tally`; once, after everything was read."""
         for bad in self._rows:
             subject = self._subject(bad)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from adhere.core.errors import UserError
@@ -109,6 +109,18 @@ def parquet(name: str, place: str) -> Iterator[Line | Bad]:
             yield from numbered(name, _of_batches(file.iter_batches(batch_size=BATCH)))
     except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, arrow.ArrowTypeError) as error:
         raise UserError(f"a damaged Parquet file ({_first_line(error)})") from None
+
+
+def parquet_groups(name: str, file: Any, groups: Sequence[int], first: int) -> Iterator[Line | Bad]:
+    """The rows of some row groups of an open Parquet file, numbered from `first`."""
+    arrow = _arrow()
+    from pyarrow import parquet as reader
+
+    try:
+        batches = reader.ParquetFile(file).iter_batches(batch_size=BATCH, row_groups=list(groups), use_threads=False)
+        yield from numbered(name, _of_batches(batches), first)
+    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError, arrow.ArrowTypeError) as error:
+        raise UserError(f"{name}: a damaged Parquet file ({_first_line(error)})") from None
 
 
 def arrow_file(name: str, place: str) -> Iterator[Line | Bad]:

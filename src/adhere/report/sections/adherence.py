@@ -15,10 +15,11 @@ from itertools import count
 import numpy as np
 
 from adhere.constraints.constraint import Profile
+from adhere.measure.adherence.counts import Tallied
 from adhere.measure.adherence.records import ConstraintOutcome, Instruction, Record
 from adhere.measure.adherence.run import ScoreRun
 from adhere.measure.adherence.summary import Comparison, between_models, weakest
-from adhere.measure.adherence.tally import Subject, Tally
+from adhere.measure.adherence.tally import Subject
 from adhere.measure.statistics.rates import Rate, phi
 from adhere.report.charts import Chart, Grid, Point, dendrogram, heat, histogram, points
 from adhere.report.numbers import between, gain, percent
@@ -86,13 +87,13 @@ def _several(n: int, noun: str) -> str:
     return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
-def _name(subject: Subject, tally: Tally) -> str:
+def _name(subject: Subject, tally: Tallied) -> str:
     """A subject's name, with its set if several sets are shown."""
     several = len({one.set for one in tally.subjects()}) > 1
     return f"{subject.model} ({subject.set})" if several else subject.model
 
 
-def _facts(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> Facts:
+def _facts(tally: Tallied, subjects: Sequence[Subject], profile: Profile) -> Facts:
     first = subjects[0]
     instructions = sum(tally.instructions(subject, profile).n for subject in subjects)
     facts = [
@@ -117,7 +118,7 @@ def _facts(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> Facts
     return Facts(tuple(facts))
 
 
-def _by_model(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Profile], recompute: str) -> Chart:
+def _by_model(tally: Tallied, subjects: Sequence[Subject], profiles: Sequence[Profile], recompute: str) -> Chart:
     ordered = sorted(subjects, key=lambda subject: -tally.prompts(subject, profiles[0]).estimate)[:MOST_MODELS]
     rows = []
     for subject in ordered:
@@ -130,11 +131,11 @@ def _by_model(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Prof
     return points("Adherence by model", rows, caption=caption, recompute=recompute)
 
 
-def _kinds(tally: Tally, subjects: Sequence[Subject], profile: Profile) -> list[str]:
+def _kinds(tally: Tallied, subjects: Sequence[Subject], profile: Profile) -> list[str]:
     return sorted({kind for subject in subjects for kind in tally.families(subject, profile)})
 
 
-def _by_family(tally: Tally, subjects: Sequence[Subject], profile: Profile, recompute: str) -> list[Chart]:
+def _by_family(tally: Tallied, subjects: Sequence[Subject], profile: Profile, recompute: str) -> list[Chart]:
     charts = []
     kinds = _kinds(tally, subjects, profile)
     families = {subject: tally.families(subject, profile) for subject in subjects}
@@ -234,7 +235,7 @@ def _where(shown: _Shown, recompute: str) -> Chart | None:
     )
 
 
-def _together(tally: Tally, profile: Profile, recompute: str) -> list[Chart]:
+def _together(tally: Tallied, profile: Profile, recompute: str) -> list[Chart]:
     """Kinds that fail together: phi over prompts that ask for both, and its clusters."""
     pairs = {
         pair: value
@@ -288,7 +289,7 @@ def _together(tally: Tally, profile: Profile, recompute: str) -> list[Chart]:
     ]
 
 
-def _numbers(tally: Tally, subjects: Sequence[Subject], profiles: Sequence[Profile], recompute: str) -> Table:
+def _numbers(tally: Tallied, subjects: Sequence[Subject], profiles: Sequence[Profile], recompute: str) -> Table:
     rows = []
     for subject in subjects:
         for profile in profiles:
@@ -333,7 +334,7 @@ def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
     return Table("Differences between models", ("better", "than", "points", "95 %", "p", ""), rows, caption, recompute)
 
 
-def _degenerate(tally: Tally, subjects: Sequence[Subject]) -> list[Block]:
+def _degenerate(tally: Tallied, subjects: Sequence[Subject]) -> list[Block]:
     rows = []
     for subject in subjects:
         rates = tally.degenerate(subject)
