@@ -2,10 +2,11 @@
 # Mount a policy and a charter: -v "$PWD/policy:/policy:ro" ... --policy /policy/policy.yaml
 FROM python:3.13-slim AS build
 WORKDIR /source
-COPY pyproject.toml README.md LICENSE requirements-lock.txt ./
+COPY pyproject.toml README.md LICENSE requirements-gateway.txt ./
 COPY src ./src
 RUN python -m venv /opt/adhere \
- && /opt/adhere/bin/pip install --no-cache-dir --disable-pip-version-check -c requirements-lock.txt ".[enforce]"
+ && /opt/adhere/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-gateway.txt \
+ && /opt/adhere/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps .
 
 FROM python:3.13-slim
 COPY --from=build /opt/adhere /opt/adhere

@@ -5,8 +5,10 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TOOLS  := .tools
 WORKERS ?= 2
+FUZZ_SECONDS ?= 600
+LOCK = $(TOOLS)/bin/uv pip compile pyproject.toml -c requirements-lock.txt --universal --generate-hashes --no-header --no-annotate
 
-.PHONY: audit test test-fast test-slow lint types layers docs reference unit real bench wheel sbom supply-chain validate clean
+.PHONY: audit test test-fast test-slow lint types layers docs reference unit real bench wheel sbom supply-chain lock fuzz validate clean
 
 audit: $(STAMP)
 	$(BIN)/adhere score src/adhere/samples/*.jsonl --report samples.html
@@ -71,9 +73,19 @@ sbom: $(TOOLS)/.installed $(STAMP)
 	mkdir -p dist
 	$(TOOLS)/bin/cyclonedx-py environment $(BIN)/python --output-file dist/sbom.cyclonedx.json
 
+# the versions of requirements-lock.txt, with the hashes of their files, for everything and for the gateway's image
+lock: $(TOOLS)/.installed
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOCK) --extra dev --python-version 3.11.8 -o requirements-hashes.txt
+	$(LOCK) --extra enforce --python-version 3.13 -o requirements-gateway.txt
+
+# every reader of what strangers wrote, for ten minutes; `python -m fuzz --guided --target NAME` follows coverage
+fuzz: $(STAMP)
+	$(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS) --keep .fuzz
+
 # psycopg is LGPL: an extra that is installed apart and imported as it is
 supply-chain: $(TOOLS)/.installed $(STAMP)
-	$(TOOLS)/bin/pip-audit --requirement requirements-lock.txt --no-deps --disable-pip
+	$(TOOLS)/bin/pip-audit --requirement requirements-hashes.txt --require-hashes --disable-pip
 	$(TOOLS)/bin/pip-licenses --python $(BIN)/python --partial-match \
 	  --ignore-packages psycopg psycopg-binary \
 	  --fail-on "GPL;General Public;Affero;SSPL;BUSL;Commons Clause;Proprietary"

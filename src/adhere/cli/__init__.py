@@ -48,6 +48,9 @@ def run(args: list[str]) -> int:
     except UserError as error:
         print(f"adhere: {visible(error)}", file=sys.stderr)
         return MISTAKE
+    except RecursionError:  # no input of sense is nested as deeply as our readers go
+        print("adhere: an input is nested too deeply to be read", file=sys.stderr)
+        return MISTAKE
     except (typer.Abort, KeyboardInterrupt):
         print("adhere: interrupted", file=sys.stderr)
         return INTERRUPTED

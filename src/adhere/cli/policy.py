@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from adhere.core.errors import UserError
+from adhere.core.reading import parse_json
 from adhere.core.terminal import visible
 
 app = typer.Typer(no_args_is_help=True, help="Check a gateway's policy, and try it on a request.")
@@ -90,7 +91,7 @@ def _say(line: str) -> None:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: no JSON can be read there ({error})") from None
     if not isinstance(value, dict):

@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from adhere.core.errors import UserError
 from adhere.core.files import write_text
+from adhere.core.reading import parse_json
 from adhere.core.version import VERSION
 
 NAMES: Mapping[str, str] = {
@@ -167,7 +168,7 @@ def read(path: str | os.PathLike[str]) -> list[Finding]:
 
 def _read(path: Path) -> Iterator[Finding]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_text(encoding="utf-8"))
         entries = record["findings"]
         for entry in entries:
             yield Finding.model_validate(entry)

@@ -11,7 +11,6 @@ Rules:
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from adhere.core.errors import UserError
+from adhere.core.reading import parse_json, unpack_gzip
 from adhere.problems.coding import humaneval, mbpp
 from adhere.problems.mathematics import gsm8k, math500, svamp
 from adhere.problems.multihop import hotpotqa, musique
@@ -163,7 +163,7 @@ def _recognise(name: str, row: Row) -> str:
 def _read_file(path: Path) -> tuple[list[Row], str]:
     try:
         data = path.read_bytes()
-        text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
+        text = (unpack_gzip(data) if path.suffix == ".gz" else data).decode("utf-8")
     except (OSError, EOFError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from error
     except UnicodeDecodeError as error:
@@ -175,7 +175,7 @@ def _rows(path: Path, text: str) -> Iterator[Row]:
     whole = None
     if text.lstrip()[:1] == "[" or not path.name.removesuffix(".gz").endswith(".jsonl"):
         try:
-            whole = json.loads(text)
+            whole = parse_json(text)
         except ValueError:
             whole = None
     if isinstance(whole, dict) and isinstance(whole.get("data"), list):
@@ -190,7 +190,7 @@ def _rows(path: Path, text: str) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError as error:
             raise UserError(f"{path}: line {number} is not JSON ({error})") from error
         if not isinstance(row, dict):

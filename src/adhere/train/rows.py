@@ -23,6 +23,7 @@ from typing import Any
 from adhere.constraints.constraint import Constraint
 from adhere.constraints.parse import parse
 from adhere.core.errors import UserError
+from adhere.core.reading import parse_json
 from adhere.problems.problem import Problem
 from adhere.train.problem_rows import problem_to_json
 from adhere.train.reward import constraints_of, problem_of
@@ -113,7 +114,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 if not line.strip():
                     continue
                 try:
-                    record = json.loads(line)
+                    record = parse_json(line)
                 except ValueError as error:
                     raise UserError(f"{path}, line {number}: no JSON ({error})") from None
                 if not isinstance(record, dict):

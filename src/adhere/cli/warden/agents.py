@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from adhere.cli.options import Charter, Json
 from adhere.cli.warden.common import HERE, opened, reported, tell
 from adhere.core.errors import UserError
+from adhere.core.reading import parse_json
 
 if TYPE_CHECKING:
     from adhere.warden.supervision.supervisor import Supervisor
@@ -30,7 +30,7 @@ def decide(
     from adhere.warden.supervision.control import spoken
 
     try:
-        given = json.loads(arguments)
+        given = parse_json(arguments)
     except ValueError as error:
         raise UserError(f"the arguments are not a JSON object: {error}") from error
     if not isinstance(given, dict):

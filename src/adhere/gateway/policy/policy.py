@@ -391,7 +391,9 @@ def load(path: Path) -> Policy:
         raise UserError(f"{path}: no policy can be read there ({error})") from error
     try:
         fields = yaml.load(text, _loader())
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply for a policy") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(fields, dict):
         raise UserError(f"{path}: a policy has routes, clients, monitors and console")

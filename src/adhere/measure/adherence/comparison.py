@@ -10,13 +10,13 @@ Rules.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from adhere.constraints.constraint import Profile
 from adhere.core.errors import UserError
+from adhere.core.reading import parse_json
 from adhere.measure.adherence import journal, run, scoring
 from adhere.measure.adherence.records import PROFILES
 from adhere.measure.adherence.run import ScoreRun
@@ -67,7 +67,7 @@ def open_run(path: Path, *, prompts: Path | None = None, skip_bad: bool = False,
 
 def _is_findings(path: Path) -> bool:
     try:
-        return "findings" in json.loads(path.read_text(encoding="utf-8"))
+        return "findings" in parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TypeError, RecursionError):
         return False
 

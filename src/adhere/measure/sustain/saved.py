@@ -22,7 +22,6 @@ Rules:
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from adhere.constraints.constraint import Constraint
 from adhere.constraints.reasoning import answer_from_parts
 from adhere.constraints.registry import from_json
 from adhere.core.errors import UserError
+from adhere.core.reading import parse_json
 from adhere.measure.sustain import query
 from adhere.measure.sustain.arms import BASE, Condition
 from adhere.measure.sustain.outcome import ARMS, ArmOutcome, Exclusion
@@ -222,7 +222,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 if not text.strip():
                     continue
                 try:
-                    row = json.loads(text)
+                    row = parse_json(text)
                 except ValueError as error:
                     raise UserError(f"{path}: line {number} is not JSON ({error})") from error
                 if not isinstance(row, dict):

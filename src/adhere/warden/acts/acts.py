@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
@@ -28,6 +27,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from adhere.core.reading import parse_json
 from adhere.core.terminal import visible
 from adhere.warden.acts import conditions
 from adhere.warden.acts.conditions import wildcard as matches
@@ -294,7 +294,7 @@ def rules_from(text: str, where: str) -> tuple[Rule, ...]:
         Refused: not JSON, not a list, a row that is not a rule, or no row at all.
     """
     try:
-        rows = json.loads(text)
+        rows = parse_json(text)
         if not isinstance(rows, list):
             raise Refused("rules", f"{where}: rules are a list of objects")
         rules = tuple(Rule.model_validate(row) for row in rows)

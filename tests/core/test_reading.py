@@ -1,0 +1,49 @@
+"""Files that strangers wrote cost a line, not a traceback and not the memory."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adhere.core import findings
+from adhere.core.errors import UserError
+from adhere.core.reading import parse_json, unpack_gzip
+from adhere.gateway.policy.policy import load as load_policy
+from adhere.problems.loading import load as load_problems
+from adhere.train.rows import read_rows
+from adhere.warden.acts.acts import rules_from
+
+DEEP = "[" * 100_000
+
+
+def test_nesting_beyond_the_reader_is_no_json() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse_json(DEEP)
+
+
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked() -> None:
+    with pytest.raises(OSError, match="unpacks to more than"):
+        unpack_gzip(gzip.compress(bytes(30 << 20)), most=1 << 20)
+
+
+@pytest.mark.parametrize("text", [DEEP, '{"a":' * 50_000])
+def test_deeply_nested_files_are_one_line_each(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_text(text)
+    for read in (findings.read, load_problems, read_rows, load_policy, lambda _: rules_from(text, "rules")):
+        with pytest.raises(UserError) as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_deeply_nested_policy_ends_the_command_with_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("routes: " + "[" * 2_000)
+    command = [sys.executable, "-m", "adhere", "policy", "check", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
