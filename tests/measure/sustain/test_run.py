@@ -154,7 +154,7 @@ def test_a_provider_that_always_fails_is_one_line(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
-def test_what_the_content_filter_refuses_is_left_out_and_counted(
+def test_what_the_content_filter_refuses_is_wrong_and_counted_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def reply(one: Asked) -> str | ModelOutput:
@@ -166,7 +166,9 @@ def test_what_the_content_filter_refuses_is_left_out_and_counted(
     refused = [one for one in done.exclusions if one.why == "refused"]
     assert len(refused) == 12  # constraint and placebo, each once a problem in the system prompt
     assert {one.position for one in refused} == {"system"}
-    assert not any(one.position == "system" for one in done.outcomes)
+    unanswered = [one for one in done.outcomes if one.position == "system"]
+    assert len(unanswered) == 12
+    assert not any(one.correct or one.response for one in unanswered)
 
 
 @pytest.mark.parametrize("parts", [True, False])

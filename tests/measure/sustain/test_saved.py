@@ -76,6 +76,24 @@ def test_lines_not_answered_yet_are_counted(tmp_path: Path) -> None:
     assert saved.read(write(tmp_path / "solved.jsonl", rows)).unanswered == 1
 
 
+def test_an_answer_that_failed_is_wrong_and_does_not_leave_the_denominator(tmp_path: Path) -> None:
+    data = write(tmp_path / "data.jsonl", ROWS)
+    based = saved.read(write(tmp_path / "solved.jsonl", solved()), data)
+    lines, _ = saved.plan(based, plan(("constraint",), (1,)))
+    asked = [line for line in lines if line["response"] is None]
+    for line in asked:
+        gold = based.material[0].problems[int(line["prompt"].split("has ")[1].split()[0]) - 30].reference
+        line["response"] = f"The answer is {gold}."
+    asked[0] |= {"response": None, "error": "timeout"}
+    again = saved.read(write(tmp_path / "answers.jsonl", lines), data)
+    done = run.conclude(again.outcomes, again.exclusions, model=again.model)
+    assert done.scores is not None
+    [under] = done.scores.of("constraint", k=1)
+    assert (under.sustain.met, under.sustain.n) == (3, 4)
+    assert [one.why for one in again.exclusions] == ["error"]
+    assert again.unanswered == 0
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -173,21 +173,22 @@ _PLAIN = (
 )
 
 Why = Literal["no_constraint", "names_answer", "contradiction", "paraphrase", "refused", "error", "undecided"]
-"""Why something was left out.
+"""Why something was left out, or counted apart.
 
 no_constraint  the solution yields fewer constraints than the arm needs
 names_answer   a constraint would have stated or hinted at the answer
 contradiction  a constraint contradicts one chosen before it
 paraphrase     the longer wording of the problem lost a number or a name
-refused        the provider gave no answer: a content filter, a refusal of its own
-error          the provider failed, and failed again
+refused        the provider gave no answer (a content filter); the outcome stands, and is wrong
+error          the provider failed, and failed again; the outcome of a saved answer stands, and is wrong
 undecided      the grader could not decide: the sandbox or the comparison broke
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """Something that was not asked or does not count: a whole condition, or candidates among the constraints.
+    """Something that was not asked, does not count, or counts as wrong because no answer came: a whole condition, or
+    candidates among the constraints.
 
     `count` is 1 for a condition, and the number of candidates where constraints were dropped (`names_answer`,
     `contradiction`); `detail` says what, of candidates the first.

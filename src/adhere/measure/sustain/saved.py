@@ -5,7 +5,8 @@
 
 One JSON object a line. What is read of it:
 
-    response      the answer, text or content parts; a line whose response is null or missing is not answered yet
+    response      the answer, text or content parts; a line whose response is null or missing is not answered yet,
+                  but with an "error" it was asked in vain: its answer is wrong, and counted apart
     id            the problem's id as the plan wrote it; or `question` or `prompt`, word for word as in the data; or the
                   data set's own columns on the line itself, and then no --data is needed
     arm           base if missing; k, position, factor: the condition; constraints: as the plan wrote them
@@ -68,6 +69,8 @@ class _Line:
     said: Said
     model: str
     epoch: int
+    failed: str = ""
+    """Why there is no answer, where the provider failed."""
 
 
 def read(path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None) -> Saved:
@@ -88,11 +91,12 @@ def read(path: str | os.PathLike[str], data: str | os.PathLike[str] | None = Non
     unanswered = 0
     seen: dict[tuple[str, int, Condition], int] = {}
     for number, row in rows:
-        if row.get("response") is None:
+        failed = row.get("response") is None and bool(row.get("error"))
+        if row.get("response") is None and not failed:
             unanswered += 1
             continue
         try:
-            line = _line(number, row, index)
+            line = _line(number, {**row, "response": ""} if failed else row, index)
         except UserError as error:
             raise UserError(f"{name}: line {number}: {error}") from None
         key = line.query.problem.id, line.epoch, line.query.condition
@@ -117,6 +121,8 @@ def _judged(model: str, lines: Sequence[_Line], material: tuple[Material, ...], 
     grades = grade_all([line.query.problem for line in lines], [line.said.answer.text for line in lines])
     outcomes, exclusions = [], []
     for line, grade in zip(lines, grades, strict=True):
+        if line.failed:
+            exclusions.append(query.excluded(line.query.problem, line.query.condition, "error", line.failed))
         if grade.correct is None:
             exclusions.append(query.excluded(line.query.problem, line.query.condition, "undecided", grade.reason))
         else:
@@ -250,7 +256,9 @@ def _line(number: int, row: dict[str, Any], index: _Index) -> _Line:
     condition = Condition(arm, k, position, float(factor))
     asked = Query(problem, condition, str(row.get("prompt", "")), str(row.get("system", "")), constraints)
     cut = row.get("truncated") is True or row.get("finish_reason") in ("length", "max_tokens")
-    return _Line(number, asked, _said(row["response"], cut), str(row.get("model", "saved")), row.get("epoch", 1))
+    failed = str(row["error"])[:200] if row.get("error") and not row["response"] else ""
+    said = _said(row["response"], cut)
+    return _Line(number, asked, said, str(row.get("model", "saved")), row.get("epoch", 1), failed)
 
 
 def _constraints(row: dict[str, Any]) -> tuple[Constraint, ...]:

@@ -13,7 +13,8 @@ Rules:
 - The score has one value for each arm (1 right, 0 wrong, NaN not asked): Inspect's mean of an arm is its Sustain. The
   outcomes themselves lie in the score's metadata (`outcome.outcomes`), and no other file is needed to read them.
 - The hash of the data, the arms and the seed stand in the log's metadata.
-- A provider that fails makes the sample an error, which is asked again; a content filter's refusal is an exclusion.
+- A provider that fails makes the sample an error, which is asked again; what its
+  content filter refused is an answer without text: wrong, and counted apart.
 """
 
 from __future__ import annotations
@@ -203,19 +204,16 @@ class _Sample:
         rest = [condition for condition in conditions if condition != BASE]
         queries = await self._queries(rest, solved)
         answers = await collect(*(self._ask(one) for one in queries))
-        asked = [(one, said) for one, said in zip(queries, answers, strict=True) if said is not None]
         grades = await asyncio.to_thread(
-            grade_all, [self.problem] * len(asked), [said.answer.text for _, said in asked]
+            grade_all, [self.problem] * len(queries), [said.answer.text for said in answers]
         )
-        for (one, said), grade in zip(asked, grades, strict=True):
+        for one, said, grade in zip(queries, answers, grades, strict=True):
             self._judge(one, said, grade)
 
     async def _base(self) -> ArmOutcome | None:
         """The outcome of base if it is right."""
         first = query.base(self.problem)
         reply = await self._ask(first, self.state)
-        if reply is None:
-            return None
         [grade] = await asyncio.to_thread(grade_all, [self.problem], [reply.answer.text])
         outcome = self._judge(first, reply, grade)
         return outcome if outcome is not None and outcome.correct else None
@@ -246,8 +244,8 @@ class _Sample:
                 self.exclusions.append(query_or_exclusion)
         return queries
 
-    async def _ask(self, one: Query, state: TaskState | None = None) -> Said | None:
-        """The response to a query; None, and an exclusion, where the provider refused. Base's becomes the sample's."""
+    async def _ask(self, one: Query, state: TaskState | None = None) -> Said:
+        """The response to a query, without text where the provider refused. Base's becomes the sample's."""
         messages: list[ChatMessage] = [ChatMessageSystem(content=one.system)] if one.system else []
         messages.append(ChatMessageUser(content=one.prompt))
         config = GenerateConfig(seed=one.condition.seed(self.seed, self.problem.id, self.state.epoch))
@@ -266,7 +264,7 @@ class _Sample:
         if output.stop_reason == "content_filter":
             detail = output.error or "the provider's content filter stopped the answer"
             self.exclusions.append(query.excluded(self.problem, one.condition, "refused", detail))
-            return None
+            return Said("", False)
         cut = output.stop_reason in ("max_tokens", "model_length")
         content = output.message.content if output.choices else ""
         if isinstance(content, str):
