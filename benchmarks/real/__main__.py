@@ -107,9 +107,17 @@ def natural() -> None:
 
 
 def audit() -> None:
-    """The certificate, and bare against gateway."""
-    plan = ("--set", "natural", "--limit", "40", "--certify", "0.9", "--budget", "40", "--through-gateway")
+    """The certificate."""
+    plan = ("--set", "natural", "--limit", "40", "--certify", "0.9", "--budget", "40")
     place = STATE / "audit"
+    words = ("--temperature", "0", "--max-tokens", "120", "--out", str(place), "--json", f"{place}.json")
+    adhere("audit", MODEL, *plan, *words)
+
+
+def gateway() -> None:
+    """Bare against gateway, on the same prompts and by the same engine."""
+    place = STATE / "gateway"
+    plan = ("--set", "natural", "--limit", "120", "--through-gateway", "--engine", "llamacpp")
     words = ("--temperature", "0", "--max-tokens", "120", "--out", str(place), "--json", f"{place}.json")
     adhere("audit", MODEL, *plan, *words)
 
@@ -139,13 +147,20 @@ def corrigibility() -> None:
     adhere("corrigibility", MODEL, *plan, *words)
 
 
+def explain_quick() -> None:
+    """Where inside, at a first look."""
+    place = STATE.with_name(f"{MODEL}-explain-quick")
+    adhere("explain", MODEL, "--quick", "--out", str(place), "--json", f"{place}.json")
+
+
 def explain() -> None:
-    """Where inside."""
-    place = STATE / "explain"
+    """Where inside, with every analysis: many hours on two cores."""
+    place = STATE.with_name(f"{MODEL}-explain")
     adhere("explain", MODEL, "--out", str(place), "--json", f"{place}.json")
 
 
-STEPS = [Step(one.__name__, one) for one in (ifeval, natural, sustain, corrigibility, audit, explain)]
+ALL = (ifeval, natural, sustain, corrigibility, audit, gateway, explain_quick, explain)
+STEPS = [Step(one.__name__, one) for one in ALL]
 
 
 def main() -> int:

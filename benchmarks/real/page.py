@@ -116,7 +116,7 @@ def gateway(state: Path) -> str:
     """Bare against gateway on the same prompts."""
     rows = [
         (f["what"], ", ".join(f"{k} {v}" for k, v in f["subject"].items() if k in LABELS), percent(f), f["n"])
-        for f in findings(state / "audit.json")
+        for f in findings(state / "gateway.json")
         if f["what"].startswith("gateway.adherence")
     ]
     return table("finding|of|%|n", rows)
@@ -173,16 +173,23 @@ def corrigibility(state: Path) -> str:
 
 
 def explain(state: Path) -> str:
-    """The decodability of each skill at its best layer."""
+    """The decodability of each skill at the layer and position that read it best, beside its strongest control."""
+    measured = findings(state.with_name(f"{state.name}-explain.json"))
+    measured = measured or findings(state.with_name(f"{state.name}-explain-quick.json"))
     best: dict[str, Finding] = {}
-    for f in findings(state / "explain.json"):
+    for f in measured:
         if f["what"] == "probe.auc" and f["estimate"] is not None:
             skill = str(f["subject"].get("skill", ""))
             if skill not in best or f["estimate"] > best[skill]["estimate"]:
                 best[skill] = f
-    return table(
-        "skill|layer|AUC|n", ((skill, f["subject"].get("layer", ""), percent(f), f["n"]) for skill, f in best.items())
-    )
+    return table("skill|layer|depth, %|position|AUC, %|strongest control|n", map(_site, best.values()))
+
+
+def _site(finding: Finding) -> tuple[object, ...]:
+    subject, control = finding["subject"], finding["control"]
+    against = "-" if control is None else f"{control['what']} {100 * control['estimate']:.1f}"
+    depth = round(100 * subject["depth"]) if "depth" in subject else "-"
+    return subject["skill"], subject["layer"], depth, subject["position"], percent(finding), against, finding["n"]
 
 
 BLOCKS: Mapping[str, Callable[[Path], str]] = {

@@ -44,7 +44,7 @@ _OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option(
             "--quant",
-            help="int8: round the weights to eight bits (torch, on a CPU).",
+            help="Eight bits a weight, for speed: q8_0 (llama.cpp) or int8 (torch, on a CPU).",
             show_default="none",
             rich_help_panel=PANEL,
         ),

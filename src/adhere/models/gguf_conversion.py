@@ -14,7 +14,6 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import shutil
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
 from adhere.models.engines.gguf_header import Header, read_header
-from adhere.models.registry import BLOCK, cache
+from adhere.models.registry import cache, digest_of
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +75,7 @@ def converted(path: Path) -> Path:
         UserError: what is needed is not installed, the architecture is not known to transformers, or the tokenizer
             would read differently from llama.cpp's.
     """
-    target = cache() / "converted" / f"{path.stem}-{_digest(path)[:16]}-{FORMAT}"
+    target = cache() / "converted" / f"{path.stem}-{digest_of(path)[:16]}-{FORMAT}"
     if target.is_dir():
         return target
     header = read_header(path)
@@ -95,14 +94,6 @@ def converted(path: Path) -> Path:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return target
-
-
-def _digest(path: Path) -> str:
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            total.update(block)
-    return total.hexdigest()
 
 
 def _convert(path: Path, header: Header, folder: Path) -> None:

@@ -138,7 +138,7 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.quant not in (None, "int8"):
-        raise UserError(f"--quant {options.quant}: it is int8 or left out")
+        raise UserError(f"--quant {options.quant}: in torch it is int8 or left out; q8_0 is llama.cpp's")
     if options.quant and (target.type != "cpu" or dtype not in (None, "float32")):
         raise UserError("--quant int8 runs on a CPU, over float32: leave --device and --dtype out")
     if folder is None:

@@ -122,8 +122,12 @@ def _download(model: ListedModel, folder: Path) -> Path:
     return wheel
 
 
-def _require(path: Path, digest: str, what: str) -> None:
-    """Raises: UserError: the file's sha256 is not `digest`."""
+def digest_of(path: Path) -> str:
+    """sha256 of a file, read in blocks.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     total = hashlib.sha256()
     try:
         with path.open("rb") as file:
@@ -131,7 +135,11 @@ def _require(path: Path, digest: str, what: str) -> None:
                 total.update(block)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    if total.hexdigest() != digest:
-        raise UserError(
-            f"{what}: the file's sha256 is {total.hexdigest()[:16]}..., the registry lists {digest[:16]}...; not used"
-        )
+    return total.hexdigest()
+
+
+def _require(path: Path, digest: str, what: str) -> None:
+    """Raises: UserError: the file's sha256 is not `digest`."""
+    actual = digest_of(path)
+    if actual != digest:
+        raise UserError(f"{what}: the file's sha256 is {actual[:16]}..., the registry lists {digest[:16]}...; not used")

@@ -29,6 +29,7 @@ from adhere.constraints.degeneration import LOOP_LENGTH, is_loop
 from adhere.core.errors import UserError
 from adhere.models.engines.gguf_header import Header, read_header
 from adhere.models.engines.options import DEFAULTS, EngineOptions
+from adhere.models.engines.requantising import QUANT, requantised
 
 if TYPE_CHECKING:
     import httpx
@@ -127,11 +128,12 @@ class LlamaServer:
     def __init__(self, path: Path, options: EngineOptions = DEFAULTS) -> None:
         if not available():
             raise UserError("a GGUF file needs llama.cpp: pip install 'adhere[llamacpp]', or give --engine torch")
-        for option in ("dtype", "quant"):
-            if getattr(options, option) is not None:
-                raise UserError(f"--{option} is torch's: llama.cpp runs the weights as the GGUF file holds them")
+        if options.dtype is not None:
+            raise UserError("--dtype is torch's: llama.cpp runs the weights as the GGUF file holds them")
+        if options.quant not in (None, QUANT):
+            raise UserError(f"--quant {options.quant} is torch's: llama.cpp takes {QUANT}, or the weights as they are")
         self.header: Header = read_header(path)
-        self.path = path
+        self.path = path if options.quant is None else requantised(path)
         self.options = options
         self.slots, self.context = _room(self.header, options.batch or SLOTS)
         self.url = ""
