@@ -75,6 +75,7 @@ def _commands(name: str) -> list[list[str]]:
         ["score", "x.jsonl", "--prompts", name],
         ["score", name, name],
         ["compare", name, name],
+        ["claims", name],
         ["compare", "good.jsonl::" + name, "good.jsonl"],
         ["constraints", name],
         ["parse", name],

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from adhere.api.claims import claims
 from adhere.api.explain import Explanation, explain
 from adhere.api.gateway_process import gateway, upstream_of
 from adhere.api.modular import ModularStudy, modular
@@ -69,12 +70,15 @@ class Audit(Result):
         return tuple(finding for part in parts if part is not None for finding in part.findings)
 
     def page(self) -> Page:
-        """A section for each part."""
+        """A section for each part; the claims of the literature on top where every part ran."""
         from adhere.report.sections import adherence, certificate, enforced, evidence, modular
         from adhere.report.sections.explain import sections as explaining
 
         measured, command = self.measured, self.recompute
-        sections: list[Section] = [adherence.section(measured.run, recompute=command)]
+        sections: list[Section] = []
+        if self.cost and self.explanation and self.study:
+            sections += claims(findings=self.findings, command=f"adhere claims {self.folder}").page().sections
+        sections.append(adherence.section(measured.run, recompute=command))
         if measured.certificate:
             sections.append(certificate.section(measured.certificate, recompute=command))
         if self.enforced:

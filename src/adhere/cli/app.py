@@ -54,6 +54,12 @@ class Commands(LazyGroup):
             "Measure whether agents reach the end that was meant, by permitted acts, at equal budgets of tokens.",
         ),
         Entry(
+            "claims",
+            "adhere.cli.claims:claims",
+            MEASURE,
+            "Decide published claims from earlier runs: confirmed, refuted, or cannot tell.",
+        ),
+        Entry(
             "constraints",
             "adhere.cli.constraints:constraints",
             MEASURE,

@@ -75,6 +75,7 @@ NAMES: Mapping[str, str] = {
     "train.difference": "an arm less the base model on the same prompts and seeds; `measure` names which",
     "train.hacking": "share of answers that our checks pass and an independent reading fails",
     "train.domain": "adherence to an organisation's own rules by arm: base, gateway, tuning, both",
+    "claim.*": "the effect that a claim's rule reads, with its answer: confirmed, refuted, cannot tell, not measured",
     "gateway.*": "adherence, tokens and latency through the gateway",
 }
 """Every name a finding may bear; `*` stands for one or more further words."""
