@@ -7,6 +7,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -167,9 +168,36 @@ def entry(seq: int, ending: str, attempts: int = 1, at: float = 0.0) -> Entry:
     return Entry(seq, "answer", at + seq, {"ending": ending, "attempts": attempts, "checked": checked})
 
 
+class CountingLedger:
+    """A ledger of answers that notes how many entries it was asked for."""
+
+    def __init__(self) -> None:
+        self.all: list[Entry] = []
+        self.read = 0
+
+    def peaks(self) -> SimpleNamespace:
+        return SimpleNamespace(size=len(self.all))
+
+    def entries(self, first: int, count: int) -> list[Entry]:
+        self.read += len(self.all[first : first + count])
+        return self.all[first : first + count]
+
+
+def test_an_adherence_page_opened_again_reads_only_new_entries():
+    ledger, recent = CountingLedger(), adherence.RecentAnswers(most=50)
+    ledger.all = [entry(k, "met" if k % 2 else "refused") for k in range(1200)]
+    assert [one.time for one in recent.read(ledger)] == list(range(1150, 1200))
+    read = ledger.read
+    ledger.all.append(entry(1200, "met"))
+    assert recent.read(ledger)[-1].time == 1200
+    assert ledger.read == read + 1
+    ledger.all = ledger.all[:10]  # another ledger in the same place
+    assert len(recent.read(ledger)) == 10
+
+
 def test_adherence_counts_what_was_asked_and_repaired_and_nothing_else():
     entries = [entry(0, "met"), entry(1, "met", 3), entry(2, "refused", 3), entry(3, "left"), entry(4, "stopped")]
-    found = adherence.adherence(entries)
+    found = adherence.adherence([adherence.Answer.of(entry) for entry in entries])
     assert (found.whole.met, found.whole.n) == (2, 3)
     assert (found.first.met, found.first.n) == (1, 3)
     assert dict(found.endings) == {"met": 2, "refused": 1, "left": 1, "stopped": 1}

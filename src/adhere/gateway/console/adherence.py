@@ -9,16 +9,17 @@ Rules
 
 from __future__ import annotations
 
-from collections import Counter
+import sys
+import threading
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from markupsafe import Markup
 
 from adhere.core.intervals import wilson
-from adhere.warden.ledger.ledger import Entry
+from adhere.warden.ledger.ledger import Entry, Ledger
 
 SLOTS = 24
 LOOKED_AT = 20_000
@@ -59,57 +60,100 @@ class Adherence:
     answers: int
 
 
-def adherence(entries: Sequence[Entry]) -> Adherence:
-    """What `entries` (of kind `answer`) say."""
-    bodies = [(entry.time, entry.body) for entry in entries]
-    counted = [(at, body) for at, body in bodies if body["ending"] in COUNTED and _decided(body)]
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is kept of an answer's entry.
+
+    Attributes:
+        time: seconds since 1970.
+        ending: how the exchange ended.
+        attempts: answers asked for.
+        verdicts: kind and whether it holds, of every constraint that was decided.
+    """
+
+    time: float
+    ending: str
+    attempts: int
+    verdicts: tuple[tuple[str, bool], ...]
+
+    @classmethod
+    def of(cls, entry: Entry) -> Answer:
+        decided = (one for one in entry.body["checked"] if one["verdict"] in DECIDED)
+        verdicts = tuple((sys.intern(one["kind"]), one["verdict"] == "holds") for one in decided)
+        return cls(entry.time, sys.intern(entry.body["ending"]), entry.body["attempts"], verdicts)
+
+    @property
+    def met(self) -> bool:
+        return self.ending == "met"
+
+    @property
+    def met_at_first(self) -> bool:
+        return self.met and self.attempts <= 1
+
+
+class RecentAnswers:
+    """The last answers of a ledger. Every entry is parsed once: a page that is opened again reads only what is new."""
+
+    def __init__(self, most: int = LOOKED_AT) -> None:
+        self._answers: deque[Answer] = deque(maxlen=most)
+        self._most = most
+        self._next: int | None = None
+        self._lock = threading.Lock()
+
+    def read(self, ledger: Ledger) -> list[Answer]:
+        """The answers, the oldest first, with those that came since the last call."""
+        with self._lock:
+            size = ledger.peaks().size
+            if self._next is None or size < self._next:
+                self._answers.clear()
+                self._next = max(0, size - _LOOKED_BACK * self._most - _AT_ONCE)
+            while self._next < size:
+                entries = ledger.entries(self._next, min(_AT_ONCE, size - self._next))
+                if not entries:
+                    break
+                self._answers.extend(Answer.of(entry) for entry in entries if entry.kind == "answer")
+                self._next += len(entries)
+            return list(self._answers)
+
+
+_AT_ONCE = 1_000
+_LOOKED_BACK = 4
+"""Entries that are gone through for each answer wanted, at most: other kinds stand between them."""
+
+
+def adherence(answers: Sequence[Answer]) -> Adherence:
+    """What the answers say."""
+    counted = [one for one in answers if one.ending in COUNTED and one.verdicts]
     kinds: dict[str, list[int]] = {}
-    for _, body in counted:
-        for checked in body["checked"]:
-            if checked["verdict"] in DECIDED:
-                tally = kinds.setdefault(checked["kind"], [0, 0])
-                tally[0] += checked["verdict"] == "holds"
-                tally[1] += 1
+    for one in counted:
+        for kind, holds in one.verdicts:
+            tally = kinds.setdefault(kind, [0, 0])
+            tally[0] += holds
+            tally[1] += 1
     ranked = sorted(kinds.items(), key=lambda item: (item[1][0] / item[1][1], item[0]))
     return Adherence(
-        _share("all", counted, _met),
-        _share("at the first asking", counted, _first),
-        tuple(_slots(counted, _met)),
-        tuple(_slots(counted, _first)),
+        Share("all", sum(one.met for one in counted), len(counted)),
+        Share("at the first asking", sum(one.met_at_first for one in counted), len(counted)),
+        tuple(_slots([(one.time, one.met) for one in counted])),
+        tuple(_slots([(one.time, one.met_at_first) for one in counted])),
         tuple(Share(kind, met, n) for kind, (met, n) in ranked),
-        tuple(Counter(body["ending"] for _, body in bodies).most_common()),
-        sum(body["attempts"] for _, body in counted),
+        tuple(Counter(one.ending for one in answers).most_common()),
+        sum(one.attempts for one in counted),
         len(counted),
     )
 
 
-def _decided(body: dict[str, Any]) -> bool:
-    return any(checked["verdict"] in DECIDED for checked in body["checked"])
-
-
-def _met(body: dict[str, Any]) -> bool:
-    return bool(body["ending"] == "met")
-
-
-def _first(body: dict[str, Any]) -> bool:
-    return _met(body) and body["attempts"] <= 1
-
-
-def _share(name: str, counted: Sequence[tuple[float, dict[str, Any]]], met: Any) -> Share:
-    return Share(name, sum(met(body) for _, body in counted), len(counted))
-
-
-def _slots(counted: Sequence[tuple[float, dict[str, Any]]], met: Any) -> list[Share]:
+def _slots(counted: Sequence[tuple[float, bool]]) -> list[Share]:
     if not counted:
         return []
     first, last = counted[0][0], counted[-1][0]
     width = max((last - first) / SLOTS, 1.0)
-    held: dict[int, list[bool]] = {}
-    for at, body in counted:
-        held.setdefault(min(int((at - first) / width), SLOTS - 1), []).append(met(body))
+    by_slot: dict[int, list[bool]] = {}
+    for at, met in counted:
+        by_slot.setdefault(min(int((at - first) / width), SLOTS - 1), []).append(met)
     return [
         Share("", sum(each), len(each), first + slot * width, first + (slot + 1) * width)
-        for slot, each in sorted(held.items())
+        for slot, each in sorted(by_slot.items())
     ]
 
 

@@ -83,6 +83,7 @@ class Console:
     def __init__(self, house: GovernedGateway, warden: Warden, held: Sessions) -> None:
         self.house, self.warden, self.sessions = house, warden, held
         self.view = View(house, warden, held)
+        self._answers = adherence.RecentAnswers()
         self._page = self.view.page
 
     def routes(self) -> list[BaseRoute]:
@@ -297,8 +298,8 @@ class Console:
 
     async def adherence(self, request: Request) -> Response:
         """Adherence over time."""
-        found = await asyncio.to_thread(_last, self.warden, ("answer",), adherence.LOOKED_AT)
-        seen = adherence.adherence(found[::-1])
+        answers = await asyncio.to_thread(self._answers.read, self.warden.ledger)
+        seen = await asyncio.to_thread(adherence.adherence, answers)
         return self._page(request, "adherence.html", "Adherence", found=seen, drawing=adherence.drawing(seen))
 
     async def ledger(self, request: Request) -> Response:
