@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
+import sys
 from collections import Counter
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,3 +93,18 @@ def test_very_many_comparisons_can_still_be_real() -> None:
     found = summary.compared(pairings)
     assert found[0].real
     assert not any(one.real for one in found[1:])
+
+
+def test_scoring_a_few_answers_imports_no_heavy_library(tmp_path: Path) -> None:
+    """Importing one of them costs more than the scoring; a page may import matplotlib, a cluster scipy."""
+    row = {"prompt": "p", "response": "By the sea.", "constraints": [{"kind": "length.words", "at_most": 50}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row))
+    program = f"""
+import sys
+from adhere.api.score import score
+score({str(tmp_path / "a.jsonl")!r}).findings
+heavy = {{"nltk", "matplotlib", "pandas", "torch", "inspect_ai", "scipy", "numpy", "pyarrow", "ray", "transformers"}}
+print(sorted(heavy & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
