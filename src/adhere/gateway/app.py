@@ -55,6 +55,8 @@ class Gateway:
     client: Client
     points: GatewayHooks
     limits: Limits = DEFAULT
+    draining: bool = False
+    """No new work is wanted: the process is about to end."""
 
 
 def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[Any] = ()) -> Front:
@@ -94,6 +96,17 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
         why = stopped(gateway.points)
         return JSONResponse({"serving": why is None, "stopped": why}, status_code=200 if why is None else 503)
 
+    async def alive(request: Request) -> Response:
+        """The process runs, whatever it may do."""
+        del request
+        return JSONResponse({"alive": True})
+
+    async def ready(request: Request) -> Response:
+        """Whether requests would be answered now: for whoever shares them out."""
+        del request
+        why = "draining" if gateway.draining else stopped(gateway.points)
+        return JSONResponse({"ready": why is None, "why": why}, status_code=200 if why is None else 503)
+
     endpoints = {path: Endpoint(gateway, wire) for path, wire in WIRES.items()}
     rest = Starlette(
         routes=[
@@ -103,6 +116,8 @@ def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[
             Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
             Route("/v1/embeddings", embeddings, methods=["POST"]),
             Route("/healthz", health, methods=["GET"]),
+            Route("/livez", alive, methods=["GET"]),
+            Route("/readyz", ready, methods=["GET"]),
             *routes,
         ],
         exception_handlers={404: _nowhere, 405: _nowhere},

@@ -238,6 +238,10 @@ class GatewayHooks(Protocol):
         """Whether the request goes on, and under which constraints."""
         ...
 
+    async def forget(self, admission: Admission) -> None:
+        """An admitted request goes no further: nothing of it was sent, and `record` does not follow."""
+        ...
+
     async def decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
         """Whether a complete tool call is released. May wait for a person, as long as the exchange's time lasts.
 
@@ -275,6 +279,9 @@ class PassThrough:
     async def admit(self, caller: Caller, request: Request) -> Admission:
         del caller
         return Admission(ALLOW, request, handling=self.handling)
+
+    async def forget(self, admission: Admission) -> None:
+        del admission
 
     async def decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
         del exchange, call

@@ -33,6 +33,8 @@ from adhere.gateway.wire.kinds import is_hint
 from adhere.warden.acts.acts import Decision, Verdict, broke, refusal
 
 ADMIT_SECONDS = 10.0
+RATE_LIMITED = "rate-limited"
+"""The reason of a denial that is over when the time it names has passed."""
 FEW, SMALL = 8, 2_000
 """Constraints of a request that are built and compared at once, and their characters as JSON."""
 MOST_AT_ONE_PLACE = 16
@@ -59,9 +61,13 @@ async def admit(points: GatewayHooks, caller: Caller, request: Request) -> Excha
         raise denial(broke("admission-broke", f"the policy broke: {type(error).__name__}", retry=True)) from error
     if not admission.decision.allowed:
         raise denial(admission.decision)
-    if (request := _readable(admission)) is not admission.request:
-        admission = dataclasses.replace(admission, request=request)
-    return Exchange(secrets.token_hex(16), caller, admission, *await _in_force(admission))
+    try:
+        if (request := _readable(admission)) is not admission.request:
+            admission = dataclasses.replace(admission, request=request)
+        return Exchange(secrets.token_hex(16), caller, admission, *await _in_force(admission))
+    except BaseException:
+        await points.forget(admission)
+        raise
 
 
 async def _in_force(admission: Admission) -> tuple[tuple[StatedConstraint, ...], tuple[Reading, ...]]:
@@ -97,6 +103,8 @@ def denial(decision: Decision) -> Failure:
     """A decision against a request as the client is told it."""
     if decision.reason == "unknown-key":
         return Failure(401, "invalid_api_key", refusal(decision))
+    if decision.reason == RATE_LIMITED:
+        return Failure(429, "rate_limit_exceeded", refusal(decision), after=decision.evidence.get("after"))
     kind = "stopped" if decision.verdict is Verdict.STOP else "denied"
     return Failure(503 if decision.failed and decision.retry else 403, kind, refusal(decision))
 

@@ -134,6 +134,8 @@ class Callers:
         client = self._policy.client(caller.credential) if self._policy.clients else None
         if self._policy.clients and client is None:
             raise Refused("unknown-key", "the API key is not one of this gateway's clients")
+        if client is not None and client.expires is not None and client.expires.timestamp() <= time.time():
+            raise Refused("unknown-key", f"the API key of {client.name} has expired")
         return (client.name if client else ANYBODY), client
 
 

@@ -1,13 +1,14 @@
-"""The gateway's points as a policy and a charter make them: who asks, what holds, what is held, what is on the record.
+"""A gateway under a policy and a charter: who asks, what holds, what is held, what is on the record.
 
 Rules
-- *Admit*: stop, caller, route, sources, monitors, in this order; the first that says no is the answer, and is in the
-  ledger. A monitor that asks holds the request: the caller is told which request waits for a person, and asks again.
-- *Decide*: a tool call is an act. Judges and doubts narrow, the warden decides; what it asks is held for as long as the
-  route waits. Its sources are the lowest of everything that the model read, and the model's own.
+- *Admit*: stop, caller, route, budget, sources, monitors, in this order; the first that says no is the answer, and is
+  in the ledger (but for a spent budget). A monitor that asks holds the request: the caller is told which request waits
+  for a person, and asks again.
+- *Decide*: see `tool_decisions`.
 - *Record*: every exchange has one entry, with the digest of the bytes, what was checked and with which verdict, and the
   acts handed over; it is on the disk before the end is delivered (`journal`).
-- *Stopped* is an attribute that a thread keeps true (`switch`).
+- *Stopped* is an attribute that a thread keeps true (`stop_signal`).
+- A policy can be replaced: what was admitted goes on under the rules that admitted it (`rules_in_force`).
 - Without a charter there is no ledger and nobody to ask: constraints, monitors and clients still hold, tool calls are
   denied unless the route leaves them open, and the posture says so.
 - Whatever the warden does blocks, so it is done in threads; nothing here blocks the event loop.
@@ -17,26 +18,27 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from adhere.core.errors import UserError
 from adhere.gateway.exchange import Message, Request, Text, ToolCall
-from adhere.gateway.governance import pending_approvals as held
-from adhere.gateway.governance.authentication import Callers, UnknownKeys, Who
+from adhere.gateway.governance import posture
+from adhere.gateway.governance.authentication import UnknownKeys, Who
 from adhere.gateway.governance.drift_canary import DriftCanaries
 from adhere.gateway.governance.journal import Journal, Line
 from adhere.gateway.governance.pending_approvals import PendingApprovals
 from adhere.gateway.governance.record import decided, entry
+from adhere.gateway.governance.rules_in_force import RulesInForce
 from adhere.gateway.governance.stop_signal import StopSignal
+from adhere.gateway.governance.tool_decisions import GATEWAY, Note, ToolDecisions
 from adhere.gateway.hooks import Admission, Caller, Exchange, ExchangeOutcome
 from adhere.gateway.monitors import authority
-from adhere.gateway.monitors.monitor import Passage
 from adhere.gateway.monitors.panel import Looked, Panel
 from adhere.gateway.policy.policy import Policy, Route
-from adhere.gateway.policy.thresholds import Effect, Reading
 from adhere.gateway.telemetry.event_feed import EventFeed
 from adhere.gateway.telemetry.metrics import Metrics
 from adhere.gateway.telemetry.tracing import Tracing
@@ -49,44 +51,32 @@ ADMITTED = Decision(Verdict.ALLOW, "admitted")
 DELIVERS = frozenset({"met", "flagged"})
 
 
-@dataclass
-class Note:
-    """What is remembered of an exchange between its admission and its end."""
-
-    who: Who
-    route: Route
-    place: int
-    passages: list[Passage]
-    looked: Looked
-    span: Any = None
-    acts: list[str] = field(default_factory=list)
-
-
 class GovernedGateway:
     """Implements `hooks.GatewayHooks`. Open it with `async with GovernedGateway.open(policy, charter)`."""
 
     def __init__(self, policy: Policy, warden: Warden | None) -> None:
-        self.policy, self.warden = policy, warden
+        self.warden = warden
         self.live, self.tracing = EventFeed(), Tracing()
         self.metrics = Metrics(lambda: self.stopped() is not None, lambda: self.holds.waiting if self.holds else 0)
         self._unknown_keys = UnknownKeys()
-        self._callers = Callers(policy, warden, lambda: self.switch.state if self.switch else None)
-        self.panel = Panel(policy, self._read)
-        self.drifting = DriftCanaries(policy, self._drifted)
         self.switch: StopSignal | None = None
         self.journal: Journal | None = None
         self.holds: PendingApprovals | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._rules = self._rules_of(policy)
+        self._retiring: dict[asyncio.Task[None], RulesInForce] = {}
+        self._decisions = ToolDecisions(warden, None, self._held)
 
     @classmethod
     def open(cls, policy: Policy, charter: Path | None) -> Self:
-        """The house of `policy`, and of the charter in the folder `charter`.
+        """The gateway of `policy`, and of the charter in the folder `charter`.
 
         Raises:
             UserError: nothing would be enforced, or the charter cannot be opened.
         """
         policy.check(charter=charter is not None)
-        warden = Warden.open(charter, instance="gateway") if charter is not None else None
+        instance = GATEWAY + secrets.token_hex(4)
+        warden = Warden.open(charter, instance=instance) if charter is not None else None
         try:
             return cls(policy, warden)
         except BaseException:
@@ -97,17 +87,20 @@ class GovernedGateway:
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         if self.warden is not None:
-            await asyncio.to_thread(self._overtaken, self.warden)
-            self.switch = StopSignal(self.warden, self._changed)
+            await asyncio.to_thread(_overtaken, self.warden)
+            self.switch = await asyncio.to_thread(StopSignal, self.warden, self._changed)
             self.journal = Journal(self.warden, self._written)
             self.holds = PendingApprovals(self.warden, self.stopped)
+            self._decisions = ToolDecisions(self.warden, self.holds, self._held)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await self.drifting.close()
-        await self.panel.close()
+        for task, rules in list(self._retiring.items()):
+            task.cancel()
+            await rules.close()
+        await self._rules.close()
         if self.warden is not None:
             if self.journal is not None:
                 await asyncio.to_thread(self.journal.close)
@@ -115,12 +108,46 @@ class GovernedGateway:
                 await asyncio.to_thread(self.switch.close)
             await asyncio.to_thread(self.warden.close)
 
-    @staticmethod
-    def _overtaken(warden: Warden) -> None:
-        """Acts that this gateway had let through when it was killed: whether they were handed over nobody knows."""
-        for name in sorted(warden.state().flight):
-            if name.startswith("gateway/"):
-                warden.finished(Decision(Verdict.ALLOW, "", act=Act("overtaken", id=name)), "unknown")
+    # the policy in force
+
+    @property
+    def policy(self) -> Policy:
+        """The policy under which requests are admitted now."""
+        return self._rules.policy
+
+    @property
+    def panel(self) -> Panel:
+        """Its monitors."""
+        return self._rules.panel
+
+    @property
+    def drifting(self) -> DriftCanaries:
+        """Its canaries."""
+        return self._rules.canaries
+
+    def _rules_of(self, policy: Policy) -> RulesInForce:
+        return RulesInForce(
+            policy,
+            self.warden,
+            lambda: self.switch.state if self.switch else None,
+            self.metrics.reading,
+            self._drifted,
+        )
+
+    def replace(self, policy: Policy) -> None:
+        """Admit under `policy` from now on; what was admitted before goes on under its own. From the event loop only.
+
+        Raises:
+            UserError: it would enforce nothing, or changes what is read at the start only; the old one stays in force.
+        """
+        policy.check(charter=self.warden is not None)
+        if (policy.console, policy.metrics) != (self.policy.console, self.policy.metrics):
+            raise UserError("console and metrics are read when the gateway starts: restart it to change them")
+        old, self._rules = self._rules, self._rules_of(policy)
+        task = asyncio.get_running_loop().create_task(old.retire())
+        self._retiring[task] = old
+        task.add_done_callback(lambda done: self._retiring.pop(done, None))
+        self.live.tell("policy", {"routes": len(policy.routes)})
 
     # what is told
 
@@ -128,20 +155,18 @@ class GovernedGateway:
         self.live.tell(line.kind, {**line.body, "seq": seq})
 
     def _changed(self, state: State) -> None:
-        self._in_loop(lambda: self.live.tell("state", {"mode": state.mode.value, "epoch": state.epoch}))
-
-    def _in_loop(self, what: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(what)
+            body = {"mode": state.mode.value, "epoch": state.epoch}
+            self._loop.call_soon_threadsafe(self.live.tell, "state", body)
 
-    def _read(self, reading: Reading, effect: Effect) -> None:
-        self.metrics.reading(reading, effect)
+    def _held(self, request: str, tool: str) -> None:
+        self.live.tell("held", {"request": request, "tool": tool})
 
     async def _drifted(self, client: str, evidence: dict[str, Any]) -> None:
         self.metrics.drift(client)
         await self._note("drift", {"client": client, **evidence})
 
-    # the points
+    # the hooks
 
     def stopped(self) -> str | None:
         """See `hooks.GatewayHooks`."""
@@ -150,7 +175,7 @@ class GovernedGateway:
     async def knows(self, caller: Caller) -> Decision:
         """See `hooks.GatewayHooks`."""
         try:
-            await self._recognised(caller)
+            await _recognised(self._rules, caller)
         except Refused as error:
             decision = Decision(Verdict.DENY, error.reason, str(error))
             self.metrics.refused(decision)
@@ -159,31 +184,49 @@ class GovernedGateway:
 
     async def admit(self, caller: Caller, request: Request) -> Admission:
         """See `hooks.GatewayHooks`."""
+        rules = self._rules
         why = self.stopped()
         if why is not None:
             return await self._refuse(request, "", Decision(Verdict.STOP, "stopped", why))
         try:
-            who = await self._recognised(caller)
+            who = await _recognised(rules, caller)
         except Refused as error:
             return await self._stranger(caller, request, Decision(Verdict.DENY, error.reason, str(error)))
-        found = self.policy.route(request.model, who.name)
-        if found is None:
+        match = rules.policy.route(request.model, who.name)
+        if match is None:
             line = f"no route is about the model {request.model[:80]!r} for {who.name}"
             return await self._refuse(request, who.name, Decision(Verdict.DENY, "no-route", line))
-        place, route = found
+        over = await rules.budgets.admit(who.client)
+        if over is not None:
+            self.metrics.refused(over)  # a client over its limit does not fill the ledger
+            return Admission(over, request, client=who.name)
+        try:
+            admission = await self._admitted(rules, who, *match, caller, request)
+        except BaseException:
+            await rules.budgets.ended(who.client, 0)
+            raise
+        if not admission.decision.allowed:
+            await rules.budgets.ended(who.client, 0)
+        return admission
+
+    async def _admitted(
+        self, rules: RulesInForce, who: Who, place: int, route: Route, caller: Caller, request: Request
+    ) -> Admission:
+        """The caller is known and within its budget: monitors, standing orders, probes."""
         passages = authority.passages(
             request, user=who.source, operator=who.operator, external=route.external, signed=who.signed
         )
-        looked = await self.panel.look(route, authority.judged(passages))
+        looked = await rules.panel.look(route, authority.judged(passages))
         suspicion = looked.decision
         if suspicion is not None:
-            decision = await self._suspected(suspicion, passages, who)
+            decision = await self._decisions.suspected(suspicion, passages, who)
             if not decision.allowed:
                 looked.drop()
                 return await self._refuse(request, who.name, decision, looked)
-        note = Note(who, route, place, passages, looked, self.tracing.begin(request, who.name, _name(route, place)))
+        span = self.tracing.begin(request, who.name, _name(route, place), caller.headers)
+        note = Note(rules, who, route, place, passages, looked, span)
         sent, decision = request, ADMITTED
-        if probes := self.panel.parameters(route, request):
+        if probes := rules.panel.parameters(route, request):
             sent = dataclasses.replace(request, parameters={**request.parameters, **probes})
             decision = Decision(Verdict.TRANSFORM, "probes", "the model's saved monitors are asked")
         if route.orders and self.warden is not None:
@@ -195,7 +238,7 @@ class GovernedGateway:
             sent,
             route.asked,
             route.handling.handling,
-            self.panel.watches(route, request),
+            rules.panel.watches(route, request),
             who.name,
             _name(route, place),
             note,
@@ -209,35 +252,6 @@ class GovernedGateway:
             self.metrics.refused(decision)
             return Admission(decision, request)
         return await self._refuse(request, "", decision.at(evidence={"before": before}))
-
-    async def _recognised(self, caller: Caller) -> Who:
-        known = self._callers.at_once(caller)
-        return known if known is not None else await asyncio.to_thread(self._callers.recognise, caller)
-
-    async def _suspected(self, suspicion: Decision, passages: list[Passage], who: Who) -> Decision:
-        """What a monitor's word about a request comes to: a stop is the charter's, an ask a person's."""
-        await self._observed(suspicion)
-        if suspicion.verdict is not Verdict.ASK:
-            return suspicion
-        if self.holds is None:
-            return suspicion.at(verdict=Verdict.DENY)
-        shown = {
-            "client": who.name,
-            "texts": [
-                {"from": p.source.name.lower(), "where": p.where, **held.readable(p.text)}
-                for p in authority.judged(passages)
-            ],
-        }
-        try:
-            return await self.holds.own(held.ADMISSION, shown, suspicion.text, 0.0)
-        except Refused as error:
-            return broke(error.reason, str(error))
-
-    async def _observed(self, suspicion: Decision) -> None:
-        """A monitor that wants a stop tells the charter, whose thresholds pause or stop."""
-        if suspicion.verdict is Verdict.STOP and self.warden is not None:
-            score = suspicion.evidence["reading"]["score"]
-            await asyncio.to_thread(self.warden.observe, score, dict(suspicion.evidence))
 
     async def _refuse(
         self, request: Request, client: str, decision: Decision, looked: Looked | None = None
@@ -262,7 +276,7 @@ class GovernedGateway:
 
     async def decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
         """See `hooks.GatewayHooks`."""
-        decision = await self._decide(exchange, call, doubt)
+        decision = await self._decisions.decide(exchange, call, doubt)
         self.metrics.decided(decision)
         if self.warden is None or decision.seq < 0:
             await self._note("decision", decided(call, decision))
@@ -270,59 +284,11 @@ class GovernedGateway:
             self.live.tell("decision", {**decided(call, decision), "seq": decision.seq})
         return decision
 
-    async def _decide(self, exchange: Exchange, call: ToolCall, doubt: Decision | None) -> Decision:
-        note: Note = exchange.admission.note
-        if note.route.tools == "deny":
-            return Decision(Verdict.DENY, "policy", "the policy lets no tool be called here")
-        narrower = [
-            await note.looked.settled(),
-            await self.panel.look_at_call(note.route, call, note.passages),
-        ]
-        for opinion in narrower:
-            if opinion is not None:
-                doubt = opinion if doubt is None else doubt.safer(opinion)
-        if doubt is not None and doubt.verdict >= Verdict.DENY:
-            await self._observed(doubt)
-            return doubt
-        given = held.arguments_of(call.arguments)
-        approval = ""
-        if doubt is not None:
-            if self.holds is None:
-                return doubt
-            line = f"{doubt.text}; the call is {call.name} {call.arguments[:2000]}"
-            asked = await self.holds.own(f"call {call.name}", given, line, note.route.wait)
-            if not asked.allowed:
-                return asked
-            approval = asked.approval
-        if note.route.tools == "open":
-            return Decision(Verdict.ALLOW, "open", "the policy leaves tools open", approval=approval)
-        if self.warden is None or self.holds is None:
-            return Decision(Verdict.DENY, "no-charter", "no charter decides about tool calls here")
-        act = Act(
-            call.name,
-            given,
-            sources=authority.context(note.passages),
-            id=f"gateway/{exchange.id}/{call.id}"[:200],
-        )
-        decision = await asyncio.to_thread(self.warden.decide, act)
-        if decision.verdict is Verdict.ASK and decision.approval and note.route.wait > 0:
-            self.live.tell("held", {"request": decision.approval, "tool": call.name})
-            if await self.holds.status(decision.approval, note.route.wait) == "approved":
-                decision = await asyncio.to_thread(self.warden.decide, act)
-        if decision.allowed and decision.act is not None:
-            note.acts.append(decision.act.id)
-        return decision.at(approval=decision.approval or approval)
-
     async def hand_over(self, exchange: Exchange, text: str, outcome: ExchangeOutcome) -> Decision:
         """See `hooks.GatewayHooks`."""
-        note: Note = exchange.admission.note
-        if self.holds is None:
-            return Decision(Verdict.DENY, "no-charter", "no charter says who may be asked")
-        checks = [(c.asked.constraint, c.check) for c in outcome.checked if c.check is not None and not c.check.met]
-        broken = [f"{constraint.describe()} {check.reason}" for constraint, check in checks]
-        shown = {"client": note.who.name, "model": exchange.request.model, "broken": broken, **held.readable(text)}
-        decision = await self.holds.own(held.ANSWER, shown, outcome.text or "; ".join(broken), note.route.wait)
-        self.metrics.decided(decision)
+        decision = await self._decisions.hand_over(exchange, text, outcome)
+        if decision.reason != "no-charter":
+            self.metrics.decided(decision)
         return decision
 
     async def record(self, exchange: Exchange, outcome: ExchangeOutcome) -> None:
@@ -333,9 +299,10 @@ class GovernedGateway:
             body = entry(exchange, outcome)
         else:
             body = entry(exchange, outcome, note.who.persons, [reading for reading, _ in note.looked.readings])
-            delivered = {f"gateway/{exchange.id}/{call.id}"[:200] for call in outcome.calls}
+            delivered = {self._decisions.act_id(exchange, call) for call in outcome.calls}
             acts = tuple(name for name in note.acts if name in delivered)
             note.looked.drop()
+            await note.rules.budgets.ended(note.who.client, outcome.usage.input + outcome.usage.output)
         try:
             await self._note("answer", body, acts, delivers=outcome.ending in DELIVERS or bool(acts))
         except Refused:
@@ -344,7 +311,14 @@ class GovernedGateway:
         self.metrics.ended(exchange, outcome)
         if note is not None:
             self.tracing.end(note.span, body)
-            self.drifting.seen(note.who.name, note.route.monitors, exchange.request)
+            note.rules.canaries.seen(note.who.name, note.route.monitors, exchange.request)
+
+    async def forget(self, admission: Admission) -> None:
+        """See `hooks.GatewayHooks`."""
+        note: Note | None = admission.note
+        if note is not None:
+            note.looked.drop()
+            await note.rules.budgets.ended(note.who.client, 0)
 
     async def _note(
         self, kind: str, body: dict[str, Any], acts: tuple[str, ...] = (), *, delivers: bool = False
@@ -354,37 +328,22 @@ class GovernedGateway:
         else:
             self.live.tell(kind, body)
 
-    # what is protected here
+    def posture(self) -> Iterator[posture.Line]:
+        """What is protected here: printed at start."""
+        return posture.posture(self.policy, self.panel, self.warden)
 
-    def posture(self) -> Iterator[tuple[str, str, str]]:
-        """Status (yes, partly, no), what, and how: printed at start."""
-        policy = self.policy
-        count = sum(len(route.constraints) for route in policy.routes)
-        how = f"{count} by the policy's routes, and what requests bring"
-        yield "yes" if count else "partly", "constraints", how
-        if policy.clients:
-            names = ", ".join(client.name for client in policy.clients)
-            yield "yes", "callers", f"known by key: {names}; others are refused"
-        else:
-            yield "no", "callers", "anybody who reaches this port may ask"
-        for name, line in self.panel.posture():
-            yield "partly", f"monitor {name}", line
-        if not policy.monitors:
-            yield "no", "monitors", "none"
-        if policy.console is None:
-            yield "no", "console", "none: held acts are confirmed by `adhere warden approve`"
-        if self.warden is None:
-            yield (
-                "no",
-                "charter",
-                "none: no ledger, nobody to ask, no signed stop; tool calls are denied unless left open",
-            )
-            return
-        from adhere.warden.supervision.posture import posture
 
-        for guarantee in posture(self.warden):
-            if guarantee.what != "monitors":
-                yield guarantee.status, guarantee.what, guarantee.how
+async def _recognised(rules: RulesInForce, caller: Caller) -> Who:
+    known = rules.callers.at_once(caller)
+    return known if known is not None else await asyncio.to_thread(rules.callers.recognise, caller)
+
+
+def _overtaken(warden: Warden) -> None:
+    """Acts that a gateway had let through when it was killed: whether they were handed over nobody knows."""
+    alive = warden.ledger.alive()
+    for name in sorted(warden.state().flight):
+        if name.startswith(GATEWAY) and "/".join(name.split("/")[:2]) not in alive:
+            warden.finished(Decision(Verdict.ALLOW, "", act=Act("overtaken", id=name)), "unknown")
 
 
 def _name(route: Route, place: int) -> str:

@@ -37,7 +37,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from adhere.constraints import from_json
 from adhere.constraints.conflicts import conflicts
@@ -93,8 +93,9 @@ class Route(_Part):
     """What holds for some models and clients.
 
     `orders`: the charter's standing orders go before the system prompt. `tools`: who decides about tool calls: the
-    charter's `warden`, nobody (`open`), or they are all denied. `external`: patterns of tools whose results come from
-    strangers. `wait`: seconds for which a held act or answer keeps its caller waiting for a person.
+    charter's `warden`, nobody (`open`), or they are all denied. `allow`: patterns of the tools that may be called at
+    all, and without a charter are. `external`: patterns of tools whose results come from strangers. `wait`:
+    seconds for which a held act or answer keeps its caller waiting for a person.
     """
 
     name: str = ""
@@ -105,6 +106,7 @@ class Route(_Part):
     monitors: tuple[str, ...] = ()
     orders: bool = False
     tools: Literal["warden", "open", "deny"] = "warden"
+    allow: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     wait: float = Field(default=0.0, ge=0, le=3600)
 
@@ -124,6 +126,16 @@ class Route(_Part):
             raise ValueError(f'no answer can meet both "{one}" and "{other}": {conflict.reason}')
         return tuple(dict.fromkeys(read))
 
+    @model_validator(mode="after")
+    def _tools(self) -> Route:
+        if self.allow and self.tools == "deny":
+            raise ValueError("allow lists tools that `tools: deny` denies: leave one of them out")
+        return self
+
+    def lets(self, tool: str) -> bool:
+        """Whether the list of tools, where there is one, has `tool`."""
+        return not self.allow or any(matches(pattern, tool) for pattern in self.allow)
+
     def hides(self, other: Route) -> bool:
         """Whether every request that `other` is about is this route's already."""
         return all(any(_covers(p, q) for p in self.models) for q in other.models) and all(
@@ -140,21 +152,48 @@ class Route(_Part):
         return any(matches(p, model) for p in self.models) and any(matches(p, client) for p in self.clients)
 
 
+class ClientLimits(_Part):
+    """What a client may use; see `governance.budgets`. None: as much as it asks for."""
+
+    concurrent: int | None = Field(default=None, ge=1)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_day: int | None = Field(default=None, ge=1)
+
+    @property
+    def counted(self) -> bool:
+        """Whether anything is counted over time."""
+        return self.requests_per_minute is not None or self.tokens_per_day is not None
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a limit."""
+        return self.counted or self.concurrent is not None
+
+
 class Client(_Part):
-    """Somebody who may ask. `source`: what his user messages are worth, user at the most; operator messages of a client
-    that is not trusted to be one count as the user's."""
+    """One who may ask. `source`: what its user messages are worth, user at the most; operator messages of a client that
+    is not trusted to be one count as the user's. `next_key`: a second key that is accepted, so that keys can be
+    exchanged without a gap. `expires`: from then on neither key is accepted."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")
     key: str
+    next_key: str | None = None
+    expires: AwareDatetime | None = None
     source: Literal["user", "external"] = "user"
     operator: bool = True
+    limits: ClientLimits = ClientLimits()
 
-    @field_validator("key")
+    @field_validator("key", "next_key")
     @classmethod
-    def _hashed(cls, key: str) -> str:
-        if not KEY.fullmatch(key):
+    def _hashed(cls, key: str | None) -> str | None:
+        if key is not None and not KEY.fullmatch(key):
             raise ValueError("a key stands here as its hash: sha256: and 64 hexadecimal digits")
         return key
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The hashes of the keys that are accepted."""
+        return (self.key,) if self.next_key is None else (self.key, self.next_key)
 
 
 class _Scored(_Part):
@@ -301,7 +340,7 @@ class Policy(_Part):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two clients are called {name}")
-        keys = [client.key for client in self.clients] + ([self.console.key] if self.console else [])
+        keys = [key for client in self.clients for key in client.keys] + ([self.console.key] if self.console else [])
         if len(set(keys)) < len(keys):
             raise ValueError("one key stands twice: every client and the console need a key of their own")
         for place, route in enumerate(self.routes):
@@ -332,13 +371,14 @@ class Policy(_Part):
             raise ValueError("metrics: `key` is the console's key, and there is no console; say `open` or `off`")
 
     def client(self, credential: str) -> Client | None:
-        """The client with this key. Every key is compared, whether or not one was found already."""
-        given = hashed(credential)
-        found = None
+        """The client with this key. Every key is compared, whether or not one has matched already."""
+        digest = hashed(credential)
+        match = None
         for client in self.clients:
-            if hmac.compare_digest(client.key, given):
-                found = client
-        return found
+            for key in client.keys:
+                if hmac.compare_digest(key, digest):
+                    match = client
+        return match
 
     def route(self, model: str, client: str) -> tuple[int, Route] | None:
         """The first route about `model` asked by `client`, with its place."""
@@ -361,7 +401,7 @@ class Policy(_Part):
         Raises:
             UserError: one line.
         """
-        rules = any(route.constraints or route.handling.read_prompt for route in self.routes)
+        rules = any(route.constraints or route.handling.read_prompt or route.allow for route in self.routes)
         if not (charter or self.monitors or self.clients or rules):
             raise UserError(
                 "the policy has no rule: no constraint, monitor, client or charter; nothing would be enforced"

@@ -7,6 +7,7 @@ Rules
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from adhere.gateway.exchange import Request
@@ -21,10 +22,13 @@ class Tracing:
         except ImportError:
             self._tracer: Any = None
             return
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._trace_context = TraceContextTextMapPropagator()
         self._tracer = trace.get_tracer("adhere.gateway")
 
-    def begin(self, request: Request, client: str, route: str) -> Any:
-        """A span that begins now."""
+    def begin(self, request: Request, client: str, route: str, headers: Mapping[str, str]) -> Any:
+        """A span that begins now, within the trace that the caller's `traceparent` names."""
         if self._tracer is None:
             return None
         attributes = {
@@ -33,7 +37,8 @@ class Tracing:
             "adhere.client": client,
             "adhere.route": route,
         }
-        return self._tracer.start_span("adhere.exchange", attributes=attributes)
+        context = self._trace_context.extract(dict(headers))
+        return self._tracer.start_span("adhere.exchange", context=context, attributes=attributes)
 
     def end(self, span: Any, body: dict[str, Any]) -> None:
         """It is over; `body` is the ledger's entry."""
