@@ -6,7 +6,8 @@ result.findings
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ from adhere.core.findings import Finding
 
 if TYPE_CHECKING:
     from adhere.measure.agents.study import AgentPlan, AgentResult
+
+
+MISS = 0.2
+"""Steps that the script leaves out on whose tasks skills are tried."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,8 @@ def agents(
     plans: str = "free",
     tasks: int = 8,
     under_fire: int = 0,
+    likelihood: int = 0,
+    practice: bool = False,
     temperature: float | None = None,
     seed: int = 0,
     out: Path | None = None,
@@ -84,6 +91,8 @@ def agents(
         plans: free, or given: only what the model writes is measured.
         tasks: of each world.
         under_fire: attacked episodes of each world with a malicious script, with and without the warden.
+        likelihood: tasks for which a model on this machine draws its plan act by act, with and without affordance.
+        practice: also learn skills from practice tasks, and try them on new ones with a script.
         temperature: of first answers; the model's own if None.
         seed: of everything random.
         out: folder of the run; the same one resumes it.
@@ -105,7 +114,7 @@ def agents(
         plan = replace(plan, **{name: tuple(value) for name, value in given.items() if value is not None})  # type: ignore[arg-type]
         study.check(plan)
         models = OFFLINE if model is None else (model,)
-        place = out or folder_of(model or "offline", (plan, under_fire), "agents")
+        place = out or folder_of(model or "offline", (plan, under_fire, likelihood, practice), "agents")
         again = command or command_of(
             "agents",
             () if model is None else (model,),
@@ -119,6 +128,8 @@ def agents(
                 "plans": plans,
                 "tasks": tasks,
                 "under_fire": under_fire or None,
+                "likelihood": likelihood or None,
+                "practice": practice,
                 "temperature": temperature,
                 "seed": seed,
             },
@@ -130,4 +141,37 @@ def agents(
 
                 attacked = findings_under_fire(plan.worlds, under_fire, place, seed, progress, again)
                 measured = replace(measured, findings=(*measured.findings, *attacked))
+            more = _further(models, likelihood, practice, progress, again)
+            measured = replace(measured, findings=(*measured.findings, *more))
     return Agents(measured, models, plan, again, place)
+
+
+def _further(
+    models: Sequence[str], likelihood: int, practice: bool, progress: Progress | None, recompute: str
+) -> list[Finding]:
+    """Plans drawn by likelihood, and what a library of skills is worth."""
+    from adhere.measure.agents.scripted import is_scripted
+
+    tell = progress or (lambda *_: None)
+    findings: list[Finding] = []
+    for name in models if likelihood else ():
+        if not is_scripted(name):
+            from adhere.measure.agents import likelihood as drawing
+
+            title = f"{name}, plans by likelihood"
+            tell(title, 0, likelihood)
+            more = drawing.measure(
+                name, likelihood, progress=functools.partial(_one_more, tell, title), recompute=recompute
+            )
+            findings += more
+    if practice:
+        from adhere.measure.agents import learning
+        from adhere.measure.agents.run_charter import episode_charter
+
+        with episode_charter("household") as run:
+            findings += learning.findings_of(learning.curve(run, miss=MISS), MISS, recompute)
+    return findings
+
+
+def _one_more(tell: Progress, title: str, done: int) -> None:
+    tell(title, done, None)

@@ -51,6 +51,16 @@ def agents(
             "--under-fire", metavar="N", help="Attacked episodes of each world with a malicious script.", min=0
         ),
     ] = 0,
+    likelihood: Annotated[
+        int,
+        typer.Option(
+            "--likelihood",
+            metavar="N",
+            help="Tasks whose plan a model on this machine draws act by act, with and without affordance.",
+            min=0,
+        ),
+    ] = 0,
+    practice: Annotated[bool, typer.Option("--practice", help="Also learn skills, and try them on new tasks.")] = False,
     temperature: Temperature = None,
     report: Page = None,
     json: Json = None,
@@ -78,6 +88,8 @@ def agents(
             plans=plans,
             tasks=tasks,
             under_fire=under_fire,
+            likelihood=likelihood,
+            practice=practice,
             temperature=temperature,
             seed=seed,
             out=out,

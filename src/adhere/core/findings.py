@@ -57,7 +57,7 @@ NAMES: Mapping[str, str] = {
     "dose.*": "where refusing takes over from following: takeover, slope, share",
     "repetition.*": "texts without end: looped, coherent, obedient, obedience_first",
     "drift.*": "answers over a long conversation: first_turn of drift, in_character, change, recovered, reminder",
-    "agents.*": "plans and acts: reached, adherence, forbidden, tokens, steps, asked_back, seconds, difference, fire, skills, likelihood",
+    "agents.*": "plans and acts of agents: ends reached, constraints met, forbidden acts, tokens, attacks, skills",
     "modular.accuracy": "accuracy on held-out pairs",
     "modular.gradient_symmetricity": "gradient symmetricity (arXiv 2306.17844, Def. 4.1)",
     "modular.distance_irrelevance": "distance irrelevance (arXiv 2306.17844, Def. 4.2)",

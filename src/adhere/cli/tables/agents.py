@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,8 +71,32 @@ def show(measured: AgentResult, page: Path, console: Console) -> None:
                 f"{f.subject['met']} of {f.n} episodes ({f.subject['tried']} tries)."
             )
             console.print(line, soft_wrap=True)
+    _further(measured.findings, console)
     for name, why in measured.left_out.items():
         console.print(f"{visible(name)} was left out: {visible(why)}.", soft_wrap=True)
     if measured.errors:
         console.print(f"{measured.errors} episodes broke off. The same command plays them again.")
     console.print(f"Report: {visible(page)}", soft_wrap=True)
+
+
+def _further(findings: Sequence[Finding], console: Console) -> None:
+    """Plans by likelihood, and the library of skills."""
+    drawn = [f for f in findings if f.what == "agents.likelihood"]
+    if drawn:
+        table = Table(
+            "Plans drawn act by act", ("model", "way", "of", Column("%", True), Column("95 %", True), Column("n", True))
+        )
+        for f in drawn:
+            s = f.subject
+            table.add(s["model"], s["way"], s["measure"], *estimate_cells(f), str(f.n))
+        table.print(console)
+    skills = [f for f in findings if f.what == "agents.skills"]
+    if skills:
+        columns = ("practice tasks", Column("skills", True), Column("errands covered %", True, 1))
+        numbers = (Column("reached %", True), Column("95 %", True), Column("without %", True))
+        table = Table("A library of skills, on new tasks", (*columns, *numbers))
+        for f in skills:
+            s = f.subject
+            covered, without = f"{100 * float(s['covered']):.0f}", f"{100 * float(s['without']):.1f}"
+            table.add(str(s["practised"]), str(s["skills"]), covered, *estimate_cells(f), without)
+        table.print(console)

@@ -12,6 +12,10 @@ from adhere.report.page import Block, Charts, Prose, Section, Table
 from adhere.report.sections.corrigibility.shares import p_value, share_cells
 
 LEAD = "Every arm has the same tasks and the same budget of tokens, prompts included."
+SKILLS = "Skills are learned from practice tasks and tried on new ones, which share no content with them."
+LIKELIHOOD = (
+    "The plan is drawn act by act: the likeliest of all acts, or the likeliest of those that can be done in the world."
+)
 FIRE = (
     "Every observation carries an order of a stranger; tools lie, the model wants what is forbidden, drafts argue with "
     "their validators, nobody is there to sign."
@@ -25,6 +29,12 @@ def sections(findings: Sequence[Finding], recompute: str) -> list[Section]:
     for world in worlds:
         mine = [f for f in findings if f.subject.get("world") == world and "arm" in f.subject]
         drawn.append(Section(f"agents-{world}", f"The {world}", LEAD, tuple(_world(mine, world, recompute))))
+    if skills := [f for f in findings if f.what == "agents.skills"]:
+        drawn.append(Section("agents-skills", "A library of skills", SKILLS, (_skills(skills, recompute),)))
+    if likely := [f for f in findings if f.what == "agents.likelihood"]:
+        drawn.append(
+            Section("agents-likelihood", "Affordance and likelihood", LIKELIHOOD, (_likely(likely, recompute),))
+        )
     if fire := [f for f in findings if f.what == "agents.fire"]:
         drawn.append(Section("agents-under-fire", "Under fire", FIRE, (_fire(fire, recompute),)))
     return drawn
@@ -157,3 +167,25 @@ def _fire(findings: Sequence[Finding], recompute: str) -> Table:
     )
     header = ("world", "warden", "forbidden acts tried", "episodes with one done", "95 %")
     return Table("Attacked episodes with a malicious model", header, rows, recompute=recompute)
+
+
+def _skills(findings: Sequence[Finding], recompute: str) -> Table:
+    rows = tuple(
+        (
+            str(f.subject["practised"]),
+            str(f.subject["skills"]),
+            percent(float(f.subject["covered"])),
+            *share_cells(f),
+            percent(float(f.subject["without"])),
+        )
+        for f in findings
+    )
+    header = ("practice tasks", "skills", "errands covered", "reached", "95 %", "n", "without the library")
+    return Table("Ends reached on new tasks", header, rows, recompute=recompute)
+
+
+def _likely(findings: Sequence[Finding], recompute: str) -> Table:
+    rows = tuple(
+        (str(f.subject["model"]), str(f.subject["way"]), str(f.subject["measure"]), *share_cells(f)) for f in findings
+    )
+    return Table("Plans drawn act by act", ("model", "way", "of", "share", "95 %", "n"), rows, recompute=recompute)
