@@ -39,13 +39,15 @@ LIMITS = {
     "adhere sustain": "--limit 2 --no-attention",
     "adhere corrigibility": "--limit 1 --real 0",
     "adhere corrigibility --tier authority --through-gateway": "--limit 1",
+    "adhere train domain": "--steps 1 --problems 1 --max-tokens 8",
+    "adhere train sft": "--steps 1",
     "adhere explain": "--skills toxicity,json --samples 48 --again 6 --processes 1 --positions prompt,eos --layers 0,3",
 }
 """Options that are added to a command that begins so; the longest beginning counts."""
 BACKGROUND = ("adhere serve", "adhere pocket serve", "adhere warden run")
 READY = {"adhere serve": "serving http", "adhere pocket serve": "http://", "adhere warden run": "runs, contained"}
 SLOW = re.compile(
-    r"^adhere (audit|sustain|corrigibility|explain|pocket|modular|serve(?! .*--new-key))|from transformers|open_model"
+    r"^adhere (audit|sustain|corrigibility|explain|pocket|modular|train|serve(?! .*--new-key))|from transformers|open_model"
 )
 """Commands that load a model; pages that hold one are slow."""
 
