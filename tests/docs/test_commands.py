@@ -47,7 +47,8 @@ LIMITS = {
 BACKGROUND = ("adhere serve", "adhere pocket serve", "adhere warden run")
 READY = {"adhere serve": "serving http", "adhere pocket serve": "http://", "adhere warden run": "runs, contained"}
 SLOW = re.compile(
-    r"^adhere (audit|sustain|corrigibility|explain|pocket|modular|train|serve(?! .*--new-key))|from transformers|open_model"
+    r"^adhere (audit|sustain|corrigibility|explain|pocket|modular|train|serve(?! .*--new-key))"
+    r"|from transformers|open_model"
 )
 """Commands that load a model; pages that hold one are slow."""
 
