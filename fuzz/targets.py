@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from adhere.core.errors import UserError
+from adhere.core.reading import parse_json
 
 SECONDS = 5.0
 MEMORY = 4 << 30
@@ -123,7 +124,7 @@ def _stream(data: bytes) -> None:
 def _whole_answer(data: bytes) -> None:
     from adhere.gateway.upstream.client import dialect
 
-    body = json.loads(data)
+    body = parse_json(data)
     if isinstance(body, dict):
         for name in ("chat", "messages"):
             list(dialect(name).reading().whole(body))
@@ -132,7 +133,7 @@ def _whole_answer(data: bytes) -> None:
 def _request(data: bytes) -> None:
     from adhere.gateway.wire import chat, completions, messages, responses
 
-    body = json.loads(data)
+    body = parse_json(data)
     if isinstance(body, dict):
         for wire in (chat, completions, messages, responses):
             try:
@@ -144,7 +145,7 @@ def _request(data: bytes) -> None:
 def _constraint(data: bytes) -> None:
     from adhere.constraints.registry import from_json
 
-    record = json.loads(data)
+    record = parse_json(data)
     if isinstance(record, dict):
         from_json(record).check("One text, and no more than that.")
 

@@ -47,3 +47,20 @@ def test_a_deeply_nested_policy_ends_the_command_with_a_line(tmp_path: Path) -> 
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_log_that_unpacks_to_too_much_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    import json
+    import zipfile
+
+    from adhere.measure.files.line import Bad
+    from adhere.measure.files.streams import lines
+
+    path = tmp_path / "bomb.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", json.dumps({"version": 2, "status": "success", "eval": {"model": "m"}}))
+        archive.writestr("samples/a_epoch_1.json", bytes(80 << 20))
+    assert path.stat().st_size < 1 << 20
+    [bad] = lines(path)
+    assert isinstance(bad, Bad)
+    assert "unpacks to a part of" in bad.problem

@@ -187,3 +187,26 @@ def test_a_witness_cosigns_what_the_ledger_contains_and_nothing_else(founder):
             witness.cosign(warden, note, house.keys["owner"])
         with pytest.raises(Refused):
             witness.cosign(warden, note.replace("\n2\n", "\n1\n"), house.keys["board"])
+
+
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        (
+            "CREATE TRIGGER quiet AFTER INSERT ON entry BEGIN DELETE FROM entry WHERE seq = new.seq; END",
+            "trigger 'quiet'",
+        ),
+        ("CREATE VIEW stands_in AS SELECT * FROM entry", "view 'stands_in'"),
+    ],
+)
+def test_a_trigger_or_a_view_that_somebody_put_into_the_file_is_a_fault(house, statement, word):
+    import sqlite3
+
+    with house.open() as warden:
+        house.instruct(warden)
+        warden.decide(Act("read_x"))
+        path = warden.ledger.path
+    assert verify.verify(path)[2] == []
+    with sqlite3.connect(path) as db:
+        db.execute(statement)
+    assert any(word in fault for fault in verify.verify(path)[2])

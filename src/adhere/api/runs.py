@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from adhere.core.errors import UserError
 
 
 class Interrupted(KeyboardInterrupt):
@@ -25,11 +28,30 @@ def resumable(folder: Path) -> Iterator[None]:
 
     Raises:
         Interrupted: the run was interrupted.
+        UserError: the folder holds a run of another user.
     """
+    refuse_foreign(folder)
     try:
         yield
     except KeyboardInterrupt as error:
         raise Interrupted(folder) from error
+
+
+def refuse_foreign(folder: Path) -> None:
+    """A run carries on from what its folder holds, so what another user put there is not ours to believe.
+
+    Raises:
+        UserError: the folder, or the link that leads to it, belongs to another user and is not empty.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    try:
+        owners = {folder.lstat().st_uid, folder.stat().st_uid}
+        foreign = owners != {os.geteuid()} and any(folder.iterdir())
+    except OSError:  # not there yet, or not to be read: whoever writes to it says so
+        return
+    if foreign:
+        raise UserError(f"{folder} holds a run of another user: give a folder of your own with --out")
 
 
 def folder_of(model: str, plan: object, kind: str = "") -> Path:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from adhere.core.errors import UserError
+from adhere.models.chat_template import render_bounded
 from adhere.models.engines.options import current
 from adhere.models.engines.probing import fastest_dtype
 from adhere.models.engines.sources import locate
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 """A chat message as templates take it: `role` (system, user, assistant, tool), `content`, perhaps `tool_calls`."""
+
+LARGEST_TOKENIZER = 1 << 28
+"""Bytes of tokenizer.json; the largest vocabularies take some 40 MB."""
 
 
 @dataclass
@@ -77,9 +81,12 @@ class OpenModel:
             return "\n".join(message["content"] for message in messages)
         prefill = messages[-1]["role"] == "assistant"
         options: dict[str, Any] = {"continue_final_message": True} if prefill else {"add_generation_prompt": True}
-        return str(
-            self.tokenizer.apply_chat_template(messages, tools=[*tools] if tools else None, tokenize=False, **options)
-        )
+        given = [*tools] if tools else None
+
+        def render() -> str:
+            return str(self.tokenizer.apply_chat_template(messages, tools=given, tokenize=False, **options))
+
+        return render_bounded(self.tokenizer.chat_template, render)
 
     def plain(self, text: str) -> str:
         """`text` without the special tokens that its template would read in it: a stranger's text is to open or end no
@@ -143,6 +150,8 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
         raise UserError("--quant int8 runs on a CPU, over float32: leave --device and --dtype out")
     if folder is None:
         check_within_reach(name)
+    elif (folder / "tokenizer.json").exists() and (folder / "tokenizer.json").stat().st_size > LARGEST_TOKENIZER:
+        raise UserError(f"{folder}/tokenizer.json has more than {LARGEST_TOKENIZER >> 20} MiB: no tokenizer has")
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:
@@ -280,6 +289,8 @@ def _within_reach(name: str) -> bool:
 
 
 def _why(name: str, folder: Path | None, part: str, error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return f"{name} brings code of its own, which is never run: give a model that transformers knows by itself"
     if folder is not None:
         files = {entry.name for entry in folder.iterdir()}
         if "config.json" not in files:

@@ -53,6 +53,9 @@ _OTHER_FORMATS: tuple[tuple[bytes, str], ...] = (
     (b"ORC", "an ORC file: convert it to Parquet"),
 )
 
+LARGEST_MEMBER = 1 << 26
+"""Bytes of one part of an Inspect log, unpacked."""
+
 
 def lines(
     path: str | os.PathLike[str], limit: int = LIMIT, advanced: Callable[[int], None] | None = None
@@ -204,8 +207,11 @@ def _of_zip(name: str, place: str) -> Iterator[Line | Bad]:
     try:
         with zipfile.ZipFile(place) as archive:
             members = set(archive.namelist())
+            largest = max((member.file_size for member in archive.infolist()), default=0)
     except zipfile.BadZipFile as error:
         raise UserError(f"a damaged zip archive or Inspect log ({error})") from None
+    if largest > LARGEST_MEMBER:  # parsed, it takes some ten times as much memory
+        raise UserError(f"it unpacks to a part of {largest:,} bytes; the most is {LARGEST_MEMBER:,}")
     if members & {"header.json", "_journal/start.json"}:
         from adhere.measure.files.inspect_logs import samples
 

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
+from adhere.models.chat_template import render_bounded
 
 if TYPE_CHECKING:
     from adhere.models.load import Message, OpenModel
@@ -132,7 +133,11 @@ def end_token(opened: OpenModel) -> int:
     if opened.chats:
         turn = [{"role": "user", "content": "?"}, {"role": "assistant", "content": MARK}]
         try:
-            tail = str(opened.tokenizer.apply_chat_template(turn, tokenize=False)).rpartition(MARK)[2]
+            text = render_bounded(
+                opened.tokenizer.chat_template,
+                lambda: str(opened.tokenizer.apply_chat_template(turn, tokenize=False)),
+            )
+            tail = text.rpartition(MARK)[2]
         except Exception:  # a template may refuse such a chat, in its own way
             tail = ""
         for token in opened.tokenizer(tail, add_special_tokens=False)["input_ids"]:
