@@ -81,7 +81,7 @@ class OpenModel:
             return "\n".join(message["content"] for message in messages)
         prefill = messages[-1]["role"] == "assistant"
         options: dict[str, Any] = {"continue_final_message": True} if prefill else {"add_generation_prompt": True}
-        given = [*tools] if tools else None
+        given: Any = [*tools] if tools else None
 
         def render() -> str:
             return str(self.tokenizer.apply_chat_template(messages, tools=given, tokenize=False, **options))
