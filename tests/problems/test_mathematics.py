@@ -192,7 +192,18 @@ def test_an_answer_that_is_huge_is_wrong_before_anything_evaluates_it(
 
 @pytest.mark.parametrize(
     "expression",
-    ["2^{10}", "10!", "x^{2^{3}}", "n!", "2^{100}", "(3+4)^{2}", "\\frac{10!}{8!}", "e^{1000000000}", "1^{999999999}"],
+    [
+        "2^{10}",
+        "10!",
+        "x^{2^{3}}",
+        "n!",
+        "2^{100}",
+        "(3+4)^{2}",
+        "\\frac{10!}{8!}",
+        "7!!",
+        "e^{1000000000}",
+        "1^{999999999}",
+    ],
 )
 def test_ordinary_powers_and_factorials_are_not_too_large(expression: str) -> None:
     assert not is_too_large(expression)

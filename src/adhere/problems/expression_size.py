@@ -11,6 +11,7 @@ import math
 import re
 
 LONGEST_VALUE = 3_000  # digits
+LARGEST_TWICE = 8  # 8!! is small, and (8!)!, as some read it, takes milliseconds
 MOST_STEPS = 300  # of rewriting
 
 _SPACING = re.compile(r"\s+|\\(?:left|right|displaystyle|,|;|!|:)")
@@ -47,13 +48,13 @@ def _factorial_digits(match: re.Match[str]) -> float:
     if len(match[1]) > 6:
         return math.inf
     number = int(match[1])
-    digits = math.lgamma(number + 1) / math.log(10)
-    return math.inf if len(match[2]) > 1 and digits > 4 else digits
+    if len(match[2]) > 2 or (len(match[2]) == 2 and number > LARGEST_TWICE):
+        return math.inf
+    return math.lgamma(number + 1) / math.log(10)
 
 
 def _factorial(match: re.Match[str]) -> int:
-    number = math.factorial(int(match[1]))
-    return number if len(match[2]) == 1 else math.factorial(number)  # an upper bound for n!! and (n!)!
+    return math.factorial(int(match[1]))
 
 
 def _power_digits(match: re.Match[str]) -> float:

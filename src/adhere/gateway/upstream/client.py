@@ -22,6 +22,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
@@ -89,7 +90,8 @@ class Client:
 
     async def __aenter__(self) -> Self:
         up = self.upstream
-        self._url = up.url.rstrip("/") + up.dialect.path
+        self._base, basic = _without_credentials(up.url)
+        self._url = self._base + up.dialect.path
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
             timeout=self._timeout(up.silence_seconds),
@@ -97,6 +99,7 @@ class Client:
                 "accept-encoding": "identity",
                 "content-type": "application/json",
                 "user-agent": "adhere",
+                **({} if up.key else basic),
                 **up.dialect.headers(up.key),
             },
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -196,7 +199,7 @@ class Client:
             UpstreamError, Unreadable: no answer, or none that is a JSON object.
         """
         self.budget.asked()
-        response = await self._sent(json.dumps(body).encode(), seconds, self.upstream.url.rstrip("/") + path)
+        response = await self._sent(json.dumps(body).encode(), seconds, self._base + path)
         try:
             return await _whole(response)
         except TimeoutError as error:
@@ -214,7 +217,7 @@ class Client:
         """
         assert self._session is not None, "the client is an asynchronous context manager"
         try:
-            async with self._session.get(self.upstream.url.rstrip("/") + "/models", allow_redirects=False) as response:
+            async with self._session.get(self._base + "/models", allow_redirects=False) as response:
                 if response.status != 200:
                     raise UpstreamError(502, "upstream_refused", f"the upstream lists no models ({response.status})")
                 body = mapping(await _whole(response), "models")
@@ -241,6 +244,20 @@ def _joined(events: Iterator[Event]) -> Iterator[Event]:
         yield event
     if texts:
         yield TextDelta("".join(texts))
+
+
+def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
+    """The base of an API without the user and password in it, and those as a header.
+
+    aiohttp refuses a request that has credentials in its URL and in a header.
+    """
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url.rstrip("/"), {}
+    credentials, _, host = parts.netloc.rpartition("@")
+    name, _, password = credentials.partition(":")
+    basic = aiohttp.BasicAuth(unquote(name), unquote(password)).encode()
+    return urlunsplit(parts._replace(netloc=host)).rstrip("/"), {"authorization": basic}
 
 
 async def _whole(response: aiohttp.ClientResponse) -> dict[str, object]:
