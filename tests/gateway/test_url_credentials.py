@@ -18,7 +18,7 @@ def test_credentials_in_the_upstreams_url_do_not_give_a_500(fake: Fake, key: str
     there = Upstream(f"{fake.url}/v1".replace("://", "://me:s%40cret@"), dialect("chat"), key=key)
     body = {"model": fake.says("urls", Turn("one")), "messages": [{"role": "user", "content": "hi"}]}
     with serving(app(Gateway(Client(there), PassThrough()))) as url:
-        answer = httpx.post(f"{url}/chat/completions", json=body, timeout=30)
+        answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=30)
     assert answer.status_code == 200, answer.text
     assert "cret" not in answer.text + str(answer.headers)
 
@@ -27,7 +27,7 @@ def test_credentials_of_an_unreachable_upstream_are_not_in_the_error() -> None:
     there = Upstream("http://me:s3cret@127.0.0.1:9/v1", dialect("chat"))
     body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
     with serving(app(Gateway(Client(there), PassThrough()))) as url:
-        answer = httpx.post(f"{url}/chat/completions", json=body, timeout=60)
+        answer = httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60)
     assert answer.status_code in (502, 503)
     assert "s3cret" not in answer.text
 
