@@ -79,8 +79,35 @@ def report(out: str | os.PathLike[str], model: str = "pocket", size: str = "full
     if not seeds:
         raise UserError(f"{folder}: no seed is measured for every arm begun; run the study again to go on")
     whole = {arm: {seed: by_seed[seed] for seed in sorted(seeds)} for arm, by_seed in records.items()}
-    results = findings(whole, model, f"adhere train study {model} --size {size}")
+    recompute = f"adhere train study {model} --size {size}"
+    results = [*findings(whole, model, recompute), *_tokens(folder, whole, model, recompute)]
     write_findings(folder / "findings.json", results)
+    return results
+
+
+def _tokens(
+    folder: Path, records: dict[str, dict[int, dict[str, Any]]], model: str, recompute: str
+) -> list[Finding]:
+    """What each arm read in training, as TRL counts it, and the learning rate that was taken."""
+    results = []
+    for arm, by_seed in records.items():
+        counts = []
+        for seed in by_seed:
+            log = folder / "runs" / f"{arm}-{seed}" / "log.jsonl"
+            lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+            counts += [max(json.loads(line).get("num_tokens", 0) for line in lines)] if lines else []
+        if counts:
+            rate = json.loads((folder / "rates" / f"{arm}.json").read_text(encoding="utf-8"))
+            results.append(
+                Finding(
+                    what="train.tokens",
+                    subject={"model": model, "arm": arm, "learning_rate": rate["rate"]},
+                    estimate=sum(counts) / len(counts),
+                    n=len(counts),
+                    unit="tokens a run",
+                    recompute=recompute,
+                )
+            )
     return results
 
 

@@ -72,6 +72,7 @@ NAMES: Mapping[str, str] = {
     "train.beyond_placebo": "token-matched placebo less constraint, paired, on the problems that an arm solved",
     "train.degenerate": "share of an arm's answers that loop, or do not end by themselves",
     "train.length": "tokens of an arm's answers, mean",
+    "train.tokens": "tokens, prompts included, that a run of an arm read in training, mean over seeds",
     "train.difference": "an arm less the base model on the same prompts and seeds; `measure` names which",
     "train.hacking": "share of answers that our checks pass and an independent reading fails",
     "train.domain": "adherence to an organisation's own rules by arm: base, gateway, tuning, both",
