@@ -82,12 +82,29 @@ def report(out: str | os.PathLike[str], model: str = "pocket", size: str = "full
     recompute = f"adhere train study {model} --size {size}"
     results = [*findings(whole, model, recompute), *_tokens(folder, whole, model, recompute)]
     write_findings(folder / "findings.json", results)
+    _page(folder, results, whole, recompute)
     return results
 
 
-def _tokens(
-    folder: Path, records: dict[str, dict[int, dict[str, Any]]], model: str, recompute: str
-) -> list[Finding]:
+def _page(folder: Path, results: list[Finding], records: dict[str, dict[int, dict[str, Any]]], recompute: str) -> None:
+    """`report.html`: what training does, with answers where the check and the second reading part."""
+    from adhere.report.page import render, write
+    from adhere.report.sections.training import section
+
+    parted = [
+        (arm, answer["prompt"], answer["text"], kind)
+        for arm, by_seed in records.items()
+        for record in by_seed.values()
+        for answer in record["answers"]
+        for kind, ours, theirs in answer["readings"]
+        if ours and theirs is False
+    ]
+    lead = "The same model after several paradigms of post-training."
+    html = render("What training does", lead, [section(results, parted)], command=recompute)
+    write(folder / "report.html", html)
+
+
+def _tokens(folder: Path, records: dict[str, dict[int, dict[str, Any]]], model: str, recompute: str) -> list[Finding]:
     """What each arm read in training, as TRL counts it, and the learning rate that was taken."""
     results = []
     for arm, by_seed in records.items():
