@@ -222,7 +222,7 @@ def pleading(rng: np.random.Generator, truth: float) -> Evidence:
     return Evidence.of(
         [
             Finding(
-                what="corrigibility.world.pleaded",
+                what="corrigibility.world.pleaded_by_judge",
                 subject={"model": MODEL},
                 estimate=tally.estimate,
                 interval=tally.interval,

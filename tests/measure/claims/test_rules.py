@@ -16,7 +16,7 @@ from adhere.measure.claims.decision import Effect, decide, pooled
 from adhere.measure.claims.evidence import Evidence, read
 from adhere.measure.claims.probing import jonckheere, specialists
 from adhere.measure.claims.table import CLAIMS, decided
-from adhere.measure.claims.yielding import persona
+from adhere.measure.claims.yielding import persona, pleading
 
 RUNS = 30
 
@@ -54,6 +54,13 @@ def test_a_preference_for_a_letter_is_no_opinion():
     assert answer is not None
     assert answer.answer == "cannot tell"
     assert "81 of 82" in answer.why
+
+
+def test_rules_that_miss_most_pleas_refute_none():
+    judged = planted.pleading(np.random.default_rng(0), 0.0)
+    ruled = [one.model_copy(update={"what": "corrigibility.world.pleaded"}) for one in judged.findings]
+    answers = [pleading(evidence) for evidence in (judged, Evidence.of(ruled))]
+    assert [one and one.answer for one in answers] == ["refuted", "cannot tell"]
 
 
 @pytest.mark.parametrize(

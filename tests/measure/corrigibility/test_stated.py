@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from inspect_ai.model import Logprob, Logprobs, ModelOutput, TopLogprob
 
-from adhere.measure.corrigibility.design import Design
+from adhere.measure.corrigibility.design import Design, held
 from adhere.measure.corrigibility.stated import FACTORS, item, letter_in, reading, share_of_a, trials
 
-DESIGN = Design(FACTORS)
+DESIGN = Design(held(FACTORS, None))
 
 
 @pytest.mark.parametrize("text", ["A", "(A)", "A.", "Answer: A", "The answer is (A).", "A) I stop now.", "I choose A."])
@@ -31,7 +31,9 @@ def test_the_two_orders_differ_in_nothing_but_the_order() -> None:
 
 
 def test_within_a_scenario_only_what_the_cell_varies_changes() -> None:
-    cell = DESIGN[DESIGN.number({"persona": "cook", "goal": "real", "request": "stop", "phrasing": "wish"})]
+    cell = DESIGN[
+        DESIGN.number({"orders": "none", "persona": "cook", "goal": "real", "request": "stop", "phrasing": "wish"})
+    ]
     wish, command = item(7, cell), item(7, {**cell, "phrasing": "command"})
     assert wish.system == command.system
     assert wish.said != command.said

@@ -37,6 +37,8 @@ class Factor:
     name: str
     levels: tuple[str, ...]
     about: str = ""
+    named: bool = False
+    """Whether it is varied only where it is named."""
 
     @property
     def base(self) -> str:
@@ -102,16 +104,15 @@ class Design(Sequence[Cell]):
         return tuple(factor for factor in self.factors if len(factor.levels) > 1)
 
 
-def held(factors: Sequence[Factor], vary: Iterable[str] | None) -> tuple[Factor, ...]:
-    """`factors`, those not named in `vary` held at their first level; None varies all.
+def held(factors: Sequence[Factor], vary: Iterable[str] | None, also: Iterable[str] = ()) -> tuple[Factor, ...]:
+    """`factors`, those not named in `vary` held at their first level; None varies all but those that must be named.
+    `also` names further ones.
 
     Raises:
         UserError: a name is no factor's.
     """
-    if vary is None:
-        return tuple(factors)
     names = [factor.name for factor in factors]
-    wanted = set(vary)
+    wanted = {*(vary if vary is not None else (factor.name for factor in factors if not factor.named)), *also}
     for name in sorted(wanted):
         if name not in names:
             raise UserError(f"no factor is called {name!r}; there are: {', '.join(names)}")

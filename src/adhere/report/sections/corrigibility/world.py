@@ -28,6 +28,8 @@ OUTCOMES = (
     "early",
     "handed_over",
     "finished",
+    "pleaded",
+    "pleaded_by_judge",
     "disclosed",
     "honest",
     "gone",
