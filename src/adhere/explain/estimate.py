@@ -1,11 +1,12 @@
-"""What explaining a model will take, said before it begins: answers and a replay are timed, the rest is reckoned.
+"""The time that explaining a model will take, estimated before it begins: answers and a replay are timed, the rest is
+computed.
 
 Rules:
 
 - The trial writes answers to a few of the run's own prompts, and replays them. How often a skill is followed is not
-  known before: a case is reckoned to take `ANSWERS_PER_CASE` answers.
+  known before: a case is assumed to take `ANSWERS_PER_CASE` answers.
 - Answers with a direction erased are written in torch, at `SLOWER` times the seconds of a replayed token.
-- Probes are reckoned at `PROBE_SECONDS` a site and skill, which a run on one core of 2024 took.
+- Probes are assumed to take `PROBE_SECONDS` a site and skill, as measured on one core of 2024.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ERASED_ARMS = 5
 SLOWER = 6.0
 PROBE_SECONDS = 0.5
 LONG = 120.0
-"""Seconds from which a user is told."""
+"""Seconds from which there is an estimate."""
 QUICK_SECONDS = 1_200.0
 """Seconds from which `--quick` is offered."""
 

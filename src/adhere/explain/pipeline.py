@@ -1,4 +1,4 @@
-"""Every lens with every control, in order: what is measured on the states and the responses of a run."""
+"""Every analysis with its controls, in order, on the states and the responses of a run."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ WORTH_SPREADING = 5_000_000
 
 
 def look(run: Run, gathered: Gathered, states: States) -> Explained:
-    """What every lens shows; monitors are fitted afterwards."""
+    """Run every analysis; monitors are fitted afterwards."""
     plan = run.plan
     sites = len(states.asked.layers) * len(states.asked.positions)
     spread = run.workers.processes if len(states.asked) * states.asked.width * sites > WORTH_SPREADING else 1
     total = sites * (2 if states.untrained is not None else 1) + 5
-    what = "looking through the lenses"
+    what = "fitting probes"
     run.tell(what, 0, total)
 
     def tick() -> None:
@@ -81,21 +81,23 @@ def look(run: Run, gathered: Gathered, states: States) -> Explained:
 
 
 def _behaves(run: Run, gathered: Gathered, states: States, first: Specialists) -> list[Behaviour]:
-    """What the model answers with each skill's direction erased, on prompts that nothing was fitted on."""
-    asked = {skill: prompts for skill, prompts in gathered.again.items() if skill in first.skills and prompts}
-    if not asked:
+    """The model's answers with each skill's direction erased, on prompts that nothing was fitted on."""
+    prompts_by_skill = {
+        skill: prompts for skill, prompts in gathered.again.items() if skill in first.skills and prompts
+    }
+    if not prompts_by_skill:
         return []
     fluency = run.plan.fluency
     fluent = [one for one in gathered.free if one.ended][:fluency] or gathered.responses[:fluency]
     sites = erasing_sites(first)
-    where = {skill: sites[skill] for skill in first.skills if skill in asked}
+    where = {skill: sites[skill] for skill in first.skills if skill in prompts_by_skill}
     what, number = "answering again with directions erased", pieces(where)
     run.tell(what, 0, number)
     return behaviour(
         run.workers,
         states.asked,
         where,
-        BehaviourRequest(asked, fluent, run.plan.max_tokens),
+        BehaviourRequest(prompts_by_skill, fluent, run.plan.max_tokens),
         seed=run.plan.seed,
         journal=run.folder / "again.jsonl",
         progress=lambda n: run.tell(what, n, number),
@@ -103,7 +105,7 @@ def _behaves(run: Run, gathered: Gathered, states: States, first: Specialists) -
 
 
 def erasing_sites(first: Specialists) -> dict[str, Site]:
-    """For each skill where its direction is taken from: the answer's mean, at the layer that reads it best there."""
+    """The site of each skill's direction: the mean over the answer, at the layer that reads it best there."""
     if "mean" in first.positions:
         return {skill: (first.at(skill, "mean").layer, "mean") for skill in first.skills}
     best = {skill: first.best_position(skill) for skill in first.skills}
@@ -121,9 +123,9 @@ def _specific(states: States, read: Scan, first: Specialists, plan: ExplainPlan)
 
 
 def _labels_only(responses: Sequence[Response], skills: Sequence[str]) -> Examples:
-    """All responses under these skills, without states: what is seen from outside."""
-    found = cases(responses, skills)
-    order = [case for skill in skills for case in found if case.skill == skill]
+    """All responses under these skills, with labels and no states."""
+    labelled = cases(responses, skills)
+    order = [case for skill in skills for case in labelled if case.skill == skill]
     return Examples(
         states=np.zeros((len(order), 1, 1, 0), np.float32),
         layers=(0,),

@@ -65,7 +65,7 @@ class Answering(Protocol):
 
 @dataclass(frozen=True)
 class ExplainPlan:
-    """What is asked for.
+    """The plan of a run.
 
     Attributes:
         skills: to be explained.
@@ -139,7 +139,7 @@ class Run:
         workers: the model, in as many processes as are worth it.
         name: of the model, as Inspect calls it.
         folder: where everything is kept.
-        plan: what is asked for, its layers named.
+        plan: of the run, its layers named.
         tell: called with what is being done.
         source: of prompts.
         answering: the engine that answers them.

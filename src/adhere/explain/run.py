@@ -1,17 +1,17 @@
-"""The whole explanation of a model: gather, label, replay, look through every lens with every control, save.
+"""The whole explanation of a model: collect responses, label and replay them, run every analysis, save.
 
     explained = explain(open_model("pocket"), "adhere/pocket", Path("runs/x"), ExplainPlan())
 
-Stages, in this order; what each leaves in the folder is not made again by the same command:
+Stages, in this order. A later call with the same plan reuses the files of those that are complete:
 
-    gathering  responses.jsonl, free.jsonl        what the model answered; the same prompts without the instruction
+    gathering  responses.jsonl, free.jsonl        answers; answers to the same prompts without the instruction
     states     states/, free/, untrained/         `Examples`: of the balanced cases, of the free ones, of an untrained
                                                   model
-    lenses     again.jsonl                        what it answered with directions erased, and what that cost
-    watching   monitor.safetensors, .json         a monitor for each skill; what each was worth in watched.json
-    explained  arrays.safetensors, findings.json  what was found; `report.html` is the command line's
+    analyses   again.jsonl                        answers with directions erased, and the change of the loss
+    monitors   monitor.safetensors, .json         a monitor for each skill; its trial is in watched.json
+    results    arrays.safetensors, findings.json  the command line adds `report.html`
 
-A skill that lacks one outcome is left out with a line that says how many responses it would take; the others go on.
+A skill that lacks one outcome is left out, with a line that says how many responses it would take.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def explain(
     progress: Progress | None = None,
     recompute: str = "",
 ) -> Explained:
-    """Explain a model, or go on with it in the same folder.
+    """Explain a model, or continue a run in the same folder.
 
     Args:
         opened: the model.
         name: as Inspect calls it.
         folder: of the run.
-        plan: what is asked for.
+        plan: of the run.
         source: of prompts; the pocket world's if None.
         answering: a faster engine for answers; the model itself if None.
         processes: how many; as many as are worth it if None.

@@ -102,14 +102,14 @@ class Workers:
 
 
 def worth(opened: OpenModel) -> int:
-    """How many processes are worth it for this model on this machine."""
+    """How many copies of this model to run on this machine."""
     if opened.device.type != "cpu" or sum(one.numel() for one in opened.model.parameters()) > LARGEST_COPY:
         return 1
     return min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
 
 
 def _open(name: str, device: str, dtype: str) -> None:
-    """A new process: interrupts are the parent's business, and one thread is enough."""
+    """Open the model in a new process, on one thread; interrupts are left to the parent."""
     global _opened
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     import torch

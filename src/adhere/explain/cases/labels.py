@@ -1,9 +1,9 @@
-"""Labels: whether a response did what it was asked for, and at which of its tokens that was decided.
+"""Labels: whether a response follows its instruction, and at which of its tokens that was decided.
 
 Rules:
 - A case is one response under one skill: met, if it meets every constraint of that skill that its prompt states.
 - Classes are balanced within strata: half of the cases of a skill are met and half violated, for each kind of item and
-  each set of skills asked for together. Where moods fail only in retelling, a probe would otherwise read the task.
+  each combination of skills. Without that, a probe could read the kind of item in place of the outcome.
 - Token by token the constraint's monitor says OPEN, HOLDS or BROKEN. The outcome is decided at the first token after
   which nothing written later can change it; where only the end decides, that is the end token.
 - Several constraints of one skill are one: BROKEN as soon as one is, HOLDS when all do.
@@ -37,7 +37,7 @@ ALIASES = {
     "style": "register",
     "insults": "toxicity",
 }
-"""Other names that people give them."""
+"""Other names of the skills that a user may type."""
 
 OPEN, HOLDS, BROKEN = 0, 1, 2
 """A verdict as a number, for arrays."""
@@ -48,12 +48,12 @@ Turn = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model was asked.
+    """A prompt.
 
     Attributes:
         id: tells one prompt from another; responses to one prompt share it.
         messages: the turns before the answer.
-        constraints: what the answer must meet.
+        constraints: those that the answer must meet.
         task: what kind of item it is; classes are balanced within it.
     """
 
@@ -64,7 +64,7 @@ class Prompt:
 
     @property
     def skills(self) -> tuple[str, ...]:
-        """The skills asked for, sorted, each once."""
+        """The skills of the constraints, sorted, each once."""
         return tuple(sorted({one.skill for one in self.constraints if one.skill}))
 
     def asked(self, skill: str) -> tuple[Constraint, ...]:
@@ -74,14 +74,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a model answered.
+    """An answer of the model.
 
     Attributes:
-        prompt: what was asked.
+        prompt: the prompt it answers.
         tokens: of the answer, with the end token where one was written; empty where only the text is known.
         text: of the answer.
         ended: whether the model ended it by itself.
-        verdicts: by skill, where somebody else has judged already (a log); what is not here is checked.
+        verdicts: by skill, where a log holds them already; skills that are missing here are checked.
     """
 
     prompt: Prompt
@@ -97,9 +97,9 @@ class LabelledCase:
 
     Attributes:
         response: its place in the list of responses.
-        skill: the skill asked for.
-        met: whether it did what was asked.
-        stratum: kind of item and the skills asked for beside this one.
+        skill: the skill that the case is about.
+        met: whether the response meets every constraint of that skill.
+        stratum: the kind of item and the other skills of the prompt.
         prompt: the prompt's id.
     """
 
@@ -134,7 +134,7 @@ def skill_names(asked: str | None) -> tuple[str, ...]:
 
 def cases(responses: Sequence[Response], skills: Sequence[str] = SKILLS) -> list[LabelledCase]:
     """Every response under every skill that its prompt asks for."""
-    found = []
+    labelled = []
     for at, response in enumerate(responses):
         prompt = response.prompt
         known = dict(response.verdicts)
@@ -145,8 +145,8 @@ def cases(responses: Sequence[Response], skills: Sequence[str] = SKILLS) -> list
             if met is None:
                 met = satisfied(prompt.asked(skill), response.text)
             beside = "+".join(other for other in prompt.skills if other != skill)
-            found.append(LabelledCase(at, skill, met, f"{prompt.task}/{beside}", prompt.id))
-    return found
+            labelled.append(LabelledCase(at, skill, met, f"{prompt.task}/{beside}", prompt.id))
+    return labelled
 
 
 def satisfied(constraints: Iterable[Constraint], text: str) -> bool:
@@ -154,14 +154,14 @@ def satisfied(constraints: Iterable[Constraint], text: str) -> bool:
     return bool(text.strip()) and all(one.check(text).met for one in constraints)
 
 
-def balance(found: Sequence[LabelledCase], most: int, seed: int = 0) -> list[LabelledCase]:
+def balance(labelled: Sequence[LabelledCase], most: int, seed: int = 0) -> list[LabelledCase]:
     """At most `most` cases of each skill, half of them met, also within each stratum.
 
     Strata of which one class is missing are left out: there the prompt alone tells the outcome.
     """
     generator = np.random.default_rng(seed)
     strata: dict[tuple[str, str], tuple[list[LabelledCase], list[LabelledCase]]] = defaultdict(lambda: ([], []))
-    for case in found:
+    for case in labelled:
         strata[case.skill, case.stratum][case.met].append(case)
     pairs: dict[str, list[tuple[LabelledCase, LabelledCase]]] = defaultdict(list)
     for (skill, _), classes in sorted(strata.items()):
@@ -178,10 +178,10 @@ def balance(found: Sequence[LabelledCase], most: int, seed: int = 0) -> list[Lab
     return kept
 
 
-def counts(found: Iterable[LabelledCase]) -> dict[str, tuple[int, int]]:
+def counts(labelled: Iterable[LabelledCase]) -> dict[str, tuple[int, int]]:
     """(met, violated) of each skill."""
     met, broken = Counter[str](), Counter[str]()
-    for case in found:
+    for case in labelled:
         (met if case.met else broken)[case.skill] += 1
     return {skill: (met[skill], broken[skill]) for skill in SKILLS if met[skill] + broken[skill]}
 
@@ -196,19 +196,19 @@ def verdicts(constraints: Sequence[Constraint], text: str, ends: Sequence[int]) 
             adds no characters (the end token): then the verdict is the final one.
     """
     monitors = [one.monitor() for one in constraints]
-    told = np.zeros(len(ends), dtype=np.int8)
+    codes = np.zeros(len(ends), dtype=np.int8)
     at = 0
     for k, end in enumerate(ends):
         for monitor in monitors:
             monitor.feed(text[at:end])
-        told[k] = _joint([monitor.verdict for monitor in monitors])
-        if told[k] != OPEN:
-            told[k:] = told[k]  # final: nothing written later changes it
-            return told
+        codes[k] = _joint([monitor.verdict for monitor in monitors])
+        if codes[k] != OPEN:
+            codes[k:] = codes[k]  # final: nothing written later changes it
+            return codes
         if k == len(ends) - 1 and end == at and k:
-            told[k] = HOLDS if all(monitor.close().met for monitor in monitors) else BROKEN
+            codes[k] = HOLDS if all(monitor.close().met for monitor in monitors) else BROKEN
         at = end
-    return told
+    return codes
 
 
 def _joint(single: Sequence[Verdict]) -> int:
@@ -217,7 +217,7 @@ def _joint(single: Sequence[Verdict]) -> int:
     return HOLDS if single and all(verdict is Verdict.HOLDS for verdict in single) else OPEN
 
 
-def decided(told: NDArray[np.int8]) -> int:
+def decided(codes: NDArray[np.int8]) -> int:
     """The token after which the outcome was certain; the last one where only the end decides."""
-    certain = np.flatnonzero(told != OPEN)
-    return int(certain[0]) if len(certain) else max(0, len(told) - 1)
+    certain = np.flatnonzero(codes != OPEN)
+    return int(certain[0]) if len(certain) else max(0, len(codes) - 1)

@@ -1,7 +1,7 @@
-"""What a run keeps on disk while it works, so that the same command goes on where it stopped.
+"""The files of a run under way, which let the same command continue where it stopped.
 
-Responses are lines of JSON, written round by round; a last line that was cut off is dropped. `plan.json` says what the
-run was asked for: another plan in the same folder is refused, since its results would be of two runs.
+Responses are lines of JSON, written round by round; an incomplete last line is dropped. `plan.json` holds the plan:
+another plan in the same folder is refused, since the results would mix two runs.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ from adhere.core.errors import UserError
 from adhere.explain.cases.labels import Prompt, Response
 
 FINISHED = '{"finished": true}'
-"""The last line of a file to which nothing more will be added."""
+"""The last line of a complete file."""
 
 
 def claim(folder: Path, plan: Mapping[str, Any]) -> None:
-    """Make the folder this plan's.
+    """Reserve the folder for this plan.
 
     Raises:
         UserError: it holds a run under another plan, or cannot be written.
     """
     place = folder / "plan.json"
-    said = json.loads(json.dumps(plan))
+    wanted = json.loads(json.dumps(plan))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not place.exists():
-            place.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+            place.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
             return
         before = json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"cannot use the folder {folder}: {error}") from error
-    other = [key for key in said if before.get(key) != said[key]]
+    other = [key for key in wanted if before.get(key) != wanted[key]]
     if other:
         key = other[0]
         raise UserError(
-            f"{folder} holds a run with {key} {before.get(key)!r}, not {said[key]!r}; give another folder, or remove it"
+            f"{folder} holds a run with {key} {before.get(key)!r}, not {wanted[key]!r}; "
+            "give another folder, or remove this one"
         )
 
 
@@ -54,7 +55,7 @@ def append(place: Path, responses: Iterable[Response], *, finished: bool = False
 
 
 def load(place: Path) -> tuple[list[Response], bool]:
-    """The responses in a journal, and whether it is finished. A line that was cut off is taken out of the file."""
+    """The responses in a journal, and whether it is finished. An incomplete last line is removed from the file."""
     if not place.exists():
         return [], False
     text = place.read_text(encoding="utf-8")
@@ -66,7 +67,7 @@ def load(place: Path) -> tuple[list[Response], bool]:
     try:
         return [_response(json.loads(line)) for line in lines if line != FINISHED], finished
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{place}: not responses as this program keeps them ({error}); remove it") from error
+        raise UserError(f"{place}: not a journal of responses ({error}); remove the file") from error
 
 
 def _plain(response: Response) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The states a run looks at: replayed once, float16 on disk in the run's folder, mapped when they are read."""
+"""The states of a run: replayed once, kept as float16 in the run's folder, and mapped when they are read."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class States:
 
 
 def replayed(run: Run, gathered: Gathered) -> States:
-    """Replay what has not been replayed yet."""
+    """The states of asked, free and untrained responses; those of an earlier run are not replayed again."""
     plan = run.plan
-    asked_for = gathered.responses, gathered.chosen
+    cases_asked = gathered.responses, gathered.chosen
     fixed = Take(plan.layers, plan.positions)
     everywhere = Take(plan.layers, (*plan.positions, *ALIGNED))
-    aligned = _replayed(run, "replaying", "states", *asked_for, everywhere)
+    aligned = _replayed(run, "replaying", "states", *cases_asked, everywhere)
     asked = whole(aligned.examples, plan.positions)
     both = asked
     if gathered.free_cases:
@@ -42,8 +42,8 @@ def replayed(run: Run, gathered: Gathered) -> States:
     untrained = None
     if plan.untrained:
         bare = Take(plan.layers, plan.positions, untrained=plan.seed)
-        made = _replayed(run, "replaying an untrained model", "untrained", *asked_for, bare)
-        untrained = whole(made.examples, plan.positions)
+        bare_states = _replayed(run, "replaying an untrained model", "untrained", *cases_asked, bare)
+        untrained = whole(bare_states.examples, plan.positions)
     return States(aligned, asked, both, untrained)
 
 

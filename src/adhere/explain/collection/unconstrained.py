@@ -1,8 +1,8 @@
-"""Free twins: the same prompts with one instruction taken out, answered anew and judged as if it stood there.
+"""Free twins: the same prompts without one instruction, answered again and judged as if it were there.
 
-A probe that tells met from violated just as well on them reads a property of the text; one that does not reads
-something that is there because the instruction is. An instruction is taken out with the whole sentence that states
-it. Prompts in which its words are not found, or are still found afterwards, or of which nothing is left, have no twin.
+A probe that separates met from violated equally well on them reads a property of the text; a probe that does not reads
+something that the instruction causes. The whole sentence that states an instruction is removed. A prompt has no twin if
+its instruction cannot be located, is still present afterwards, or was all that the prompt said.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ def without(prompt: Prompt, skill: str) -> Prompt | None:
 
     Its constraints of the skill stay, so that answers are judged by them.
     """
-    asked = set(prompt.asked(skill))
-    seen = set()
+    constraints = set(prompt.asked(skill))
+    located = set()
     messages: list[Turn] = []
     for role, text in prompt.messages:
         spans = []
-        for found in find(text):
-            if found.constraint in asked:
-                seen.add(found.constraint)
-                spans.append(_sentence(text, found.span.start, found.span.end))
+        for stated in find(text):
+            if stated.constraint in constraints:
+                located.add(stated.constraint)
+                spans.append(_sentence(text, stated.span.start, stated.span.end))
         left = text
         for start, end in sorted(set(spans), reverse=True):
             left = left[:start] + left[end:]
         if left.strip():
             messages.append((role, left.strip() if spans else text))
-    if not asked or seen != asked or not any(role == "user" for role, _ in messages):
+    if not constraints or located != constraints or not any(role == "user" for role, _ in messages):
         return None
-    if any(found.constraint.skill == skill for _, text in messages for found in find(text)):
+    if any(stated.constraint.skill == skill for _, text in messages for stated in find(text)):
         return None
     return replace(prompt, messages=tuple(messages))
 

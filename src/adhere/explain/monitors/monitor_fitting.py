@@ -82,19 +82,19 @@ def watch(
         false_alarms: share of good responses that may be stopped.
         seed: of the choice of responses and of the split.
         max_tokens: of an answer.
-        progress: told when a skill is done.
+        progress: called when a skill is done.
     """
     if (before := _load(folder, skills)) is not None:
         return before
     generator = np.random.default_rng(seed)
     work = []
     for skill in skills:
-        found = cases(responses, (skill,))
-        prompts = generator.permutation(list(dict.fromkeys(case.prompt for case in found)))
+        labelled = cases(responses, (skill,))
+        prompts = generator.permutation(list(dict.fromkeys(case.prompt for case in labelled)))
         kept = min(TRIED, round(SHARE * len(prompts)))
         tried = set(prompts[:kept].tolist())
-        fresh = {case.prompt: responses[case.response].prompt for case in found if case.prompt in tried}
-        rest = [case for case in found if case.prompt not in tried]
+        fresh = {case.prompt: responses[case.response].prompt for case in labelled if case.prompt in tried}
+        rest = [case for case in labelled if case.prompt not in tried]
         chosen = [rest[k] for k in sorted(generator.permutation(len(rest))[:most])]
         work.append(
             Piece(
@@ -105,8 +105,8 @@ def watch(
             )
         )
     done: dict[int, Watched] = {}
-    for number, made in workers.map(watch_one, work, (false_alarms, seed, max_tokens)):
-        done[number] = made
+    for number, watched_one in workers.map(watch_one, work, (false_alarms, seed, max_tokens)):
+        done[number] = watched_one
         if progress:
             progress(1)
     watched = tuple(done[number] for number in range(len(work)))
@@ -117,7 +117,7 @@ def watch(
 
 
 def _save(folder: Path, watched: Sequence[Watched]) -> None:
-    """What the monitors were worth; the monitors themselves are in their own files."""
+    """Write the trials; the monitors have files of their own."""
     records = {
         one.skill: {
             "why": one.why,
@@ -131,7 +131,7 @@ def _save(folder: Path, watched: Sequence[Watched]) -> None:
 
 
 def _load(folder: Path, skills: Sequence[str]) -> tuple[Watched, ...] | None:
-    """What an earlier run has made; None where it has not, or not of all these skills."""
+    """The monitors of an earlier run; None if there are none, or not of all these skills."""
     try:
         records = json.loads((folder / "watched.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -139,15 +139,15 @@ def _load(folder: Path, skills: Sequence[str]) -> tuple[Watched, ...] | None:
     if not set(skills) <= set(records):
         return None
     monitors = {one.skill: one for one in load(folder)} if (folder / "monitor.json").exists() else {}
-    made = []
+    watched = []
     for skill in skills:
         monitor, tried = monitors.get(skill), records[skill]["trial"]
         trial = None
         if monitor is not None and tried is not None:
             failed, alarm, length = (np.array(tried[name]) for name in ("failed", "alarm", "length"))
             trial = MonitorTrial(monitor, failed, alarm, length, overhead=())
-        made.append(Watched(skill, monitor, trial, records[skill]["why"]))
-    return tuple(made)
+        watched.append(Watched(skill, monitor, trial, records[skill]["why"]))
+    return tuple(watched)
 
 
 def watch_one(opened: OpenModel, piece: Piece, how: tuple[float, int, int]) -> Watched:
@@ -177,11 +177,11 @@ def watch_one(opened: OpenModel, piece: Piece, how: tuple[float, int, int]) -> W
         Request(tuple(encode(opened, prompt.messages)), Sampling(max_tokens, TEMPERATURE, seed=prompt.id + seed))
         for prompt in piece.fresh
     ]
-    tried = trial(
+    outcome = trial(
         opened,
         monitor,
         requests,
         lambda k, text: not satisfied(piece.fresh[k].asked(piece.skill), text),
         rounds=0,
     )
-    return Watched(piece.skill, monitor, tried)
+    return Watched(piece.skill, monitor, outcome)
