@@ -89,6 +89,7 @@ def _is(one: Finding, beginning: str) -> bool:
 
 def _levels(findings: Sequence[Finding], recompute: str) -> Table:
     rows = []
+    ks = sorted({int(one.subject["k"]) for one in findings if one.what == "train.sustain"})
     for arm, name in NAMES.items():
         mine = [
             one for one in findings if one.of(arm=arm) and "kind" not in one.subject and one.what != "train.difference"
@@ -103,11 +104,10 @@ def _levels(findings: Sequence[Finding], recompute: str) -> Table:
                 ("train.solved", {}),
             )
         ]
-        sustained = [one for one in mine if one.what == "train.sustain"]
-        cells += [_cell(one) for one in sorted(sustained, key=lambda one: int(one.subject["k"]))]
+        sustained = {int(one.subject["k"]): one for one in mine if one.what == "train.sustain"}
+        cells += [_cell(sustained.get(k)) for k in ks]
         length = next((one for one in mine if one.what == "train.length" and one.of(kinds="trained")), None)
         rows.append((name, *cells, number(length.estimate, 1) if length else "–"))
-    ks = sorted({int(one.subject["k"]) for one in findings if one.what == "train.sustain"})
     header = ("arm", "trained kinds", "held-out kinds", "solved", *(f"sustain, k = {k}" for k in ks), "tokens")
     return Table("Levels", header, tuple(rows), "Shares with 95 % intervals, over all seeds.", recompute)
 
