@@ -5,34 +5,29 @@ serve("http://localhost:8000/v1", port=8100)   # returns when it is interrupted
 
 from __future__ import annotations
 
-import contextlib
-import gc
+import functools
 import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
+from adhere.api.gateway_server import Faults, Operation, line_writer, ready, reloading, serve_until_told
 from adhere.api.results import Notice
 from adhere.core.errors import UserError
 from adhere.core.extras import naming_extras, require
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
+    from starlette.types import ASGIApp
 
     from adhere.gateway.governance.governed_gateway import GovernedGateway
     from adhere.gateway.hooks import Handling
     from adhere.gateway.upstream.client import Upstream
     from adhere.gateway.upstream.local_model import LocalModel
 
-COLLECTED = 50_000, 5, 2
-"""Objects between two collections. What was loaded at the start stays for good, and exchanges leave next to no cycles
-behind: collecting as often as Python does by itself took a quarter of the gateway's time, and stopped every stream."""
-GRACE = 5
-"""Seconds that a stopping server gives its open exchanges."""
 SPEAKS = ("chat", "messages")
 RELEASE = ("met", "doomed")
 EXHAUSTED = ("flag", "refuse", "human")
@@ -60,6 +55,7 @@ def serve(
     release: Literal["met", "doomed"] = "met",
     decompose: bool = False,
     read_prompt: bool = False,
+    operation: Operation | None = None,
     notice: Notice | None = None,
 ) -> None:
     """Serve OpenAI's and Anthropic's APIs in front of a model; returns when the server is stopped.
@@ -80,6 +76,7 @@ def serve(
         certain.
         decompose: repair constraints that failed one at a time.
         read_prompt: read constraints from the prompt's words, too.
+        operation: how the process is run: draining, TLS, access log, reload of the policy.
         notice: called with each line that says what is in force, and with `serving URL` once it serves.
 
     Raises:
@@ -96,6 +93,7 @@ def serve(
     require("aiohttp", "starlette", "uvicorn")
     with naming_extras():
         from adhere.gateway.hooks import Handling
+        from adhere.gateway.upstream.local_model import START_SECONDS
 
         handling = Handling(
             attempts=attempts,
@@ -111,14 +109,20 @@ def serve(
         key = _key(key_env)
         governed = _governed(charter, policy)
         tell = notice or (lambda _line: None)
+        listening = _listening(host, port)
+        run = functools.partial(
+            _run, governed=governed, policy=policy, handling=handling, listening=listening, notice=tell
+        )
+        run = functools.partial(run, operation=operation or Operation())
         if not upstream.startswith(("http://", "https://")):
             local = _local(upstream)
-            _run(local.upstream(), governed, handling, host, port, tell, beside=(local,))
+            tell(f"starting    {local.name}, which may take up to {START_SECONDS:g} s")
+            run(local.upstream(), beside=(local,))
             return
         from adhere.gateway.upstream.client import Upstream, dialect
 
         there = Upstream(upstream, dialect(speaks), key, prefill=prefill, constrained=constrained)
-        _run(there, governed, handling, host, port, tell)
+        run(there)
 
 
 def _local(name: str) -> LocalModel:
@@ -177,52 +181,58 @@ def _governed(charter: Path | None, policy: Path | None) -> GovernedGateway | No
     return GovernedGateway.open(policies.load(policy), charter)
 
 
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another port") from None
+
+
 def _run(
     upstream: Upstream,
+    *,
     governed: GovernedGateway | None,
+    policy: Path | None,
     handling: Handling,
-    host: str,
-    port: int,
+    listening: socket.socket,
+    operation: Operation,
     notice: Notice,
     beside: tuple[Any, ...] = (),
 ) -> None:
-    import uvicorn
-
     from adhere.gateway.app import Gateway, app
     from adhere.gateway.hooks import PassThrough
+    from adhere.gateway.telemetry.access_log import AccessLog
     from adhere.gateway.upstream.client import Client
     from adhere.gateway.wire.limits import DEFAULT
 
-    try:
-        listening = socket.create_server((host, port), backlog=2048)
-    except OSError as error:
-        raise UserError(f"cannot listen on {host}:{port}: {error.strerror}; choose another port") from None
-    port = listening.getsockname()[1]
+    scheme = "https" if operation.tls() else "http"
+    host, port = listening.getsockname()[:2]
     for line in posture(upstream, governed, handling):
         notice(line)
     limits = governed.policy.limits.limits if governed is not None else DEFAULT
     gateway = Gateway(Client(upstream), governed or PassThrough(handling), limits)
     pages: list[BaseRoute] = []
+    contexts = list(beside)
     if governed is not None:
         from adhere.gateway.console.pages import routes
 
         pages = routes(governed)
         if governed.policy.console is not None:
-            notice(f"console     http://{host}:{port}/console")
-    ready = _ready(f"serving http://{host}:{port}/v1", notice)
-    application = app(gateway, routes=pages, beside=(*(() if governed is None else (governed,)), *beside, ready))
-    config = uvicorn.Config(application, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE)
-    uvicorn.Server(config).run(sockets=[listening])
-
-
-@contextlib.asynccontextmanager
-async def _ready(line: str, notice: Notice) -> AsyncIterator[None]:
-    """Gives the notice that it serves once everything that it depends on does."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTED)
-    notice(line)
-    yield
+            notice(f"console     {scheme}://{host}:{port}/console")
+        contexts.insert(0, governed)
+        if policy is not None:
+            contexts.append(reloading(policy, governed, gateway, watch=operation.watch, notice=notice))
+    contexts.append(ready(f"serving {scheme}://{host}:{port}/v1", notice))
+    faults = Faults()
+    application: ASGIApp = app(gateway, routes=pages, beside=[faults.noted(context) for context in contexts])
+    if operation.access_log is not None:
+        application = AccessLog(application, line_writer(operation.access_log))
+    serve_until_told(application, gateway, listening, operation, faults)
 
 
 def posture(upstream: Upstream, governed: GovernedGateway | None, handling: Handling) -> list[str]:

@@ -77,6 +77,35 @@ def serve(
     read_prompt: Annotated[
         bool, typer.Option("--read-prompt", help="Read constraints from the prompt's words, too.")
     ] = False,
+    drain: Annotated[
+        float, typer.Option("--drain", min=0, help="Seconds for which running answers may go on after SIGTERM.")
+    ] = 30.0,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", metavar="FILE", help="Serve TLS with this certificate (PEM).", show_default=False),
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option("--tls-key", metavar="FILE", help="The certificate's key.", show_default=False)
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-client-ca",
+            metavar="FILE",
+            help="Ask clients for a certificate of this authority.",
+            show_default=False,
+        ),
+    ] = None,
+    access_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--access-log", metavar="FILE", help="One line of JSON for each request; - prints.", show_default=False
+        ),
+    ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Read the policy again when its file changes; SIGHUP always does."),
+    ] = False,
     new_key: Annotated[
         bool,
         typer.Option(
@@ -93,6 +122,7 @@ def serve(
     body. The field `adhere` of every answer says what was checked.
     """
     del new_key
+    from adhere.api.gateway_server import Operation
     from adhere.api.serve import serve as run
     from adhere.core.terminal import visible
 
@@ -113,5 +143,6 @@ def serve(
         release=release,  # type: ignore[arg-type]
         decompose=decompose,
         read_prompt=read_prompt,
+        operation=Operation(drain, tls_cert, tls_key, tls_client_ca, access_log, watch),
         notice=lambda line: typer.echo(visible(line)),
     )

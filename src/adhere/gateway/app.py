@@ -13,7 +13,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.applications import Starlette
@@ -31,6 +31,7 @@ from adhere.gateway.answering.readers import READERS
 from adhere.gateway.exchange import Request as Asked
 from adhere.gateway.exchange import Unreadable
 from adhere.gateway.hooks import Caller, GatewayHooks
+from adhere.gateway.telemetry.access_log import LOGGED
 from adhere.gateway.upstream.client import Client
 from adhere.gateway.wire import chat, completions, messages, responses
 from adhere.gateway.wire.form import Failure, Wire
@@ -44,6 +45,7 @@ MOST_VALUES = 200_000
 """Texts, numbers and members in it: each costs more than its bytes."""
 CROWDED = 100_000
 """Bytes, quotes and commas from which the values are counted."""
+LONGEST_NAME = 200
 SMALL_BODY = 16 << 10
 """Bytes of a request that is read at once; a larger one is read in a thread, so that no stream waits for it."""
 
@@ -57,6 +59,12 @@ class Gateway:
     limits: Limits = DEFAULT
     draining: bool = False
     """No new work is wanted: the process is about to end."""
+    running: set[ExchangeRunner] = field(default_factory=set)
+
+    def shut_down(self) -> None:
+        """End every exchange now; each client is told."""
+        for runner in tuple(self.running):
+            runner.shut_down()
 
 
 def app(gateway: Gateway, *, routes: Sequence[BaseRoute] = (), beside: Sequence[Any] = ()) -> Front:
@@ -166,7 +174,6 @@ class Endpoint:
         return await loop.run_in_executor(READERS, lambda: self.wire.read(_json(data), self.gateway.limits))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer: Refused | Delivered
         try:
             request = await self._read(await _bytes(receive))
             exchange = await admit(self.gateway.points, _caller(scope), request)
@@ -178,8 +185,23 @@ class Endpoint:
             log.exception("a request broke")
             answer = Refused(self.wire, BROKE)
         else:
-            answer = Delivered(self.wire, ExchangeRunner(exchange, self.gateway.client, self.gateway.points))
+            await self._run(ExchangeRunner(exchange, self.gateway.client, self.gateway.points), scope, receive, send)
+            return
         await answer(scope, receive, send)
+
+    async def _run(self, runner: ExchangeRunner, scope: Scope, receive: Receive, send: Send) -> None:
+        admission = runner.exchange.admission
+        scope[LOGGED] = {
+            "client": admission.client,
+            "route": admission.route,
+            "model": runner.exchange.request.model[:LONGEST_NAME],
+            "api": runner.exchange.request.form,
+        }
+        self.gateway.running.add(runner)
+        try:
+            await Delivered(self.wire, runner)(scope, receive, send)
+        finally:
+            self.gateway.running.discard(runner)
 
 
 async def _bytes(receive: Receive) -> bytes:

@@ -215,6 +215,8 @@ class ExchangeOutcome:
     """The most characters that were held back at once."""
     usage: Usage = NOTHING
     seconds: float = 0.0
+    first_seconds: float | None = None
+    """From admission until the first text was delivered."""
     text: str = ""
     """In one line, why it ended so."""
     readings: tuple[Reading, ...] = ()

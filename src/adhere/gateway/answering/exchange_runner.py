@@ -64,6 +64,14 @@ class ExchangeRunner:
             self._transcript.decisions.append(admitted)
         self._watching = Watching(exchange.admission.watches, self._transcript.decisions)
         self._recorded = False
+        self._task: asyncio.Task[object] | None = None
+        self._shutting_down = False
+
+    def shut_down(self) -> None:
+        """End the exchange now: its client is told that the gateway ends."""
+        self._shutting_down = True
+        if self._task is not None:
+            self._task.cancel()
 
     async def run(self, say: Say | None, think: Think | None = None) -> Ended:
         """The whole answer. `say` is given its text as soon as that may be delivered, `think` the reasoning before it;
@@ -73,9 +81,16 @@ class ExchangeRunner:
             Failure: the answer is not given, or not to its end. It is on the record.
         """
         output = Output(self._transcript, say, think)
+        self._task = asyncio.current_task()
         try:
-            draft = await self._best(output, live=say is not None and not self.handling.decompose)
-            return await self._end(draft, output)
+            try:
+                draft = await self._best(output, live=say is not None and not self.handling.decompose)
+                return await self._end(draft, output)
+            except asyncio.CancelledError:
+                if not self._shutting_down or self._task is None:
+                    raise
+                self._task.uncancel()
+                raise Failure(503, "shutting_down", "the gateway is shutting down", after=1.0) from None
         except Failure as failure:
             outcome = self._transcript.outcome(_ENDINGS.get(failure.kind, "failed"), None, failure.text)
             await self._record(outcome)
@@ -90,6 +105,7 @@ class ExchangeRunner:
             await self._record(self._transcript.outcome("failed", None, text))
             raise
         finally:
+            self._task = None
             output.close()
 
     # asking, judging, repairing
@@ -182,7 +198,7 @@ class ExchangeRunner:
         if refused:
             rest += ("\n\n" if draft.text else "") + "\n".join(refused)
         if rest:
-            self._transcript.pieces.append(rest)
+            self._transcript.deliver(rest)
         reason: FinishReason = draft.reason or "length"
         if draft.complete:
             reason = "tool_calls" if self._transcript.calls else "stop"

@@ -28,7 +28,7 @@ class Output:
             if thought and self._transcript.exchange.admission.handling.reasoning == "pass":
                 self._thought_given = True
                 await self._think(thought)
-        self._transcript.pieces.append(piece)
+        self._transcript.deliver(piece)
         if self._say is not None:
             await self._say(piece)
 

@@ -29,6 +29,8 @@ class Transcript:
     checked: tuple[Checked, ...] = ()
     """The checks of the text that the exchange ends with."""
     usage: Usage = NOTHING
+    first_seconds: float | None = None
+    """From the beginning until the first text was delivered."""
     most_held: int = 0
     leaked: int = 0
     _dropped: dict[str, None] = field(default_factory=dict)
@@ -45,6 +47,12 @@ class Transcript:
     def seconds_left(self) -> float:
         """Of the time that the exchange may take."""
         return self.exchange.admission.handling.seconds - (time.monotonic() - self._began)
+
+    def deliver(self, piece: str) -> None:
+        """`piece` is delivered now."""
+        if self.first_seconds is None:
+            self.first_seconds = time.monotonic() - self._began
+        self.pieces.append(piece)
 
     def drop(self, names: Iterable[str]) -> None:
         """Note fields of request or answer that are not handed on; each is named once."""
@@ -66,6 +74,7 @@ class Transcript:
             held=self.most_held,
             usage=self.usage,
             seconds=time.monotonic() - self._began,
+            first_seconds=self.first_seconds,
             text=text,
             readings=self.exchange.readings,
             dropped=tuple(self._dropped),

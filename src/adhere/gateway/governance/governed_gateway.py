@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,7 @@ from adhere.warden.orders.orders import State
 
 ADMITTED = Decision(Verdict.ALLOW, "admitted")
 DELIVERS = frozenset({"met", "flagged"})
+_WILD = re.compile(r"[*?\[]")
 
 
 class GovernedGateway:
@@ -57,7 +59,11 @@ class GovernedGateway:
     def __init__(self, policy: Policy, warden: Warden | None) -> None:
         self.warden = warden
         self.live, self.tracing = EventFeed(), Tracing()
-        self.metrics = Metrics(lambda: self.stopped() is not None, lambda: self.holds.waiting if self.holds else 0)
+        self.metrics = Metrics(
+            lambda: self.stopped() is not None,
+            lambda: self.holds.waiting if self.holds else 0,
+            (model for route in policy.routes for model in route.models if not _WILD.search(model)),
+        )
         self._unknown_keys = UnknownKeys()
         self.switch: StopSignal | None = None
         self.journal: Journal | None = None

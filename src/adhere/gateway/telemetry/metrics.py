@@ -4,17 +4,18 @@
     adhere_checks_total{kind,verdict}               adhere_attempts_total{route}        adhere_leaked_characters_total
     adhere_decisions_total{verdict,reason}          adhere_refused_requests_total{reason}
     adhere_readings_total{monitor,effect}           adhere_drift_alerts_total{client}
-    adhere_stopped                                  adhere_waiting
+    adhere_first_text_seconds{route,model,client}   adhere_stopped                      adhere_waiting
 
 Rules
-- Labels come from the policy, from registries and from fixed words, never from a request: nobody can make new ones.
+- Labels come from the policy, from registries and from fixed words, never from a request: nobody can make new ones. A
+  model that no route names without a wildcard is `other`.
 - What counts is the event loop alone, so a count is a plain number; it becomes a metric when somebody reads it.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -45,7 +46,12 @@ class Counts(Collector):
 class Metrics:
     """All counters, and two gauges that are asked when they are read."""
 
-    def __init__(self, stopped: Callable[[], bool] = lambda: False, waiting: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        stopped: Callable[[], bool] = lambda: False,
+        waiting: Callable[[], int] = lambda: 0,
+        models: Iterable[str] = (),
+    ) -> None:
         self.registry = CollectorRegistry()
 
         def counter(name: str, text: str, *labels: str) -> defaultdict[tuple[str, ...], int]:
@@ -71,6 +77,15 @@ class Metrics:
             buckets=SECONDS,
         )
 
+        self._first = Histogram(
+            "adhere_first_text_seconds",
+            "From admission to the first text that was delivered",
+            ("route", "model", "client"),
+            registry=self.registry,
+            buckets=SECONDS,
+        )
+        self._models = frozenset(models)
+
         Gauge("adhere_stopped", "1 while a stop is in force", registry=self.registry).set_function(stopped)
         Gauge("adhere_waiting", "Callers that wait for a person", registry=self.registry).set_function(waiting)
 
@@ -79,6 +94,9 @@ class Metrics:
         route = exchange.admission.route
         self._answers[route, outcome.ending] += 1
         self._seconds.labels(route).observe(outcome.seconds)
+        if outcome.first_seconds is not None:
+            model = exchange.request.model if exchange.request.model in self._models else "other"
+            self._first.labels(route, model, exchange.admission.client).observe(outcome.first_seconds)
         self._attempts[route,] += len(outcome.attempts)
         self._tokens[route, "input"] += outcome.usage.input
         self._tokens[route, "output"] += outcome.usage.output
