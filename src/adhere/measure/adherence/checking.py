@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adhere.constraints.benchmarks.loose import Loosened, loose, strict
-from adhere.constraints.constraint import BROKEN, Constraint, Profile
+from adhere.constraints.constraint import BROKEN, UNSURE, Constraint, Profile
 from adhere.core.errors import UserError
 from adhere.measure.adherence import degenerate
 from adhere.measure.adherence.asking import set_of, understand
@@ -155,8 +155,9 @@ def _outcome(constraint: Constraint, answer: Loosened, missing: str) -> Constrai
         loosely = loose(constraint, answer, check).met
     except UserError:
         raise
-    except Exception as error:
-        raise UserError(f"the check {constraint.kind} broke on it ({error!r}): a defect, please report it") from error
+    except Exception as error:  # a defect of ours: it costs this answer, which is not followed, and no other
+        reason = _short(f"the check {constraint.kind} failed over this answer ({error!r}): please report it", _REASON)
+        return ConstraintOutcome(strict=False, loose=False, verdict=UNSURE.value, reason=reason, at=len(answer.text))
     return ConstraintOutcome(
         strict=check.met,
         loose=loosely,
