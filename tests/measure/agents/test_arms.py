@@ -8,14 +8,23 @@ import pytest
 
 pytest.importorskip("inspect_ai")
 
+from inspect_ai import Task, eval
+from inspect_ai.dataset import Sample
+from inspect_ai.model import get_model
+from inspect_ai.solver import solver
+
 from adhere.constraints import repair
 from adhere.constraints.registry import from_json
 from adhere.core.errors import UserError
+from adhere.measure.agents.approver import Gate
 from adhere.measure.agents.asking import Asker, Budget, read_plan
 from adhere.measure.agents.drafting import DRAFTERS, Assignment, missed
 from adhere.measure.agents.episode import play
 from adhere.measure.agents.fire import CARRIERS, shot
 from adhere.measure.agents.messages import Context, Note
+from adhere.measure.agents.perform import Enforced
+from adhere.measure.agents.reactive import react_episode
+from adhere.measure.agents.run_charter import EpisodePrincipal, episode_charter
 from adhere.measure.agents.scripted import knowing, scripted, without
 from adhere.measure.agents.study import AgentPlan, check, measure
 from adhere.measure.agents.worlds import household_tasks, workshop_tasks
@@ -178,3 +187,39 @@ def test_workshop_tasks_have_a_namesake_only_where_the_user_can_say_which():
     for seed in range(30):
         task = workshop_tasks.task("test", seed, 9)
         assert ("ambiguous" in task.traps) == bool(task.answers)
+
+
+def reacting(task, run, folder):
+    """Inspect's own agent in a sample, as the arm `react` plays it."""
+    principal, outcomes = EpisodePrincipal(run, task.wanted), []
+
+    @solver
+    def acting():
+        async def solve(state, generate):
+            asker = Asker(get_model(), Budget(100_000), seed=1)
+            enforced = Enforced(Gate(warden=run.warden), principal)
+            with knowing(task):
+                outcomes.append(await react_episode(task, asker, enforced))
+            return state
+
+        return solve
+
+    job = Task(dataset=[Sample(input="x")], solver=acting())
+    (log,) = eval(job, model=scripted("oracle"), log_dir=str(folder), display="none")
+    assert log.status == "success", log.error
+    return outcomes[0], principal
+
+
+@pytest.mark.parametrize(("task", "sources"), [
+    (HOUSEHOLD, {"model"}), (workshop(), {"model", "tool"}),
+], ids=["household", "workshop"])  # fmt: skip
+def test_inspects_own_agent_reaches_the_end_and_only_what_it_has_read_lowers_its_acts(task, sources, tmp_path):
+    with episode_charter(task.world) as run:
+        outcome, principal = reacting(task, run, tmp_path)
+        assert outcome.reached
+        assert outcome.tokens > 0
+        assert principal.asked == len(task.wanted)
+        assert not run.warden.state().flight
+        decisions = [e.body for e in run.warden.ledger.entries() if e.kind == "decision"]
+        assert {one["source"] for one in decisions} == sources
+        assert decisions[0]["source"] == "model"

@@ -1,4 +1,4 @@
-"""The arm `react`: Inspect's own agent with the world's tools, and sub-agents as tools.
+"""The arm `react`: Inspect's own agent with the world's tools.
 
 Rules
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from inspect_ai.agent import AgentState, as_tool, react
+from inspect_ai.agent import AgentState, react
 from inspect_ai.approval import Approval, ApprovalPolicy, Approver, approver, auto_approver
 from inspect_ai.model import ChatMessage, ChatMessageUser
 from inspect_ai.tool import Tool, ToolCall, ToolCallView, ToolDef
@@ -99,11 +99,6 @@ def validator(scene: Workshop) -> Tool:
     description = "check a text against the constraints of a document before it is written"
     parameters = {"document": "the document", "text": "its text"}
     return ToolDef(execute, name="validate", description=description, parameters=parameters).as_tool()
-
-
-def as_helper(name: str, brief: str, tools: Sequence[Tool] = ()) -> Tool:
-    """A sub-agent as a tool. What it answers counts as read by its caller."""
-    return as_tool(react(name=name, description=brief, prompt=brief, tools=list(tools)))
 
 
 async def react_episode(
