@@ -10,7 +10,6 @@ Rules
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,7 +21,7 @@ from adhere.measure.agents.plan import Authority, Plan, Step, of_calls
 from adhere.measure.agents.planning import PLANNERS, PlanningJob
 from adhere.measure.agents.worlds.catalogue import scene_of
 from adhere.measure.agents.worlds.task import AgentTask
-from adhere.measure.agents.worlds.workshop import Workshop, key_of
+from adhere.measure.agents.worlds.workshop import Workshop
 from adhere.measure.agents.worlds.world import World
 from adhere.warden.acts.sources import Source
 
@@ -166,8 +165,3 @@ def outcome_of(run: EpisodeRun, arm: str, asker: Asker) -> EpisodeOutcome:
         traps=task.traps,
         ended=run.course.ended,
     )
-
-
-def calls_of(run: EpisodeRun) -> Sequence[str]:
-    """What was done, a line each."""
-    return [f"{key_of(one.call)}: {one.status}" for one in run.stage.performed]

@@ -11,7 +11,7 @@ Rules
   `World.effect`); a plan that leaves them out has them filled in, one that names others is refused.
 - Order is checked by carrying the plan out on facts alone: every need holds at the beginning or by an earlier step.
 - A constraint is a sentence that `constraints.parse` reads as a whole, or the plan is refused.
-- A step that the charter's table denies is refused here; one that it asks about is listed by `dangerous`.
+- A step that the charter's table denies is refused here.
 - Authority never comes from a plan: a quotation of the user does not raise the source of the acts (`messages.Context`).
 """
 
@@ -158,15 +158,6 @@ def _charter(number: int, step: Step, table: Table) -> list[Fault]:
     except Refused as error:
         return [Fault(number, "charter", str(error))]
     return [Fault(number, "charter", decision.text)] if decision.verdict is Verdict.DENY else []
-
-
-def dangerous(plan: Plan, scene: World) -> list[int]:
-    """The steps, from 1, whose tools cannot be undone or reach somebody outside."""
-    return [
-        number
-        for number, step in enumerate(plan.steps, 1)
-        if (tool := scene.tools.get(step.tool)) is not None and tool.dangerous
-    ]
 
 
 def reasons(faults: Sequence[Fault], most: int = 8) -> str:
