@@ -11,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from adhere.api import ci
+from adhere.api.score import score
 from adhere.cli import run
 
 HOSTILE = "a|b`<script>]]>\x1b[31m\ufffe\u202e&*[x](http://e.vil)"
@@ -65,3 +67,18 @@ def test_the_action_scores_and_fails_the_job(responses: Path, tmp_path: Path) ->
     assert "under 90.0%" in done.stderr
     assert (tmp_path / "junit.xml").is_file()
     assert "Instructions followed" in (tmp_path / "step.md").read_text()
+
+
+def test_sarif_has_a_result_at_the_line_of_each_failure(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": "p", "response": "By the sea.", "constraints": [{"kind": "excludes.terms", "terms": ["sea"]}]},
+        {"prompt": "q", "response": "By the lake.", "constraints": [{"kind": "excludes.terms", "terms": ["sea"]}]},
+    ]
+    (tmp_path / "a b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    log = json.loads(ci.sarif(score(tmp_path / "a b.jsonl")))
+    (logged,) = log["runs"]
+    (result,) = logged["results"]
+    place = result["locations"][0]["physicalLocation"]
+    assert place["region"] == {"startLine": 1}
+    assert place["artifactLocation"]["uri"].endswith("a%20b.jsonl")
+    assert logged["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"] == "excludes.terms"

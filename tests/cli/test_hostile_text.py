@@ -76,6 +76,8 @@ def _commands(name: str) -> list[list[str]]:
         ["score", name, name],
         ["compare", name, name],
         ["claims", name],
+        ["view", name],
+        ["export", name, "--to", "csv", "--out", name],
         ["compare", "good.jsonl::" + name, "good.jsonl"],
         ["constraints", name],
         ["parse", name],

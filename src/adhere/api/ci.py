@@ -1,11 +1,15 @@
-"""Scored responses for continuous integration: JUnit XML for the test view, Markdown for the summary of a job."""
+"""Scored responses for continuous integration: JUnit XML for the test view, SARIF for code scanning, Markdown for the
+summary of a job."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from adhere.core.terminal import visible
+from adhere.core.version import VERSION
 
 if TYPE_CHECKING:
     from adhere.api.score import Scores
@@ -37,6 +41,56 @@ def junit(scores: Scores) -> str:
     cases = [_case(record, profile) for record in (*failed, *passed)[:MOST_CASES]]
     head = f'<testsuite name="adhere" tests="{total}" failures="{failures}" errors="{scores.run.bad_count}">'
     return "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>")) + "\n"
+
+
+MOST_RESULTS = 5_000
+"""Results in a SARIF file: GitHub shows as many of a run and drops the rest."""
+
+
+def sarif(scores: Scores) -> str:
+    """A SARIF 2.1.0 log: a result for each instruction that is not followed, at the line of its response.
+
+    The families are the rules. Of more than `MOST_RESULTS` the first are kept, and a notification says how many there
+    are.
+    """
+    profile = scores.run.profile
+    rules: dict[str, int] = {}
+    results: list[dict[str, Any]] = []
+    total = 0
+    for record in scores.run.records():
+        for kind, reason in broken(record, profile):
+            total += 1
+            if len(results) < MOST_RESULTS:
+                rule = rules.setdefault(kind, len(rules))
+                results.append(_result(record, kind, rule, reason))
+    driver = {
+        "name": "Adhere",
+        "version": VERSION,
+        "informationUri": "https://github.com/adhere-ai/adhere",
+        "rules": [{"id": kind, "shortDescription": {"text": f"The answer does not meet {kind}"}} for kind in rules],
+    }
+    run: dict[str, Any] = {"tool": {"driver": driver}, "results": results, "columnKind": "unicodeCodePoints"}
+    if total > len(results):
+        text = f"{total:,} instructions are not followed; the first {len(results):,} are listed"
+        note = {"level": "warning", "message": {"text": text}}
+        run["invocations"] = [{"executionSuccessful": True, "toolExecutionNotifications": [note]}]
+    schema = "https://json.schemastore.org/sarif-2.1.0.json"
+    return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
+
+
+def _result(record: Record, kind: str, rule: int, reason: str) -> dict[str, Any]:
+    place: dict[str, Any] = {"artifactLocation": {"uri": quote(record.file.replace("\\", "/"), safe="/:")}}
+    if record.line:
+        place["region"] = {"startLine": record.line}
+    epoch = f", epoch {record.epoch}" if record.epoch > 1 else ""
+    return {
+        "ruleId": kind,
+        "ruleIndex": rule,
+        "level": "warning",
+        "message": {"text": visible(f"{record.model} on {record.prompt_id}{epoch}: {reason}")},
+        "locations": [{"physicalLocation": place}],
+        "partialFingerprints": {"response/v1": f"{record.model}/{record.set}/{record.prompt_id}/{record.epoch}/{kind}"},
+    }
 
 
 def summary(scores: Scores) -> str:

@@ -59,6 +59,13 @@ class Commands(LazyGroup):
             MEASURE,
             "Decide published claims from earlier runs: confirmed, refuted, or cannot tell.",
         ),
+        Entry("view", "adhere.cli.view:view", MEASURE, "Browse earlier runs in a local page, and compare two."),
+        Entry(
+            "export",
+            "adhere.cli.export:export",
+            MEASURE,
+            "Send findings to MLflow, W&B or OpenTelemetry, or write CSV.",
+        ),
         Entry(
             "constraints",
             "adhere.cli.constraints:constraints",

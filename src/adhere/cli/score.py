@@ -52,6 +52,15 @@ def score(
             "--summary", metavar="FILE", help="Write a Markdown summary, for $GITHUB_STEP_SUMMARY.", show_default=False
         ),
     ] = None,
+    sarif: Annotated[
+        Path | None,
+        typer.Option(
+            "--sarif",
+            metavar="FILE",
+            help="Write SARIF, which code scanning shows beside the lines.",
+            show_default=False,
+        ),
+    ] = None,
     fail_under: Annotated[
         float | None,
         typer.Option(
@@ -127,8 +136,10 @@ def score(
         raise UserError("--resume needs the --out, --json or --report of the run that was stopped")
     if address and engine is not Engines.ray:
         raise UserError("--address is for --engine ray")
-    if engine is not None and (out is None or junit):
-        raise UserError("--engine needs --out" if out is None else "--junit needs every record: leave --engine out")
+    if engine is not None and (out is None or junit or sarif):
+        raise UserError(
+            "--engine needs --out" if out is None else "--junit and --sarif need every record: leave --engine out"
+        )
     bucket = None if out is None or engine is None else object_store(out)
     journal = None if engine is not None else _journal(out, json, report)
     try:
@@ -138,7 +149,7 @@ def score(
                 prompts=None if prompts is None else readable(prompts),
                 profile=profile.value,
                 journal=journal,
-                keep=bool(report or junit or summary) or _size(files) <= KEPT,
+                keep=bool(report or junit or sarif or summary) or _size(files) <= KEPT,
                 resume=resume,
                 skip_bad=skip_bad,
                 answered_only=answered_only,
@@ -166,6 +177,8 @@ def score(
             output.note(f"findings: {target}")
     if junit:
         write_text(junit, ci.junit(scores))
+    if sarif:
+        write_text(sarif, ci.sarif(scores))
     if summary:
         write_text(summary, ci.summary(scores))
     page = report or (out / "report.html" if out and not bucket else None)

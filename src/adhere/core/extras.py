@@ -57,7 +57,16 @@ EXTRAS: Mapping[str, str] = {
 }
 """The extra of `adhere` that installs each optional module."""
 
-PACKAGES: Mapping[str, str] = {"openai": "openai", "anthropic": "anthropic", "pandas": "pandas"}
+PACKAGES: Mapping[str, str] = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "pandas": "pandas",
+    "mlflow": "mlflow-skinny",
+    "wandb": "wandb",
+    "dspy": "dspy",
+    "deepeval": "deepeval",
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+}
 """Optional modules that no extra installs, and the package to install instead."""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_evals.evaluators import EvaluationReason, Evaluator, EvaluatorContext
 
 from adhere.api.check import check
+from adhere.integrations.given import listed
 
 
 @dataclass
@@ -35,10 +36,6 @@ class Adheres(Evaluator[Any, Any, Any]):
             TypeError: the output is no string.
         """
         metadata = ctx.metadata if isinstance(ctx.metadata, Mapping) else {}
-        checks = check([*_listed(self.constraints), *_listed(metadata.get("constraints", ()))], ctx.output)
+        checks = check([*listed(self.constraints), *listed(metadata.get("constraints", ()))], ctx.output)
         reason = checks.feedback or "every constraint is met"
         return {"adheres": EvaluationReason(value=checks.all_met, reason=reason), "adheres_share": checks.share}
-
-
-def _listed(constraints: Any) -> list[Any]:
-    return list(constraints) if isinstance(constraints, (list, tuple)) else [constraints]

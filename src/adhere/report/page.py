@@ -157,28 +157,29 @@ class Section:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of pages."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    templates = Environment(
         loader=PackageLoader("adhere.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.tests["numeric"] = _numeric
-    environment.filters["slug"] = _slug
-    return environment
+    templates.tests["numeric"] = _numeric
+    templates.filters["slug"] = _slug
+    return templates
 
 
 @cache
 def _script() -> Markup:
     from markupsafe import Markup
 
-    environment = _environment()
-    assert environment.loader is not None
-    source, _, _ = environment.loader.get_source(environment, "page.js")
+    templates = environment()
+    assert templates.loader is not None
+    source, _, _ = templates.loader.get_source(templates, "page.js")
     return Markup(source)
 
 
@@ -204,7 +205,7 @@ def render(title: str, lead: str, sections: Sequence[Section], *, command: str =
     """The whole page as HTML."""
     blocks = [(section, [(type(block).__name__.lower(), block) for block in section.blocks]) for section in sections]
     return (
-        _environment()
+        environment()
         .get_template("page.html")
         .render(
             title=title,
