@@ -77,7 +77,7 @@ sbom: $(TOOLS)/.installed $(STAMP)
 lock: $(TOOLS)/.installed
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv
 	$(LOCK) --extra dev --python-version 3.11.8 -o requirements-hashes.txt
-	$(LOCK) --extra enforce --python-version 3.13 -o requirements-gateway.txt
+	$(LOCK) --extra enforce --extra postgres --python-version 3.13 -o requirements-gateway.txt
 
 # every reader of what strangers wrote, for ten minutes; `python -m fuzz --guided --target NAME` follows coverage
 fuzz: $(STAMP)
