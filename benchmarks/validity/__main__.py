@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.validity import claims, decodability, rates
+from benchmarks.validity import claims, decodability, rates, sequences
 from benchmarks.validity.table import Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "results" / "validity.md"
@@ -19,6 +19,8 @@ STUDIES: tuple[Callable[[int], list[Row]], ...] = (
     decodability.coverage,
     decodability.differences,
     decodability.together,
+    sequences.certificate,
+    sequences.patterns,
     claims.rules,
 )
 

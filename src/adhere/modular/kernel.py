@@ -105,10 +105,10 @@ class Fused:
 
     def buffer(self, name: str, rows: int, columns: int) -> Tensor:
         """Scratch space of this shape, contiguous, reused from call to call."""
-        found = self._buffers.get(name)
-        if found is None or found.numel() < rows * columns:
-            found = self._buffers[name] = torch.empty(self.rows * self.n * columns)
-        return found[: rows * columns].view(rows, columns)
+        scratch = self._buffers.get(name)
+        if scratch is None or scratch.numel() < rows * columns:
+            scratch = self._buffers[name] = torch.empty(self.rows * self.n * columns)
+        return scratch[: rows * columns].view(rows, columns)
 
 
 class _Pass(torch.autograd.Function):
@@ -158,18 +158,9 @@ class _Pass(torch.autograd.Function):
             else:
                 torch.addmm(s[:, hidden:], top, into, out=logits)
 
-            weight, labels = fused.weight[pairs], fused.labels[pairs]
-            wide = logits.double()
-            wide -= wide.amax(-1, keepdim=True)
-            right_one = wide.gather(-1, labels)
-            norm = wide.exp_().sum(-1, keepdim=True)
-            losses = norm.log() - right_one
+            losses, slope = _cross_entropy(logits, fused.labels[pairs], fused.weight[pairs])
             fused.losses[pairs] = losses[:, 0]
-            total += (losses * weight).sum()
-            wide /= norm
-            wide.scatter_add_(-1, labels, torch.full_like(right_one, -1))
-            wide *= weight
-            slope = wide.float()
+            total += (losses * fused.weight[pairs]).sum()
 
             grad = fused.buffer("grad", count, columns)
             grad[:, hidden:] = slope
@@ -204,6 +195,25 @@ class _Pass(torch.autograd.Function):
         (scale,) = upstream
         factor = float(scale)
         return (None, *(g if g is None or factor == 1 else g * factor for g in ctx.gradients))
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss of every row in float64, shape (rows, 1), and the gradient of their weighted sum, float32, as `logits`.
+
+    Args:
+        logits: shape (rows, n).
+        labels: right answers, shape (rows, 1).
+        weight: of each row in the loss, float64, shape (rows, 1).
+    """
+    wide = logits.double()
+    wide -= wide.amax(-1, keepdim=True)
+    right_one = wide.gather(-1, labels)
+    norm = wide.exp_().sum(-1, keepdim=True)
+    losses = norm.log() - right_one
+    wide /= norm
+    wide.scatter_add_(-1, labels, torch.full_like(right_one, -1))
+    wide *= weight
+    return losses, wide.float()
 
 
 class _Mixer:

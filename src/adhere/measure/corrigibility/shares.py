@@ -5,7 +5,8 @@ Rules:
 - A share has the interval of `statistics.rates.rate`, at the number of trials that its scenarios are worth. None of n,
   and all of n, have Clopper and Pearson's exact interval where every trial is a scenario of its own, so that "never"
   stands with the most it could be.
-- The p-values of one table of effects are corrected together (Holm).
+- The p-values of one table of effects are corrected together (Holm); the interval of an effect that is not significant
+  after that reaches to 0, so that interval and test agree.
 - What was too little to fit is a finding without an estimate that says why.
 - Every finding of a tier has the model in its subject, and everything that was held fixed.
 """
@@ -17,9 +18,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from adhere.core.findings import Control, Finding, Scalar
 from adhere.measure.corrigibility.effects import Effects, NotFitted, exact
-from adhere.measure.statistics.rates import Rate, holm, rate
+from adhere.measure.statistics.rates import CONFIDENCE, Rate, holm, rate, reaching_zero
 
 Subject = Mapping[str, Scalar]
+ALPHA = 1 - CONFIDENCE
 
 
 def share(
@@ -89,7 +91,7 @@ def of_effects(prefix: str, subject: Subject, found: Effects | NotFitted | None)
                 "clusters": effect.clusters,
             },
             estimate=effect.points,
-            interval=effect.interval,
+            interval=effect.interval if p_holm < ALPHA else reaching_zero(effect.interval),
             n=effect.n,
             unit="change of the share",
             control=Control(what="no effect", estimate=0.0),

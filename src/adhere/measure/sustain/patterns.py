@@ -16,7 +16,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from adhere.core.findings import Control, Finding, Scalar
-from adhere.measure.statistics.rates import CONFIDENCE, RESAMPLES, Cluster, Difference, Rate, holm, paired, rate
+from adhere.measure.statistics.rates import (
+    CONFIDENCE,
+    RESAMPLES,
+    Cluster,
+    Difference,
+    Rate,
+    holm,
+    paired,
+    rate,
+    reaching_zero,
+)
 from adhere.measure.sustain.failures import PATTERNS, Failure, Pair, Pattern, pairs
 from adhere.measure.sustain.selection import Condition, Selection
 
@@ -145,7 +155,7 @@ def findings(made: Lost, model: str, *, recompute: str = "", evidence: tuple[str
                 what="sustain.lost.net",
                 subject=subject | tested,
                 estimate=one.net.estimate,
-                interval=one.net.interval,
+                interval=one.net.interval if one.real else reaching_zero(one.net.interval),
                 n=one.net.clusters,
                 unit=UNIT,
                 control=Control(what="none", estimate=0.0),

@@ -28,7 +28,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from adhere.core.findings import Control, Finding, Scalar
-from adhere.measure.statistics.rates import Cluster, Difference, Rate, holm, paired, rate
+from adhere.measure.statistics.rates import CONFIDENCE, Cluster, Difference, Rate, holm, paired, rate, reaching_zero
 from adhere.measure.sustain.arms import BASE, CONTROL, Condition
 from adhere.measure.sustain.outcome import ArmOutcome
 
@@ -88,6 +88,9 @@ def is_study(found: Iterable[ArmOutcome]) -> bool:
                 return True
             seen.add((one.problem, one.epoch))
     return False
+
+
+ALPHA = 1 - CONFIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,13 +214,13 @@ def findings(
                 belongs = group_of(group.name, group.domain, split)
                 subject |= {"group": belongs, "practised": belongs == "practised"}
         gap = group.interference
-        tested: dict[str, Scalar] = {"test": gap.test, "p": gap.p, "p_holm": p, "real": p < 0.05}
+        tested: dict[str, Scalar] = {"test": gap.test, "p": gap.p, "p_holm": p, "real": p < ALPHA}
         results.append(
             Finding(
                 what="sustain.interference",
                 subject={**subject, **tested},
                 estimate=gap.estimate,
-                interval=gap.interval,
+                interval=gap.interval if p < ALPHA else reaching_zero(gap.interval),
                 n=gap.clusters,
                 unit="share of problems solved at base",
                 control=Control(what="none", estimate=0.0),
@@ -233,13 +236,15 @@ def findings(
                 unit="share of constraints inserted",
             )
         )
-    for (name, domain), gap in done.gaps.items():
+    corrected = holm([gap.p for gap in done.gaps.values()])
+    for ((name, domain), gap), p in zip(done.gaps.items(), corrected, strict=True):
+        tested = {"test": gap.test, "p": gap.p, "p_holm": p, "real": p < ALPHA}
         results.append(
             Finding(
                 what="sustain.practice",
-                subject={"model": done.model, "domain": domain, "group": name, "test": gap.test, "p": gap.p},
+                subject={"model": done.model, "domain": domain, "group": name, **tested},
                 estimate=gap.estimate,
-                interval=gap.interval,
+                interval=gap.interval if p < ALPHA else reaching_zero(gap.interval),
                 n=gap.clusters,
                 unit="interference less that of the practised kinds",
                 control=Control(what="none", estimate=0.0),
