@@ -162,8 +162,8 @@ class Gate:
     def tool_ended(self, sample: str, tool: str, call: str, error: str | None) -> None:
         """A tool has answered: note its outcome, and that it was read."""
         self.settle(call, outcome_of(error), sample)
-        if sample in self._read and not lineage.matches(tool, self.receipts):
-            self._read[sample] = min(self._read[sample], Source.TOOL)
+        if not lineage.matches(tool, self.receipts):
+            self._read[sample] = min(self._read.get(sample, Source.MODEL), Source.TOOL)
 
     def decide(self, call: ToolCall, history: list[ChatMessage]) -> Decision:
         """The warden's decision on a call."""
