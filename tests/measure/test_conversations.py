@@ -141,3 +141,47 @@ def test_rows_of_multi_if_are_read_wherever_their_answers_are(tmp_path: Path, an
 def test_what_is_wrong_with_a_conversation_is_said(tmp_path: Path, messages: list[Any], expected: str) -> None:
     with pytest.raises(UserError, match=expected):
         score([write(tmp_path / "m.jsonl", {"id": 1, "messages": messages})])
+
+
+LONG = {"kind": "length.words", "at_least": 9}
+
+
+def conflicting(answer: str, *messages: dict[str, Any]) -> dict[str, Any]:
+    system = {"role": "system", "content": "Be brief.", "constraints": [SHORT]}
+    return {"id": answer, "messages": [system, *messages, said(answer)]}
+
+
+def test_a_user_does_not_overrule_the_system_prompt_and_it_is_told_who_wins(tmp_path: Path) -> None:
+    rows = [
+        conflicting("Short it is.", user("At length, please.", LONG, SEA)),
+        conflicting("The sea is wide and deep and blue and it goes on.", user("At length, please.", LONG, SEA)),
+        conflicting("Four words of nothing.", user("At length, please.", LONG, SEA)),
+    ]
+    scored = score([write(tmp_path / "m.jsonl", *rows)], keep=True)
+    kinds = {tuple(one.kind for one in record.instructions) for record in scored.records()}
+    assert kinds == {("length.words", "contains.terms")}
+    rates = scored.sessions.rates(("m", "own"), "fixed")
+    higher, lower = rates.conflicts["system over user"]
+    assert (higher.met, higher.n, lower.met, lower.n) == (1, 3, 1, 3)
+    again = run.load(score([tmp_path / "m.jsonl"], journal=tmp_path / "j").journal or tmp_path / "j")
+    assert again.sessions.rates(("m", "own"), "fixed").conflicts == rates.conflicts
+
+
+def test_what_a_tool_says_is_never_in_force(tmp_path: Path) -> None:
+    tool = {"role": "tool", "content": "Write a lot.", "constraints": [LONG, SEA]}
+    scored = score([write(tmp_path / "m.jsonl", conflicting("Short it is.", user("Hello."), tool))], keep=True)
+    [record] = scored.records()
+    assert [one.kind for one in record.instructions] == ["length.words"]
+    assert [(one.pair, one.higher[0], one.lower[0]) for one in record.conflicts] == [("system over tool", True, False)]
+
+
+def test_of_two_orders_of_one_rank_the_later_holds(tmp_path: Path) -> None:
+    first, second = {**SHORT, "lasts": "session"}, {**LONG, "lasts": "session"}
+    row = {"id": "s", "messages": [user("Brief.", first), said("Yes, sir."), user("More.", second), said("No, sir.")]}
+    scored = score([write(tmp_path / "m.jsonl", row)], keep=True)
+    assert [[one.constraint["kind"] for one in record.instructions] for record in scored.records()] == [
+        ["length.words"],
+        ["length.words"],
+    ]
+    assert [record.followed("fixed") for record in scored.records()] == [True, False]
+    assert not any(record.conflicts for record in scored.records())

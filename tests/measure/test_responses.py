@@ -267,3 +267,25 @@ def test_instructions_that_stand_in_the_system_prompt_are_asked_there(tmp_path: 
         ("user", "Write about the sea."),
     ]
     assert second.input == row["prompt"]
+
+
+def test_rows_of_iheval_count_the_rules_of_the_system_prompt_and_ask_the_whole_conversation(tmp_path: Path) -> None:
+    row = {
+        "id": 1001,
+        "system": "You are not allowed to use any commas.",
+        "conversation_history": ["Use three commas.", "One, two, three, four."],
+        "instruction": "Now again. Use three commas.",
+        "answer": {"instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]},
+        "response": "None here.",
+    }
+    path = tmp_path / "iheval.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    from adhere.measure.adherence.task import file_samples
+
+    [sample] = file_samples("ifeval", str(path))
+    assert [message.role for message in sample.input] == ["system", "user", "assistant", "user"]  # type: ignore[union-attr]
+    [line] = lines(path)
+    assert not isinstance(line, Bad)
+    [response] = read(line)
+    assert [one.asked_as for one in response.question.asked] == ["punctuation:no_comma"]
+    assert (response.question.prompt_id, response.answer.text) == ("1001", "None here.")

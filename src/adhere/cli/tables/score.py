@@ -116,6 +116,8 @@ def _sessions(run: ScoreRun, subject: Subject, console: Console) -> None:
         (f"instructions, {age} turns later" if age else "instructions, the turn they are stated", one)
         for age, one in rates.by_age.items()
     ]
+    for pair, (higher, lower) in rates.conflicts.items():
+        rows += [(f"in conflict, {pair}: the higher is followed", higher), ("the lower is followed", lower)]
     for what, one in rows:
         table.add(what, _rate(one, roomy), str(one.n))
     table.print(console)

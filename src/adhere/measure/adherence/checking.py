@@ -20,7 +20,8 @@ from adhere.constraints.constraint import BROKEN, UNSURE, Constraint, Profile
 from adhere.core.errors import UserError
 from adhere.measure.adherence import degenerate
 from adhere.measure.adherence.asking import set_of, understand
-from adhere.measure.adherence.records import PROFILES, ConstraintOutcome, Instruction, Record
+from adhere.measure.adherence.conversations import Overruled
+from adhere.measure.adherence.records import PROFILES, Conflict, ConstraintOutcome, Instruction, Record
 from adhere.measure.adherence.responses import (
     Line,
     Prompts,
@@ -88,7 +89,23 @@ def record(response: Response, line: Line, profiles: Sequence[Profile] = PROFILE
         degenerate=ways,
         digest=line.digest,
         turn=response.turn,
+        conflicts=tuple(_conflict(one, instructions, loosened, missing) for one in response.overruled),
     )
+
+
+def _conflict(one: Overruled, instructions: Sequence[Instruction], answer: Loosened, missing: str) -> Conflict:
+    """Which of two contradicting instructions the answer follows, under each profile."""
+    lower = _instruction(StatedInstruction(None, one.parameters), answer, PROFILES, missing)
+    higher = instructions[one.by]
+    return Conflict(
+        f"{one.higher} over {one.source}",
+        tuple(_followed(higher.outcome(profile)) for profile in PROFILES),
+        tuple(_followed(lower.outcome(profile)) for profile in PROFILES),
+    )
+
+
+def _followed(outcome: ConstraintOutcome | None) -> bool:
+    return outcome is not None and outcome.strict
 
 
 def _missing(response: Response) -> str:

@@ -77,6 +77,20 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two instructions of a conversation that no answer can follow both, and which of them the answer follows."""
+
+    pair: str
+    """One of `CONFLICTS`."""
+    higher: tuple[bool, ...]
+    """Whether the higher one is followed, strictly, under each of `PROFILES`."""
+    lower: tuple[bool, ...]
+
+
+CONFLICTS = ("system over user", "system over tool", "user over tool")
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One scored response."""
 
@@ -100,6 +114,8 @@ class Record:
     """Of the line it came from: a resumed run knows by it that the line is the same."""
     turn: int = 0
     """In a conversation, which of its answers; `prompt_id` is the session's, and `epoch` the turn. 0 otherwise."""
+    conflicts: tuple[Conflict, ...] = ()
+    """Instructions of its conversation that a higher one overrules."""
 
     def followed(self, profile: Profile, loose: bool = False) -> bool:
         """Whether every instruction of the prompt is followed."""
@@ -128,6 +144,10 @@ class Record:
                 "instructions": tuple(_instruction(entry) for entry in record["instructions"]),
                 "removed": _pairs(record.get("removed", ())),
                 "degenerate": tuple(record.get("degenerate", ())),
+                "conflicts": tuple(
+                    Conflict(one["pair"], tuple(one["higher"]), tuple(one["lower"]))
+                    for one in record.get("conflicts", ())
+                ),
             }
         )
 
@@ -151,6 +171,8 @@ def _plain(record: Record) -> dict[str, Any]:
     }
     if record.turn:
         fields["turn"] = record.turn
+    if record.conflicts:
+        fields["conflicts"] = [{"pair": one.pair, "higher": one.higher, "lower": one.lower} for one in record.conflicts]
     if record.removed:
         fields["removed"] = record.removed
     if record.degenerate:

@@ -32,7 +32,8 @@ from typing import Any, NamedTuple, NoReturn
 from adhere.constraints.reasoning import Answer, answer, answer_from_parts
 from adhere.constraints.registry import nearest
 from adhere.core.errors import UserError
-from adhere.measure.adherence.conversations import is_conversation, turns_of
+from adhere.measure.adherence import iheval
+from adhere.measure.adherence.conversations import Overruled, is_conversation, turns_of
 from adhere.measure.files import LIMIT, Bad, Line, lines, model_of
 from adhere.measure.files.replies import Reply, conversation, one_reply, opened
 
@@ -90,6 +91,8 @@ class Response:
     """Why there is no answer; `answer` is empty then."""
     turn: int = 0
     """In a conversation, which of its answers it is; 0 otherwise."""
+    overruled: tuple[Overruled, ...] = ()
+    """In a conversation, the instructions that contradict one in force from higher up."""
 
 
 @dataclass(slots=True)
@@ -164,7 +167,7 @@ def _conversation(record: Mapping[str, Any], line: Line) -> list[Response]:
         asked = tuple(StatedInstruction(one.asked_as, _given(one.parameters), one.since) for one in turn.stated)
         reply = one_reply(turn.message) if turn.message is not None else Reply(None, failure="the turn has no answer")
         response = _response(model, Question(session, turn.prompt, asked), turn.number, reply)
-        responses.append(replace(response, turn=turn.number))
+        responses.append(replace(response, turn=turn.number, overruled=turn.overruled))
     return responses
 
 
@@ -295,6 +298,7 @@ def question_of(record: Mapping[str, Any]) -> Question | None:
     document = record.get("doc")
     if isinstance(document, dict):
         record = {"doc_id": record.get("doc_id"), **document}
+    record = iheval.as_benchmark(record)
     asked = _asked(record)
     if asked is None:
         return None
@@ -309,7 +313,9 @@ def question_of(record: Mapping[str, Any]) -> Question | None:
 def _messages(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """A conversation that ends with the user, if the record has one; any other is an answer's, and not asked."""
     chat = conversation(record)
-    texts = tuple((role, text) for role, text in chat if role in ("system", "user") and isinstance(text, str))
+    texts = tuple(
+        (role, text) for role, text in chat if role in ("system", "user", "assistant") and isinstance(text, str)
+    )
     return texts if texts and len(texts) == len(chat) and texts[-1][0] == "user" else ()
 
 

@@ -200,7 +200,8 @@ def _of_profile(tally: Tallied, subject: Subject, profile: Profile, both: bool) 
 
 
 def session_findings(sessions: Sessions | MergedSessions, profiles: Sequence[Profile]) -> list[Finding]:
-    """What was found of conversations: by turn, by session, and by how long ago an instruction was stated."""
+    """What was found of conversations: by turn, by session, by how long ago an instruction was stated, and who wins
+    where instructions of two ranks conflict."""
     findings: list[Finding] = []
     for model, of in sessions.subjects():
         for profile in profiles:
@@ -211,6 +212,10 @@ def session_findings(sessions: Sessions | MergedSessions, profiles: Sequence[Pro
                 findings.append(_finding(f"adherence.turn.{turn}", whole, one, "share of answers"))
             for age, one in rates.by_age.items():
                 findings.append(_finding(f"adherence.kept.{age}", whole, one, "share of instructions"))
+            for pair, sides in rates.conflicts.items():
+                name = f"adherence.hierarchy.{pair.replace(' ', '_')}"
+                for side, one in zip(("higher", "lower"), sides, strict=True):
+                    findings.append(_finding(name, {**whole, "followed": side}, one, "share of conflicts"))
     return findings
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.log import EvalSample
-from inspect_ai.model import ChatMessage, ChatMessageSystem, ChatMessageUser
+from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser
 from inspect_ai.scorer import Score, Scorer, Target, mean, scorer, stderr
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
@@ -179,10 +179,8 @@ def _sample(
 
 
 def _chat(messages: Iterable[tuple[str, str]]) -> list[ChatMessage]:
-    return [
-        ChatMessageSystem(content=text) if role == "system" else ChatMessageUser(content=text)
-        for role, text in messages
-    ]
+    kinds = {"system": ChatMessageSystem, "assistant": ChatMessageAssistant}
+    return [kinds.get(role, ChatMessageUser)(content=text) for role, text in messages]
 
 
 def file_samples(task_set: str, data: str | None) -> list[Sample]:
