@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import adhere
 from adhere.core.errors import UserError
 from adhere.measure.adherence import run
 from adhere.measure.adherence.scoring import score
@@ -185,3 +186,14 @@ def test_of_two_orders_of_one_rank_the_later_holds(tmp_path: Path) -> None:
     ]
     assert [record.followed("fixed") for record in scored.records()] == [True, False]
     assert not any(record.conflicts for record in scored.records())
+
+
+def test_findings_of_conversations_are_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "m.jsonl", conflicting("Short it is.", user("At length, please.", LONG)))
+    names = {finding.what for finding in adhere.score(path).findings}
+    assert {
+        "adherence.session",
+        "adherence.turn.1",
+        "adherence.kept.0",
+        "adherence.hierarchy.system_over_user",
+    } <= names

@@ -124,7 +124,8 @@ def audit(
         model: `pocket`, a folder, a hub id, or any model Inspect knows.
         also: parts to add: sustain, explain, modular.
         through_gateway: ask everything a second time through a gateway that enforces the constraints.
-        task_set: pocket, natural, ifeval, ifbench or own; natural, and pocket for the pocket model, if None.
+        task_set: pocket, natural, ifeval, ifbench, own or multi-turn; if None natural, and pocket for the pocket
+            model.
         data: file of prompts, for the other sets.
         per_skill: prompts for each skill; 60 of pocket and all of natural if None.
         judge: a model that decides what only reading can tell.

@@ -35,7 +35,7 @@ def audit(
         str | None,
         typer.Option(
             "--set",
-            help="pocket, natural, ifeval, ifbench or own.",
+            help="pocket, natural, ifeval, ifbench, own or multi-turn.",
             show_default="natural; pocket for the pocket model",
         ),
     ] = None,

@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 from adhere.core.errors import UserError
 from adhere.core.findings import Finding, Scalar
 from adhere.measure.adherence.run import ScoreRun
+from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.summary import findings as findings_of
+from adhere.measure.adherence.summary import session_findings
 from adhere.measure.adherence.tally import Tally
 from adhere.measure.estimate import estimate
 from adhere.measure.evaluating import evaluate, first_error
@@ -133,21 +135,35 @@ def _measure(
     with listening(partial(progress, "adherence", 1, None) if progress else None):
         log = ask(model, folder / "logs" / "adherence", task, plan)
     tally = Tally()
-    kept = [record for record in records_of(log.samples or [], label) if tally.add(record) is None]
+    sessions = Sessions()
+    kept = []
+    for record in records_of(log.samples or [], label):
+        if tally.add(record) is None:
+            kept.append(record)
+            sessions.add(record)
     errors = sum(1 for sample in log.samples or [] if sample.error is not None)
     if errors == len(log.samples or []):
         raise UserError(f"{label} answered nothing: {first_error(log)}")
-    found = findings_of(tally, ("fixed",), seed=plan.seed, recompute=recompute, evidence=(log.location,))
+    findings = findings_of(tally, ("fixed",), seed=plan.seed, recompute=recompute, evidence=(log.location,))
+    shared = {"recompute": recompute, "evidence": (log.location,)}
+    findings += (one.model_copy(update=shared) for one in session_findings(sessions, ("fixed",)))
     logs = [log.location]
     if plan.judge is not None:
-        found += _judged(plan, log, recompute)
+        findings += _judged(plan, log, recompute)
     certificate = None
     if plan.claim is not None:
         certificate, location = _certify(model, folder, plan, progress)
         logs.append(location)
-        found.append(_certified(certificate, label, plan, recompute, location))
-    run = ScoreRun(tally=tally, journal=None, profiles=("fixed",), kept=tuple(kept), seconds=time.monotonic() - start)
-    return AuditResult(label, run, tuple(found), certificate, tuple(logs), errors)
+        findings.append(_certified(certificate, label, plan, recompute, location))
+    run = ScoreRun(
+        tally=tally,
+        journal=None,
+        profiles=("fixed",),
+        kept=tuple(kept),
+        seconds=time.monotonic() - start,
+        sessions=sessions,
+    )
+    return AuditResult(label, run, tuple(findings), certificate, tuple(logs), errors)
 
 
 def _task(plan: AuditPlan) -> Any:

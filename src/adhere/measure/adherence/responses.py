@@ -152,7 +152,7 @@ def read(line: Line, prompts: Prompts | None = None) -> list[Response]:
 
 def _conversation(record: Mapping[str, Any], line: Line) -> list[Response]:
     """The answers of a conversation: one session, an epoch for each turn."""
-    turns = turns_of(record, _meant)
+    turns = turns_of(record, meant)
     identity = next(_identities(record), None)
     if identity is None:
         opening = "\n".join(turn.prompt for turn in turns)
@@ -247,6 +247,20 @@ def _object(raw: bytes, number: int = 0) -> dict[str, Any]:
     return record
 
 
+def row_of(line: Line) -> dict[str, Any]:
+    """A line's record, what its cells hold as text read as what it means.
+
+    Raises:
+        UserError: it is no JSON object.
+    """
+    return {name: meant(value) for name, value in _object(line.raw, line.number).items()}
+
+
+def identity_of(record: Mapping[str, Any]) -> str | None:
+    """The prompt's identity that a record gives, by one of `IDENTITIES`."""
+    return next(_identities(record), None)
+
+
 def _kind_of(value: object) -> str:
     names = {
         str: "a string",
@@ -319,7 +333,7 @@ def _messages(record: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return texts if texts and len(texts) == len(chat) and texts[-1][0] == "user" else ()
 
 
-def _meant(value: Any) -> Any:
+def meant(value: Any) -> Any:
     """What a cell of a table means: lists and objects are written as JSON or as Python writes them."""
     if isinstance(value, str) and value[:1] in ("[", "{") and value[-1:] in ("]", "}"):
         try:
@@ -349,7 +363,7 @@ def _ground_truth(record: Mapping[str, Any]) -> Mapping[str, Any]:
     truth = record.get("ground_truth")
     if not isinstance(truth, (str, list)) or "instruction_id_list" in record or "constraints" in record:
         return record
-    truth = _meant(truth)
+    truth = meant(truth)
     stated = truth[0] if isinstance(truth, list) and len(truth) == 1 else truth
     if not isinstance(stated, dict) or "instruction_id" not in stated:
         return record
@@ -358,11 +372,11 @@ def _ground_truth(record: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _asked(record: Mapping[str, Any]) -> tuple[StatedInstruction, ...] | None:
     record = _ground_truth(record)
-    constraints = _meant(record.get("constraints"))
+    constraints = meant(record.get("constraints"))
     if "constraints" in record and not (constraints is None and "instruction_id_list" in record):
         if not isinstance(constraints, list):
             _wrong("constraints", "a list", constraints)
-        constraints = [_meant(entry) for entry in constraints]
+        constraints = [meant(entry) for entry in constraints]
         for k, entry in enumerate(constraints):
             if not isinstance(entry, dict):
                 _wrong(f"constraints[{k}]", "an object", entry)
@@ -371,7 +385,7 @@ def _asked(record: Mapping[str, Any]) -> tuple[StatedInstruction, ...] | None:
         return tuple(StatedInstruction(None, _given(entry)) for entry in constraints)
     if record.get("instruction_id_list") in (None, ""):
         return None
-    names, kwargs = _meant(record["instruction_id_list"]), _meant(record.get("kwargs"))
+    names, kwargs = meant(record["instruction_id_list"]), meant(record.get("kwargs"))
     if isinstance(names, str):
         names = [names]
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
@@ -382,7 +396,7 @@ def _asked(record: Mapping[str, Any]) -> tuple[StatedInstruction, ...] | None:
         kwargs = [kwargs] if isinstance(kwargs, dict) and len(names) == 1 else _wrong("kwargs", "a list", kwargs)
     if len(kwargs) != len(names):
         raise UserError(f'"kwargs" has {len(kwargs)} entries for {len(names)} instructions')
-    kwargs = [_meant(entry) for entry in kwargs]
+    kwargs = [meant(entry) for entry in kwargs]
     for k, entry in enumerate(kwargs):
         if entry is not None and not isinstance(entry, dict):
             _wrong(f"kwargs[{k}]", "an object", entry)

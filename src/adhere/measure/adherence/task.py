@@ -37,6 +37,7 @@ from adhere.constraints.skills import SKILLS
 from adhere.core.errors import UserError
 from adhere.measure import natural
 from adhere.measure.adherence import judge as judging
+from adhere.measure.adherence import multi_turn
 from adhere.measure.adherence.asking import understand
 from adhere.measure.adherence.checking import record, unanswered
 from adhere.measure.adherence.records import Record
@@ -59,13 +60,20 @@ def adherence(
 
     Args:
         task_set: `pocket` (the nine skills in the pocket world), `natural` (the nine skills in plain English),
-            `ifeval`, `ifbench`, or `own` (our own format).
+            `ifeval`, `ifbench`, `own` (our own format), or `multi-turn` (sessions of several turns).
         data: file of prompts, for all sets but the first two; `hub` fetches a benchmark's own from the Hub.
         per_skill: prompts that ask for each skill: in `pocket` at least, in `natural` about that many (None: all 604).
         seed: which of the pocket world's held-out prompts.
         judge: an Inspect model that decides what only reading can tell.
         enforce: send the constraints beside the prompt, to a gateway that makes them hold.
     """
+    if task_set == multi_turn.NAME:
+        return Task(
+            dataset=MemoryDataset(multi_turn.samples(data, seed), name=task_set),
+            solver=multi_turn.converse(),
+            scorer=multi_turn.conversation_scorer(),
+            metadata={"task_set": task_set, "seed": seed},
+        )
     match task_set:
         case "pocket":
             samples = pocket_samples(per_skill, seed)
@@ -130,6 +138,8 @@ def independent_samples(task_set: str, seed: int, data: str | None = None) -> It
             return _independent_pocket_samples(seed)
         case "natural":
             return map(_natural_sample, natural.independent(seed))
+        case multi_turn.NAME:
+            raise UserError("a certificate needs independent prompts, and the turns of a session are not: leave it out")
         case _:
             samples = file_samples(task_set, data)
             random.Random(f"certificate {seed}").shuffle(samples)
@@ -190,7 +200,8 @@ def file_samples(task_set: str, data: str | None) -> list[Sample]:
         UserError: no such set, or no file was named.
     """
     if task_set not in (*_OF_BENCHMARK, "own"):
-        raise UserError(f"no set is called {task_set!r}; there are: pocket, natural, {', '.join(_OF_BENCHMARK)}, own")
+        names = ", ".join(("pocket", "natural", *_OF_BENCHMARK, "own", multi_turn.NAME))
+        raise UserError(f"no set is called {task_set!r}; there are: {names}")
     if data is None:
         raise UserError(f"the set {task_set} needs its prompts: -T data=FILE (or --data FILE, or hub)")
     questions = _hub(task_set) if data == "hub" else list(Prompts.load(Path(data)).by_id.values())
@@ -291,6 +302,9 @@ def records_of(samples: list[EvalSample], model: str) -> Iterator[Record]:
     from dataclasses import replace
 
     for sample in samples:
+        if sample.metadata.get("set") == multi_turn.NAME:
+            yield from _records_of_session(sample, model)
+            continue
         about = [score.metadata or {} for score in (sample.scores or {}).values()]
         lines = [one["record"] for one in about if "record" in one]
         if not lines and sample.error is not None and sample.metadata.get("asked"):
@@ -305,6 +319,20 @@ def records_of(samples: list[EvalSample], model: str) -> Iterator[Record]:
         for line in lines:
             one = Record.from_line(line)
             yield replace(one, model=model, set=sample.metadata.get("set", one.set), epoch=sample.epoch)
+
+
+def _records_of_session(sample: EvalSample, model: str) -> Iterator[Record]:
+    """The records of a session's turns; of one that ended with an error they follow nothing."""
+    from dataclasses import replace
+
+    lines = [line for score in (sample.scores or {}).values() for line in (score.metadata or {}).get("records", ())]
+    if not lines and sample.error is not None:
+        reason = " ".join(sample.error.message.split())
+        session = str(sample.id) if sample.epoch == 1 else f"{sample.id} @{sample.epoch}"
+        failed = multi_turn.failed_turns(sample.metadata, session, reason)
+        lines = [record(one, Line("", 0, b"", ""), ("fixed",)).to_line() for one in failed]
+    for line in lines:
+        yield replace(Record.from_line(line), model=model, set=multi_turn.NAME)
 
 
 def constraints_of(sample: EvalSample) -> list[Constraint]:
