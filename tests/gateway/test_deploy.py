@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 import yaml
@@ -17,8 +17,10 @@ FILES = ["compose.yaml", "adhere-gateway.service", "kubernetes/deployment.yaml"]
 
 
 def options() -> set[str]:
-    hints = get_type_hints(serve, include_extras=True).values()
-    return {name for hint in hints for option in getattr(hint, "__metadata__", ()) for name in option.param_decls or ()}
+    hints = [parameter.annotation for parameter in inspect.signature(serve).parameters.values()]
+    stated = [option for hint in hints for option in getattr(hint, "__metadata__", ())]
+    # typer takes the first name for a default until it reads the annotation
+    return {str(name) for option in stated for name in (option.default, *(option.param_decls or ()))}
 
 
 @pytest.mark.parametrize("name", FILES)
