@@ -149,7 +149,7 @@ def sustain(state: Path) -> str:
             f["n"],
         )
         for f in findings(state / "sustain.json")
-        if f["what"] in wanted
+        if f["what"] in wanted and "type" not in f["subject"]  # one kind of constraint is asked too seldom
     ]
     return table("figure|domain|arm|k|position|%|n", rows)
 
@@ -173,12 +173,13 @@ def corrigibility(state: Path) -> str:
 
 
 def explain(state: Path) -> str:
-    """The decodability of each skill at the layer and position that read it best, beside its strongest control."""
+    """The decodability of each skill at the position that reads it best, the layer chosen on other folds, beside its
+    strongest control."""
     measured = findings(state.with_name(f"{state.name}-explain.json"))
     measured = measured or findings(state.with_name(f"{state.name}-explain-quick.json"))
     best: dict[str, Finding] = {}
     for f in measured:
-        if f["what"] == "probe.auc" and f["estimate"] is not None:
+        if f["what"] == "probe.auc" and f["subject"].get("choice") == "nested" and f["estimate"] is not None:
             skill = str(f["subject"].get("skill", ""))
             if skill not in best or f["estimate"] > best[skill]["estimate"]:
                 best[skill] = f
