@@ -27,7 +27,7 @@ def print_done(done: Done, console: Console) -> None:
         for solved in done.scores.selection.solved:
             console.print(visible(solved))
         if done.scores.conditions:
-            _conditions(done.scores.conditions).print(console)
+            _conditions(done.scores.conditions, done.findings).print(console)
         if done.scores.power is not None:
             console.print(str(done.scores.power), soft_wrap=True)
         print_attention(done.findings, console)
@@ -75,9 +75,15 @@ _WHY = {
 }
 
 
-def _conditions(scores: Sequence[Score]) -> Table:
+def _conditions(scores: Sequence[Score], findings: Iterable[Finding]) -> Table:
+    """Every arm; the added length is the mean over problems, in the model's own tokens where it has a tokenizer."""
+    lengths = [one for one in findings if one.what == "sustain.added_length"]
+    added = {(one.subject["arm"], one.subject["k"], one.subject["position"]): one.estimate for one in lengths}
+    unit = str(lengths[0].subject["counted_in"]) if lengths else "tokens"
     numbers = [Column("Sustain", True), Column("control", True, 1), Column("net loss (95 %)", True)]
     numbers += [Column("p", True, 2), Column("constraints met", True, 3), Column("n", True, 2)]
+    if lengths:
+        numbers.append(Column(f"added {unit}", True, 3))
     table = Table("", ["arm", *numbers])
     for one in scores:
         arm, k, position, factor = one.condition
@@ -91,6 +97,7 @@ def _conditions(scores: Sequence[Score]) -> Table:
             f"{one.p_holm:.2g}" if gap.n else "–",
             _share(one.met.estimate) if one.met.n else "–",
             str(one.sustain.n),
+            *(["–" if (mean := added.get((arm, k, position))) is None else f"{mean:.1f}"] if lengths else []),
         )
     return table
 
