@@ -5,11 +5,13 @@ serve("http://localhost:8000/v1", port=8100)   # returns when it is interrupted
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import re
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -33,6 +35,8 @@ RELEASE = ("met", "doomed")
 EXHAUSTED = ("flag", "refuse", "human")
 
 
+_WEIGHED = re.compile(r"=\d+(\.\d+)?$")
+"""The weight behind a URL, which may itself hold an equals sign."""
 _ADDRESS = re.compile(r"[\w.-]+:\d+(/.*)?")
 """A host and a port: a URL that lacks its scheme, and no model."""
 
@@ -55,6 +59,7 @@ def serve(
     release: Literal["met", "doomed"] = "met",
     decompose: bool = False,
     read_prompt: bool = False,
+    also: Sequence[str] = (),
     operation: Operation | None = None,
     notice: Notice | None = None,
 ) -> None:
@@ -76,6 +81,7 @@ def serve(
         certain.
         decompose: repair constraints that failed one at a time.
         read_prompt: read constraints from the prompt's words, too.
+        also: further servers of the same model, `URL` or `URL=WEIGHT`; one of weight 0 is asked when the others fail.
         operation: how the process is run: draining, TLS, access log, reload of the policy.
         notice: called with each line that says what is in force, and with `serving URL` once it serves.
 
@@ -115,6 +121,8 @@ def serve(
         )
         run = functools.partial(run, operation=operation or Operation())
         if not upstream.startswith(("http://", "https://")):
+            if also:
+                raise UserError("a model on this machine has no other upstreams beside it: give URLs for all")
             local = _local(upstream)
             tell(f"starting    {local.name}, which may take up to {START_SECONDS:g} s")
             run(local.upstream(), beside=(local,))
@@ -122,7 +130,22 @@ def serve(
         from adhere.gateway.upstream.client import Upstream, dialect
 
         there = Upstream(upstream, dialect(speaks), key, prefill=prefill, constrained=constrained)
-        run(there)
+        others = [(dataclasses.replace(there, url=url), weight) for url, weight in map(_weighed, also)]
+        for other, weight in others:
+            tell(f"upstream    {without_credentials(other.url)} too, weight {weight:g}")
+        run(there, others=others)
+
+
+def _weighed(text: str) -> tuple[str, float]:
+    """The URL and the weight in `URL=WEIGHT`; the weight is 1 where there is none.
+
+    Raises:
+        UserError: it is no URL, or no weight.
+    """
+    url, _, weight = text.rpartition("=") if _WEIGHED.search(text) else (text, "", "1")
+    if not url.startswith(("http://", "https://")):
+        raise UserError(f"another upstream is given as URL or URL=WEIGHT, as http://second:8000/v1=2, not {text!r}")
+    return url, float(weight)
 
 
 def _local(name: str) -> LocalModel:
@@ -203,11 +226,13 @@ def _run(
     operation: Operation,
     notice: Notice,
     beside: tuple[Any, ...] = (),
+    others: Sequence[tuple[Upstream, float]] = (),
 ) -> None:
     from adhere.gateway.app import Gateway, app
     from adhere.gateway.hooks import PassThrough
     from adhere.gateway.telemetry.access_log import AccessLog
     from adhere.gateway.upstream.client import Client
+    from adhere.gateway.upstream.pool import Pool
     from adhere.gateway.wire.limits import DEFAULT
 
     scheme = "https" if operation.tls() else "http"
@@ -215,7 +240,8 @@ def _run(
     for line in posture(upstream, governed, handling):
         notice(line)
     limits = governed.policy.limits.limits if governed is not None else DEFAULT
-    gateway = Gateway(Client(upstream), governed or PassThrough(handling), limits)
+    client = Pool.of([(upstream, 1.0), *others]) if others else Client(upstream)
+    gateway = Gateway(client, governed or PassThrough(handling), limits)
     pages: list[BaseRoute] = []
     contexts = list(beside)
     if governed is not None:

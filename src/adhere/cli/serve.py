@@ -77,6 +77,15 @@ def serve(
     read_prompt: Annotated[
         bool, typer.Option("--read-prompt", help="Read constraints from the prompt's words, too.")
     ] = False,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--also-upstream",
+            metavar="URL=WEIGHT",
+            help="Another server of the same model; one of weight 0 is asked when the others fail. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     drain: Annotated[
         float, typer.Option("--drain", min=0, help="Seconds for which running answers may go on after SIGTERM.")
     ] = 30.0,
@@ -143,6 +152,7 @@ def serve(
         release=release,  # type: ignore[arg-type]
         decompose=decompose,
         read_prompt=read_prompt,
+        also=also or (),
         operation=Operation(drain, tls_cert, tls_key, tls_client_ca, access_log, watch),
         notice=lambda line: typer.echo(visible(line)),
     )
