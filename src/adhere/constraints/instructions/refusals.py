@@ -63,7 +63,11 @@ def _asks_in_the_end(tokens: Sequence[Token], standing: str) -> bool:
     words = [token for token in tokens if token.role not in ("end", "fill")]
     if not words or not _UNSPACED.search(words[-1].text):
         return False
-    return words[-1].role == "question" or (standing == "fragment" and any(t.role == "question" for t in words))
+    asked = next((at for at, token in enumerate(words) if token.role == "question"), None)
+    if asked is None:
+        return False
+    explained = any(token.role == "treat" for token in words[:asked])
+    return asked == len(words) - 1 or (standing == "fragment" and not explained)
 
 
 def is_condition(tokens: Sequence[Token], at: int) -> bool:
