@@ -5,6 +5,8 @@ Rules
 - The planner's context holds the request and the map. What tools and documents say goes to the writer's context alone,
   as data with its source; it never comes back to the planner.
 - A plan that begins with a question is carried out up to the answer, which is the user's word, and made again.
+- Where documents are to be written, planning may take half of the budget. What is left is divided evenly among the
+  documents that are not written yet, so that nothing of it is lost.
 - What is counted is counted in the world, whatever anybody says about it.
 """
 
@@ -96,12 +98,15 @@ async def play(
     planner = Context("planner", planner_brief(here), [Note("map", "the operator", Source.OPERATOR, here.describe())])
     planner.add(request)
     writer = Context("writer", WRITER, [request])
-    share = asker.budget.tokens // max(1, (not given) + len(task.constraints))
+    share = asker.budget.tokens // (2 if task.constraints else 1)
 
     async def draft(document: str) -> tuple[str, Source]:
         context = Context("writer", writer.brief, [*writer.notes, *run.stage.notes])
         constraints = here.constraints.get(document, ()) if isinstance(here, Workshop) else ()
-        text = await DRAFTERS[arm](asker, Assignment(document, tuple(constraints), context), share)
+        unwritten = max(1, len(task.constraints) - len(run.drafts))
+        text = await DRAFTERS[arm](
+            asker, Assignment(document, tuple(constraints), context), asker.budget.left // unwritten
+        )
         run.drafts[document] = text
         return text, context.lowest
 
