@@ -7,8 +7,8 @@ Rules:
   scales of their blocks.
 - How a byte-level tokenizer splits text before merging is only named in the file (`tokenizer.ggml.pre`). transformers
   takes GPT-2's way for all; ways that are known here are put in their place. Where llama.cpp is installed, both
-  tokenizers then read the same sentences, and a difference is an error: tokens the model never saw would change every
-  measurement without a word.
+  tokenizers then read the same sentences, and a difference is an error: a wrong tokenizer would silently
+  change every measurement.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ PROBES = (
 
 
 def converted(path: Path) -> Path:
-    """The folder made of the GGUF file at `path`, made now if it was not yet.
+    """The folder converted from the GGUF file at `path`; it is converted on the first call.
 
     Raises:
-        UserError: what is needed is not installed, the architecture is not known to transformers, or the tokenizer
-            would read differently from llama.cpp's.
+        UserError: a package is missing, transformers does not know the architecture, or the tokenizer differs from
+            llama.cpp's.
     """
     target = cache() / "converted" / f"{path.stem}-{digest_of(path)[:16]}-{FORMAT}"
     if target.is_dir():

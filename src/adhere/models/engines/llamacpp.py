@@ -1,12 +1,12 @@
-"""llama.cpp on this machine: its server as a child process that we start, watch and stop, and an answer from it.
+"""llama.cpp on this machine: its server as a child process that is started, watched and stopped here.
 
 Rules:
 
-- Sampling is ours, said in full with every request: temperature 0 where none is given, no top-k, no minimum share, no
-  penalty. llama.cpp's own defaults would change what is measured.
-- Answers are streamed. One that has become a loop is ended there if `stop_loops` is set, and its reason is `loop`.
-- When the child ends while an answer is due, it is started again and the answer is asked for again, `RESTARTS` times
-  in all; after that its last words are the error.
+- Every request states its sampling in full: temperature 0 by default, no top-k, no min-p, no repetition penalty.
+  llama.cpp's own defaults would change what is measured.
+- Answers are streamed. An answer that has become a loop is ended if `stop_loops` is set, with the reason `loop`.
+- If the child ends before an answer is complete, it is restarted and the request repeated, `RESTARTS` times in all;
+  after that the last line of its log is the error.
 - As many slots as `batch` says, each of `context` tokens, as far as keys and values fit into a quarter of the memory.
 """
 
@@ -77,7 +77,7 @@ def available() -> bool:
 
 @dataclass
 class _Stream:
-    """What a streamed answer has brought so far."""
+    """The part of a streamed answer that has arrived."""
 
     text: list[str] = field(default_factory=list)
     ended: Ended | None = None

@@ -1,7 +1,6 @@
 """llama.cpp behind Inspect: an evaluation's requests as requests of llama.cpp's server.
 
-One HTTP client belongs to one event loop; Inspect runs every evaluation in a loop of its own, so a client is made for
-each and the one before it is dropped.
+An HTTP client belongs to one event loop. Inspect runs every evaluation in its own loop, so each gets a new client.
 """
 
 from __future__ import annotations

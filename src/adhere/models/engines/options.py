@@ -1,4 +1,4 @@
-"""How a model on this machine is run: the choices that change speed, not what is asked.
+"""How a model on this machine is run: options that change the speed, not the measurement.
 
 They are ambient, like Inspect's own run settings: a command sets them once with `using`, whatever opens a model reads
 `current`. They are no part of a plan, so that an interrupted run can be resumed with another batch or engine.
@@ -18,7 +18,7 @@ ENGINES: tuple[Engine, ...] = ("auto", "torch", "llamacpp")
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """Choices left at None are made by measuring, or by what the machine has.
+    """Options that are None are chosen by measuring, or by the machine's hardware.
 
     `batch` is the number of answers written at once; `threads` is of one process. `stop_loops`: an answer that repeats
     one stretch to no end is ended where that is certain.

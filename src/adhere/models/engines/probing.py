@@ -1,4 +1,4 @@
-"""Which number format this processor multiplies fastest: measured once, remembered in the cache.
+"""The number format that this processor multiplies fastest: measured once and cached.
 
 bfloat16 has no instructions on many processors and is emulated there, several times slower than float32; on those that
 have them it is up to twice as fast. Processor time is measured, and the formats take turns, so that other programs on

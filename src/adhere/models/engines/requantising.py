@@ -5,7 +5,7 @@ Rules:
 - The new file lies in the cache under the sha256 of the old one, and appears there only when it is complete.
 - Matrices of other quantised types and of float types become Q8_0, but for those whose rows are no multiple of its
   block; vectors and everything that is not a weight are copied. Q8_0 keeps 8 bits and a scale for 32 weights: a weight
-  changes by at most 1/254 of the largest in its block. What fewer bits have lost does not come back.
+  changes by at most 1/254 of the largest in its block. Precision that was lost before is not restored.
 - The file is as large as 8.5 bits a weight.
 """
 
@@ -27,10 +27,10 @@ FILE_TYPE = 7
 
 
 def requantised(path: Path) -> Path:
-    """The file at `path` as Q8_0, made now if it was not yet.
+    """The file at `path` as Q8_0; it is requantised on the first call.
 
     Raises:
-        UserError: what is needed is not installed, or a weight's type cannot be read.
+        UserError: a package is missing, or a weight's type cannot be read.
     """
     target = cache() / "converted" / f"{path.stem}-{digest_of(path)[:16]}-{QUANT}.gguf"
     if target.is_file():

@@ -1,8 +1,8 @@
-"""Many callers, one model: requests join the batch under way as soon as there is room.
+"""Many callers, one model: requests join the running batch as soon as there is room.
 
-A thread owns the model. It sleeps until a request comes, lets those that come with it gather for a moment (`GATHER`),
-and flies them (`flight`); a request that comes later joins between two tokens. Callers await futures: nothing polls,
-and every answer is handed over when it ends, whatever its neighbours do.
+A thread owns the model. It sleeps until a request arrives, waits a moment for others (`GATHER`), and runs them as one
+batch (`flight`); later requests join between two tokens. Callers await futures: nothing polls, and every answer is
+returned when it ends, whatever the others do.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Batcher:
     """Answers requests of any number of threads and event loops with one model.
 
     Args:
-        opened: the model; nobody else may run it meanwhile.
+        opened: the model; no other code may run it at the same time.
         batch: rows answered at once, at the most.
     """
 

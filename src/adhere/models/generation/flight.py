@@ -42,7 +42,7 @@ class Flight:
     """The rows under way, their cache, and the hooks of those who watch them.
 
     Args:
-        opened: the model; nobody else may run it meanwhile.
+        opened: the model; no other code may run it at the same time.
         capacity: rows at once, at the most.
         watchers: readers of the residual stream. With them the flight is a context manager.
 

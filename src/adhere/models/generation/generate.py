@@ -2,8 +2,8 @@
 
 Rules:
 
-- Requests are sorted by the length of their prompts. Those that wait join when others end, several at a time: reading
-  prompts is a pass of the model in which nobody writes.
+- Requests are sorted by the length of their prompts. Those that wait join when others end, several at a time: while the
+  model reads prompts, no answer gets a token.
 - Running out of memory halves the rows and begins those under way again, with the same seeds; only a single row that
   does not fit is an error.
 """

@@ -1,6 +1,6 @@
 """Token masks for JSON: only tokens that can still become a document of the schema are allowed.
 
-llguidance computes the masks. A mask is a help, never a verdict: whoever asked for it checks again what came out.
+llguidance computes the masks. A mask is not a verdict: the caller checks the result.
 """
 
 from __future__ import annotations

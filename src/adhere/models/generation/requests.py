@@ -1,7 +1,7 @@
-"""What is asked of a model, how a token is chosen, who may look on, and what comes of it.
+"""Requests to a model, how tokens are chosen, who observes, and the resulting answer.
 
 - A `Guide` says which tokens may come next and when to stop: constrained generation.
-- A `Listener` is told of every token as it is chosen and may end the answer.
+- A `Listener` is called with every token as it is chosen and may end the answer.
 - A `Watcher` reads the residual stream while answers are written and may end them: saved probes at run time.
 """
 
@@ -22,7 +22,7 @@ a watcher, the listener, or that it had become a loop."""
 
 
 class Opinion(enum.Enum):
-    """What a guide says of a token."""
+    """A guide's decision on a token."""
 
     ACCEPT = "accept"
     REFUSE = "refuse"
@@ -42,19 +42,19 @@ class Guide(Protocol):
         `logits` [vocabulary] are what the model itself gives them."""
 
     def judge(self, tokens: Sequence[int], token: int) -> Opinion:
-        """What is to become of `token`, which was chosen to follow."""
+        """Decide on `token`, which was chosen to follow."""
 
     def struck(self, tokens: Sequence[int], logits: torch.Tensor) -> torch.Tensor | None:
         """Tokens that are refused together with the one that `judge` just refused, as a bool tensor [vocabulary]; None
         for no others. `logits` [vocabulary] are without what was refused before."""
 
     def done(self, tokens: Sequence[int]) -> bool:
-        """Whether the answer is to end here."""
+        """Whether the answer ends here."""
 
 
 Listener = Callable[[int, int], bool]
-"""Told of each token, as (place in the answer, token), also of the end token; False ends the answer. A place may be
-told of more than once, if memory ran out and the answer was begun again."""
+"""Called with each token, as (place in the answer, token), including the end token; False ends the answer. A place may
+be repeated if memory ran out and the answer was restarted."""
 
 
 class Watcher(Protocol):
@@ -64,7 +64,7 @@ class Watcher(Protocol):
     """The block after which it reads; 0 is before the first."""
 
     def begin(self, rows: Sequence[int]) -> None:
-        """These answers begin now: what was read of them earlier is void, a batch had to be begun again."""
+        """These answers begin now; discard states read of them earlier, from a batch that was restarted."""
 
     def read(self, states: torch.Tensor, rows: Sequence[int]) -> Sequence[int]:
         """`states` [rows, width] at the newest token of each row (numbered as the requests); the rows to stop."""

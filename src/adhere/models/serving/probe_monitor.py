@@ -1,16 +1,18 @@
-"""Saved monitors: linear probes that read a model's residual stream while it writes, and foresee that it will fail.
+"""Saved monitors: linear probes that read a model's residual stream while it writes and predict failure.
 
 Rules:
 
-- A monitor belongs to one model. The sha256 of the weights is saved with it; another model is refused unless told.
-- It looks at fixed numbers of generated tokens (`checks`; 0 is before the first), since at run time nobody knows what
-  share of the answer is written. It reads one layer: the newest token's state (`last`), or the mean over the tokens
+- A monitor belongs to one model. The sha256 of the weights is saved with it; another model is refused unless
+  `other_model` is set.
+- It looks at fixed numbers of generated tokens (`checks`; 0 is before the first), since at run time the
+  final length is unknown. It reads one layer: the newest token's state (`last`), or the mean over the tokens
   generated so far (`mean`; at check 0, the last prompt token).
 - At check c the probe's value w'x is standardised by what it is in answers that held, (w'x - offset_c) / scale_c. The
   first check at which that exceeds the threshold raises the alarm. The threshold was set so that of answers that hold
   at most the chosen share is ever alarmed, at any check (`explain/monitors/monitoring.py`).
-- On an alarm the answer is stopped, or begun anew with another seed. The last attempt is left to run: an answer comes.
-- On disk: `monitor.safetensors` with the weights, `monitor.json` with all else. No pickles.
+- On an alarm the answer is stopped, or restarted with another seed. The last attempt is left to run, so that there is
+  always an answer.
+- On disk: `monitor.safetensors` with the weights, `monitor.json` with everything else. No pickles.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class SavedMonitor:
-    """A probe with all that reading it takes.
+    """A probe and everything needed to apply it.
 
     Attributes:
         skill: the skill whose failure it foresees.

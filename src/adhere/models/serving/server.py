@@ -3,20 +3,20 @@
     adhere pocket serve --port 8001
     adhere pocket serve ./checkpoint --monitor runs/x/monitor
 
-It is what the gateway puts behind itself for a local model, in a process of its own, so that the gateway never loads
-torch; it has no keys, no policy and no memory, and listens on this machine alone unless it is told otherwise.
+The gateway runs it as a separate process for a local model, so that the gateway never loads torch. It has no keys, no
+policy and no memory, and listens on this machine only unless another host is given.
 
 Rules:
 
-- Requests that wait together are answered together (`batching`); each is still its own (`generate`).
-- Without constraints an answer is streamed as it is written. With them, or with tools, it is held until it stands: an
-  answer under constraints may go back and write another end.
-- A request may ask for the server's saved monitors (`monitors`): with "watch" what they foresee is told beside the
-  answer, with "restart" an answer whose failure they foresee is begun anew, as often as `attempts` allows; the last is
-  left to run. They watch what is written freely: masks change what a monitor was fitted to.
-- A client that goes away stops its answer: its row leaves the batch at the next token.
-- A mistake in a request is 400 with one line; running out of memory on one request is 507; nothing else is an error of
-  ours and all of that is 500 with a line in the log.
+- Waiting requests are answered in one batch (`batching`) and do not affect each other (`generate`).
+- Without constraints an answer is streamed as it is written. With them, or with tools, it is held until it is
+  complete: an answer under constraints may backtrack and write another end.
+- A request may ask for the server's saved monitors (`monitors`): "watch" returns
+  their alarms with the answer; "restart" restarts an answer for which an alarm is raised, up to `attempts` times; the
+  last attempt is left to run. They watch unmasked answers only: masks change the states that a monitor was fitted to.
+- If a client disconnects, its answer stops at the next token.
+- An invalid request is 400 with one line; running out of memory on one request is 507; anything else is 500 with a line
+  in the log.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Server:
     async def _written(
         self, asked: chat.ChatRequest, prompt: tuple[int, ...]
     ) -> tuple[str, Any, int, dict[str, Any] | None]:
-        """An answer that is held until it stands: text, why it ended, tokens, and what is to be said beside it."""
+        """A complete answer: text, the reason why it ended, tokens, and additional fields."""
         if asked.monitors:
             return await self._watched(asked, prompt)
         constraints = asked.constraint_objects()
@@ -114,7 +114,7 @@ class Server:
         return written.text, written.reason, written.tokens, more
 
     async def _watched(self, asked: chat.ChatRequest, prompt: tuple[int, ...]) -> tuple[str, Any, int, dict[str, Any]]:
-        """An answer under the saved monitors, begun anew where that was asked for and they foresee its failure."""
+        """An answer under the saved monitors, restarted on an alarm if the request says so."""
         sampling, spent = asked.sampling(), 0
         raised: list[dict[str, Any]] = []
         for attempt in range(1, asked.attempts + 1):
@@ -227,6 +227,8 @@ def serve(opened: OpenModel, host: str, port: int, batch: int = 64, monitors: Se
     try:
         uvicorn.run(server.app(), host=host, port=port, log_level="warning", access_log=False)
     except SystemExit:
-        raise UserError(f"cannot listen on {host}:{port}: the port is taken, or may not be had") from None
+        raise UserError(
+            f"cannot listen on {host}:{port}: the port is in use or not permitted; give another --port"
+        ) from None
     finally:
         server.batcher.close()

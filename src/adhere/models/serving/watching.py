@@ -1,7 +1,7 @@
-"""Many callers, one model, and saved monitors that watch the answers they are asked to watch.
+"""Many callers, one model, and saved monitors that watch selected answers.
 
-An answer names the skills to be watched and whether an alarm is to stop it; what was foreseen comes back with it.
-Monitors read states that were computed anyway: an answer that nobody watches costs nothing more beside one that is.
+A request names the skills to watch and whether an alarm stops the answer; the alarms are returned with it. Monitors
+read states that are computed anyway, so that an unwatched answer costs nothing extra.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WatchedBatcher(Batcher):
 
     Args:
         opened: the model.
-        monitors: what was saved of it, one for each skill.
+        monitors: the saved monitors of this model, one for each skill.
         batch: rows answered at once, at the most.
 
     Raises:
@@ -52,7 +52,7 @@ class WatchedBatcher(Batcher):
         return frozenset(monitor.skill for monitor in self.monitors)
 
     async def watched(self, request: Request, watch: Watch) -> tuple[Generation, tuple[Alarm, ...]]:
-        """Await the answer to `request` and what its monitors foresaw, the earliest first."""
+        """Await the answer to `request` and the alarms of its monitors, the earliest first."""
         key = id(request)  # the caller holds the request until its answer is there
         self._watches[key] = watch
         try:
