@@ -78,11 +78,20 @@ def run(
         list[str] | None,
         typer.Option(metavar="NAME", help="Environment variable that the agent gets as well; may be repeated."),
     ] = None,
+    network: Annotated[str, typer.Option(help="all; loopback: nothing but itself; none: no network at all.")] = "all",
+    leave_open: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="SOCKET", help="Daemon's socket that the agent may reach, e.g. docker's; may be repeated."
+        ),
+    ] = None,
     charter: Charter = HERE,
 ) -> None:
     """Run an agent inside the supervisor: `adhere warden run -- python my_agent.py`.
 
-    The agent gets the usual variables (PATH, HOME, LANG, ...) and those named with --pass-env, no others.
+    The agent gets the usual variables (PATH, HOME, LANG, ...) and those named with --pass-env, no others. Principals'
+    private keys and sockets of daemons that start processes (tmux, docker, systemd) are hidden from it. Its place is
+    tried from inside before it starts, and what is open is printed.
 
     Exit code: the agent's own; 3 where it was stopped; 4 where nobody can verify that nothing of it is left; 130 where
     it was interrupted.
@@ -98,6 +107,8 @@ def run(
             user=_user(user),
             hide=not show,
             pass_env=pass_env or (),
+            network=network,
+            left_open=leave_open or (),
             on_start=_started,
         )
         if ended.attestation is not None:

@@ -38,6 +38,12 @@ KINDS: dict[str, Callable[[], CryptoSigner]] = {
 """Kinds of key that can be made here. Ed25519 is the default; ML-DSA-65 withstands a quantum computer."""
 
 
+def home_of_keys() -> Path:
+    """Where private keys live, outside every working folder: `$XDG_DATA_HOME/adhere/keys`."""
+    base = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return Path(base) / "adhere" / "keys"
+
+
 def generate(kind: str = "ed25519") -> CryptoSigner:
     """A new key pair.
 

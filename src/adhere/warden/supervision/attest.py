@@ -4,7 +4,8 @@ Rules
 - It is written by whoever verified the emptiness, signed with the warden's key (DSSE), and in the ledger before anybody
   is told.
 - `verified_empty` is true only where every method of containment says that nothing is left. Where the containment
-  cannot see everything, `weaker` says so.
+  cannot see everything, or the agent could reach a daemon that starts processes for it, `weaker` says so, and `reach`
+  says what was within the agent's reach.
 - Acts are listed as done, unknown (begun, and a stop or crash overtook them) and never started (asked for or approved,
   not begun). What was already sent to a third party cannot be recalled: unknown means look there.
 """
@@ -63,8 +64,21 @@ def acts_of_epoch(warden: Warden, began: int) -> dict[str, Any]:
     return {name: {"count": len(found), "acts": found[:LISTED]} for name, found in groups.items()}
 
 
-def attest(warden: Warden, killed: Killed, request: Mapping[str, Any], began: int, now: float) -> Attestation:
-    """The signed attestation. `request` is the entry that began the stop, `began` the first entry of its epoch."""
+def attest(
+    warden: Warden,
+    killed: Killed,
+    request: Mapping[str, Any],
+    began: int,
+    now: float,
+    *,
+    reach: Mapping[str, Any] | None = None,
+) -> Attestation:
+    """The signed attestation. `request` is the entry that began the stop, `began` the first entry of its epoch.
+
+    `reach`: what the agent could reach outside its place (`running.Reach`).
+    """
+    within = dict(reach or {})
+    weaker = killed.weaker or bool(within.get("doors") or within.get("open"))
     state = warden.state()
     peaks = warden.ledger.peaks()
     body = {
@@ -78,6 +92,8 @@ def attest(warden: Warden, killed: Killed, request: Mapping[str, Any], began: in
         "requested": request.get("time"),
         "attested": round(now, 3),
         **killed.to_dict(),
+        "weaker": weaker,
+        "reach": within,
         "acts": acts_of_epoch(warden, began),
         "ledger": {"size": peaks.size, "root": peaks.root.hex()},
     }
@@ -144,7 +160,12 @@ def lines(body: Mapping[str, Any]) -> list[str]:
     if len(body["processes"]) > 20:
         found.append(f"  ... and {len(body['processes']) - 20} more")
     if body["weaker"] and body["methods"]:
-        found.append("weaker containment: a process that left the group was not seen")
+        found.append("weaker containment: a process that left supervision was not seen")
+    reach = body.get("reach", {})
+    found += [
+        f"door that was open: {door}, which starts processes outside supervision" for door in reach.get("doors", ())
+    ]
+    found += [f"open: {what}" for what in reach.get("open", ())]
     for kind in ("done", "failed", "unknown", "never_started"):
         group = body["acts"][kind]
         names = ", ".join(group["acts"][:5]) + (", ..." if group["count"] > 5 else "")

@@ -14,7 +14,7 @@ from typing import Literal
 from adhere.warden.engine.warden import Warden
 from adhere.warden.orders import lease
 from adhere.warden.orders.orders import Lease
-from adhere.warden.supervision import supervisor
+from adhere.warden.supervision import running, self_test, supervisor, surroundings
 
 Status = Literal["yes", "partly", "no"]
 
@@ -49,7 +49,7 @@ def posture(warden: Warden) -> list[Line]:
         )
     )
     found += _watchers(warden)
-    found += _supervision()
+    found += _supervision(warden)
     found.append(_ledger(warden))
     return found
 
@@ -65,14 +65,20 @@ def _authority(warden: Warden, threshold: int, people: int) -> Line:
 
 
 def _keys(warden: Warden) -> Line:
-    beside = sorted(path.name for path in warden.folder.resolve().parent.glob("*.key"))
+    keys = running.found_keys(warden, charter_hidden=True)
+    beside = [str(path) for path in keys.paths]
     mode = stat.S_IMODE((warden.folder / "warden.key").stat().st_mode)
     if mode & 0o077:
         return Line("no", "the warden's key", f"warden.key is readable by others (mode {mode:o}): chmod 600 it")
     if beside:
-        line = f"private keys lie beside the charter on this machine ({', '.join(beside[:4])}): keep them elsewhere"
-        return Line("partly", "principals' keys", line)
-    return Line("partly", "principals' keys", "none beside the charter; where they are kept is up to their holders")
+        line = (
+            f"private keys of principals are on this machine ({', '.join(beside[:4])}): `adhere warden run` hides them "
+            "from the agent or refuses; keep them on another machine"
+        )
+        return Line("partly" if supervisor.has_namespaces(pid=False) else "no", "principals' keys", line)
+    where = "none found here, beside the charter or in the keys' home"
+    early = "" if keys.complete else " (the search ended early: too many files)"
+    return Line("partly", "principals' keys", f"{where}{early}; where they are kept is up to their holders")
 
 
 def _lease(warden: Warden) -> Line:
@@ -109,18 +115,45 @@ def _watchers(warden: Warden) -> list[Line]:
     return found
 
 
-def _supervision() -> list[Line]:
+def _escapes(warden: Warden) -> Line:
+    closed, _ = surroundings.doors(None)
+    keys = running.found_keys(warden, charter_hidden=True)
+    report = self_test.attempt_escapes(hide=[warden.folder, *keys.paths, *(door.path for door in closed)])
+    if report.fault:
+        return Line("no", "escape self-test", report.open[0])
+    if report.escapes:
+        return Line("no", "escape self-test", f"an agent of this user can {', '.join(report.escapes)}")
+    return Line("yes", "escape self-test", f"{len(report.answers)} attempts from inside the agent's place, all refused")
+
+
+def _doors() -> Line:
+    closed, _ = surroundings.doors(None)
+    if not closed:
+        return Line("partly", "daemons that start processes", "none found at the well-known places")
+    names = ", ".join(map(str, closed[:6]))
+    if supervisor.has_namespaces(pid=False):
+        return Line("partly", "daemons that start processes", f"hidden from supervised processes: {names}")
+    return Line("no", "daemons that start processes", f"within the agent's reach: {names}")
+
+
+def _supervision(warden: Warden) -> list[Line]:
     methods = [name for name, there in supervisor.available().items() if there]
     best = methods[0] if methods else "none"
-    status: Status = "yes" if best in ("cgroup", "pid namespace", "subreaper") else "partly" if methods else "no"
-    hides = supervisor.has_namespaces(pid=False) or "pid namespace" in methods
+    escapes = _escapes(warden)
+    bounded = best in ("cgroup", "pid namespace") and escapes.status == "yes"
+    status: Status = "yes" if bounded else "partly" if methods else "no"
+    hides = escapes.status == "yes"
     found = [
         Line(status, "stop under `adhere warden run`", f"{', '.join(methods) or 'no means of containment'}; verified"),
         Line(
             "yes" if hides else "partly",
             "charter out of the agent's reach",
-            "hidden from supervised processes" if hides else "same user and no mount namespaces: use run --user NAME",
+            "hidden from supervised processes, as tried from inside"
+            if hides
+            else "not verified from inside: use run --user NAME",
         ),
+        escapes,
+        _doors(),
     ]
     if os.geteuid() == 0:
         line = (

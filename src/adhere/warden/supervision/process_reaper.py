@@ -29,13 +29,16 @@ import json
 import os
 import select
 import signal
+import socket
+import struct
 import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER = 0x00020000, 0x20000000, 0x10000000
+CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWNET = 0x00020000, 0x20000000, 0x10000000, 0x40000000
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 MS_REC, MS_PRIVATE, MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x4000, 0x40000, 2, 4, 8
 DEADLINE = 10.0
 """Seconds after which an emptiness that could not be verified is reported as such."""
@@ -101,6 +104,23 @@ def enter_mount_namespace() -> None:
     """
     _call("unshare", CLONE_NEWNS)
     _call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+
+
+def enter_network_namespace(loopback: bool) -> None:
+    """Give this process a network table of its own, without a way to any other machine; with `loopback` to itself.
+
+    Raises:
+        OSError: the kernel does not let this user.
+    """
+    _call("unshare", CLONE_NEWNET)
+    if not loopback:
+        return
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        request = struct.pack("16sH22x", b"lo", 0)
+        flags = struct.unpack("16sH22x", fcntl.ioctl(line, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(line, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", flags | IFF_UP))
 
 
 def hide(paths: list[str]) -> None:
@@ -255,7 +275,7 @@ class Keeper:
         """
         if become_subreaper():
             self.methods.append("subreaper")
-        spaces = self.plan["pidns"] or self.plan["hide"]
+        spaces = self.plan["pidns"] or self.plan["hide"] or self.plan["network"] != "all"
         told, tell = os.pipe()
         os.set_inheritable(tell, False)
         if spaces:
@@ -293,6 +313,8 @@ class Keeper:
         own_mounts = self.plan["pidns"] or self.plan["hide"]
         confinement = _beside("confinement") if LINUX else None
         still_open: list[str] = []
+        if self.plan["network"] != "all":
+            enter_network_namespace(loopback=self.plan["network"] == "loopback")
         if own_mounts:
             enter_mount_namespace()
         if self.plan["pidns"]:

@@ -16,6 +16,9 @@ Rules
   alarm, and the exit status says so.
 - The agent gets the variables of `PASSED` and those named to it, nothing else: keys of other services stay here. With
   another user, HOME and the like are that user's, and the socket belongs to it alone.
+- Private keys of principals and sockets of daemons that would start processes for the agent are hidden from it
+  (`surroundings`). A key that it could read all the same refuses the run; a door that stays open is in the attestation.
+- Before the agent is there, its place is tried from inside (`self_test`); what succeeded is said and attested.
 """
 
 from __future__ import annotations
@@ -37,15 +40,18 @@ from pathlib import Path
 from typing import Any
 
 from adhere.warden.canonical import Refused
+from adhere.warden.charter.keys import home_of_keys
 from adhere.warden.engine import time_limited, witness
 from adhere.warden.engine.warden import Warden
 from adhere.warden.ledger import processes
 from adhere.warden.orders import orders
 from adhere.warden.orders.orders import Mode
-from adhere.warden.supervision import attest
+from adhere.warden.supervision import attest, surroundings
 from adhere.warden.supervision.attest import Attestation
 from adhere.warden.supervision.control import ADMIN, SOCKET, Server, at_path, handle_agent
+from adhere.warden.supervision.self_test import attempt_escapes
 from adhere.warden.supervision.supervisor import Killed, Supervisor, leftovers
+from adhere.warden.supervision.surroundings import Door, FoundKeys
 
 TICK = 0.25
 """Seconds between two looks at the clock while an agent runs."""
@@ -77,6 +83,9 @@ def run(
     user: tuple[int, int] | None = None,
     hide: bool = True,
     pass_env: Sequence[str] = (),
+    network: str = "all",
+    left_open: Sequence[Path] = (),
+    self_test: bool = True,
     on_start: Callable[[Supervisor], None] = lambda _: None,
 ) -> Ended:
     """Run `command` under supervision until it ends or is stopped.
@@ -88,11 +97,14 @@ def run(
         user: (uid, gid) to run the agent as.
         hide: whether the charter's folder is hidden from it.
         pass_env: names of variables that it gets besides `PASSED`.
+        network: none, loopback or all (see `Supervisor`).
+        left_open: sockets of daemons that it may reach although they start processes for it.
+        self_test: whether its place is tried from inside first.
         on_start: called once it runs.
 
     Raises:
-        Refused: a stop is in force, the lease does not name this folder, all places are taken, it does not start, or a
-            variable to be passed is not set.
+        Refused: a stop is in force, the lease does not name this folder, all places are taken, it does not start, a
+            variable to be passed is not set, or it could read a principal's private key.
     """
     environment = agent_environment(pass_env, user)
     _ready(warden)
@@ -100,8 +112,19 @@ def run(
     os.chmod(scratch, 0o711 if user else 0o700)
     path = scratch / "warden.sock"
     environment[SOCKET] = str(path)
-    hidden = [warden.folder] if hide else []
-    supervisor = Supervisor(command, methods=methods, hide=hidden, user=user, env=environment)
+    keys = found_keys(warden, charter_hidden=hide)
+    closed, doors = surroundings.doors(user, left_open=left_open)
+    hidden = [*([warden.folder] if hide else []), *keys.paths, *(door.path for door in closed)]
+    place: dict[str, Any] = {"methods": methods, "hide": hidden, "user": user, "network": network}
+    supervisor = Supervisor(command, env=environment, **place)
+    try:
+        if hidden and not supervisor.hides:
+            refuse_readable(keys, user)
+            doors = [*closed, *doors]
+        reach = Reach(network, tuple(doors), keys, attempt_escapes(**place).open if self_test else (UNTRIED,))
+    except BaseException:
+        supervisor.abandon()
+        raise
     nudge, nudged = os.pipe()
     os.set_blocking(nudged, False)
     agent = Server(path, lambda word: handle_agent(warden, word), mode=0o600)
@@ -111,7 +134,8 @@ def run(
     old = _on_interrupt(nudged)
     try:
         supervisor.start()
-        _note(warden, supervisor, command)
+        supervisor.open += (*reach.open, *(f"{door}: starts processes outside supervision" for door in doors))
+        _note(warden, supervisor, command, reach, charter_hidden=hide and supervisor.hides)
         on_start(supervisor)
         ended = _watch(warden, supervisor, nudge, old)
         time_limited.call(publish, warden, seconds=WITNESS_SECONDS)
@@ -125,6 +149,56 @@ def run(
         for handle in (nudge, nudged):
             os.close(handle)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+UNTRIED = "the escape self-test was not run, so nothing is verified from inside"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the agent can reach outside its place: network, open doors, keys that were hidden, escapes that succeed."""
+
+    network: str
+    doors: tuple[Door, ...]
+    keys: FoundKeys
+    escapes: tuple[str, ...]
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """What is open, doors left out, in words."""
+        early = () if self.keys.complete else ("the search for private keys ended early: too many files",)
+        return (*self.escapes, *early)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, for the ledger and the attestation."""
+        return {
+            "network": self.network,
+            "doors": [str(door) for door in self.doors],
+            "keys_hidden": [str(path) for path in self.keys.paths],
+            "open": list(self.open),
+        }
+
+
+def found_keys(warden: Warden, *, charter_hidden: bool) -> FoundKeys:
+    """Private keys of the charter's people where an agent would look: here, beside the charter, in the keys' home."""
+    places = [Path.cwd(), warden.folder.resolve().parent, home_of_keys()]
+    return surroundings.private_keys(warden.charter, places, without=[warden.folder] if charter_hidden else [])
+
+
+def refuse_readable(keys: FoundKeys, user: tuple[int, int] | None) -> None:
+    """Refuse a run whose agent could read a principal's key.
+
+    Raises:
+        Refused: it could.
+    """
+    readable = [str(path) for path in keys.paths if surroundings.readable_by(path, user)]
+    if readable:
+        named = ", ".join(readable[:3])
+        raise Refused(
+            "key-readable",
+            f"the agent could read private keys of principals ({named}), and this machine cannot hide them: "
+            "move them to another machine or user, or run the agent with --user NAME",
+        )
 
 
 def agent_environment(names: Sequence[str], user: tuple[int, int] | None) -> dict[str, str]:
@@ -211,12 +285,19 @@ def _elsewhere(record: Mapping[str, Any]) -> bool:
     return bool(record.get("machine", here) != here)
 
 
-def _note(warden: Warden, supervisor: Supervisor, command: Sequence[str]) -> None:
-    record = {**supervisor.record(), "started": processes.started(os.getpid()), "machine": socket.gethostname()}
+def _note(
+    warden: Warden, supervisor: Supervisor, command: Sequence[str], reach: Reach, *, charter_hidden: bool
+) -> None:
+    record = {
+        **supervisor.record(),
+        "reach": reach.to_dict(),
+        "started": processes.started(os.getpid()),
+        "machine": socket.gethostname(),
+    }
     with warden.ledger.transaction(warden.clock()) as transaction:
         transaction.put("supervised", json.dumps(record))
-        body = {"command": list(command), "methods": record["methods"], "charter hidden": supervisor.hides}
-        transaction.append("run", {**body, "run": supervisor.run_id, "pid": supervisor.pid})
+        body = {"command": list(command), "methods": record["methods"], "charter hidden": charter_hidden}
+        transaction.append("run", {**body, **reach.to_dict(), "run": supervisor.run_id, "pid": supervisor.pid})
 
 
 def _watch(warden: Warden, supervisor: Supervisor, nudge: int, old: dict[int, Any]) -> Ended:
@@ -284,7 +365,8 @@ def complete(warden: Warden, killed: Killed) -> Attestation:
     requests = [entry for entry in warden.ledger.entries(began, 1) if entry.kind == "stop"]
     request = {**requests[0].body, "time": requests[0].time} if requests else {}
     first = int(warden.ledger.get("epoch-before") or 0)
-    attestation = attest.attest(warden, killed, request, first, warden.clock())
+    reach = _record(warden).get("reach", {})
+    attestation = attest.attest(warden, killed, request, first, warden.clock(), reach=reach)
     with warden.ledger.transaction(warden.clock()) as transaction:
         state = warden.current(transaction)
         transaction.db.execute("UPDATE act SET status = 'unknown' WHERE status = 'flight'")

@@ -45,6 +45,39 @@ BARE = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.en
 METHODS = ("cgroup", "pid namespace", "subreaper", "process group")
 
 
+NETWORKS = ("none", "loopback", "all")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may use at most, where it has a cgroup: number of processes, and share of the machine's memory."""
+
+    processes: int = 4096
+    memory: float = 0.9
+
+    def apply(self, cgroup: Path | None) -> tuple[str, ...]:
+        """Set the limits of `cgroup`; what could not be limited, in words."""
+        if cgroup is None:
+            return ("processes and memory are not limited: no cgroup",)
+        with contextlib.suppress(OSError):
+            (cgroup.parent / "cgroup.subtree_control").write_text("+pids +memory")
+        limits = {"pids.max": self.processes, "memory.max": int(self.memory * _memory_of_machine())}
+        unlimited = []
+        for name, value in limits.items():
+            try:
+                (cgroup / name).write_text(str(value))
+            except OSError as error:
+                unlimited.append(f"{name} is not limited ({error.strerror})")
+        return tuple(unlimited)
+
+
+LIMITS = Limits()
+
+
+def _memory_of_machine() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 @dataclass(frozen=True)
 class Killed:
     """An end: what was there, how it was ended, how its emptiness is known.
@@ -136,11 +169,12 @@ def available() -> dict[str, bool]:
 class Supervisor:
     """One supervised run of a command. Use as a context manager: leaving it leaves nothing alive.
 
-    `methods`: which containment to use; by default everything that is there. `hide`: folders the agent shall not see.
-    `user`: (uid, gid) to run as. `env`: the agent's environment.
+    `methods`: which containment to use; by default everything that is there. `hide`: folders and files that the agent
+    shall not see. `user`: (uid, gid) to run as. `env`: the agent's environment. `network`: none, loopback (an own
+    network table, in which it may speak to itself) or all. `limits`: how many processes and how much memory.
 
     Raises:
-        Refused: a method that was asked for is not to be had, or the command cannot be started.
+        Refused: a method or a network of its own that was asked for is not to be had, or the command cannot be started.
     """
 
     def __init__(
@@ -151,7 +185,11 @@ class Supervisor:
         hide: Sequence[Path] = (),
         user: tuple[int, int] | None = None,
         env: Mapping[str, str] | None = None,
+        network: str = "all",
+        limits: Limits = LIMITS,
     ) -> None:
+        if network not in NETWORKS:
+            raise Refused("network", f"no network {network!r}; there are: {', '.join(NETWORKS)}")
         if os.name != "posix":
             raise Refused("platform", "supervision needs Linux or macOS; on Windows run it inside WSL")
         if not command:
@@ -160,6 +198,8 @@ class Supervisor:
         self.wanted = tuple(methods) if methods is not None else None
         self._check_methods()
         self.cgroup: Path | None = self._make_cgroup()
+        self.unlimited = limits.apply(self.cgroup)
+        """What is not limited, in words."""
         pidns = self._wants("pid namespace") and has_namespaces(pid=True)
         if self.wanted and "pid namespace" in self.wanted and not pidns:
             self._drop_cgroup()
@@ -172,6 +212,7 @@ class Supervisor:
             "pidns": pidns,
             "hide": hidden if self.hides else [],
             "user": list(user) if user else None,
+            "network": network,
             "env": {**(os.environ if env is None else env), MARK: self.run_id},
         }
         self.contained: tuple[str, ...] = ()
@@ -208,6 +249,10 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 self.cgroup.rmdir()
 
+    def abandon(self) -> None:
+        """Give up a run that was not started."""
+        self._drop_cgroup()
+
     def start(self) -> None:
         """Start the agent; returns when it runs.
 
@@ -227,7 +272,7 @@ class Supervisor:
             self._bury()
             raise Refused("supervision", f"cannot start {self.plan['command'][0]}: {text}"[:500])
         self.pid, self.contained = event["pid"], tuple(event["methods"])
-        self.open = tuple(event.get("open", ()))
+        self.open = (*event.get("open", ()), *self.unlimited)
 
     def record(self) -> dict[str, Any]:
         """What a later process needs to find leftovers of this run."""
