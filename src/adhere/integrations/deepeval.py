@@ -17,7 +17,7 @@ from adhere.integrations.given import listed
 class AdheresMetric(BaseMetric):  # type: ignore[misc]
     """The share of constraints met by the actual output; passes from `threshold` on.
 
-    A test case's own constraints stand in its metadata (`additional_metadata`) under `constraints` and apply besides.
+    A test case's own constraints stand in its metadata under `constraints` and apply besides.
     """
 
     def __init__(self, constraints: Constraints = (), threshold: float = 1.0) -> None:
@@ -36,7 +36,7 @@ class AdheresMetric(BaseMetric):  # type: ignore[misc]
         Raises:
             UserError: neither the metric nor the case has constraints.
         """
-        metadata = getattr(test_case, "metadata", None) or getattr(test_case, "additional_metadata", None) or {}
+        metadata = getattr(test_case, "metadata", None) or {}
         given = [*listed(self.constraints), *listed(metadata.get("constraints", ()))]
         checks = check(given, test_case.actual_output or "")
         self.score = checks.share

@@ -27,7 +27,7 @@ def send(findings: Sequence[Finding], paths: Sequence[Path], *, name: str, out: 
         key = _REFUSED.sub("_", label(finding))
         metrics[key] = finding.estimate
         if finding.interval is not None:
-            metrics[f"{key}/low"], metrics[f"{key}/high"] = finding.interval
+            metrics[f"{key}.low"], metrics[f"{key}.high"] = finding.interval
     try:
         mlflow.set_experiment(name)
         with mlflow.start_run() as run:
