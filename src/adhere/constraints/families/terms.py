@@ -24,7 +24,7 @@ from adhere.constraints.constraint import (
     Verdict,
     Wanted,
 )
-from adhere.constraints.reading import plain_regex
+from adhere.constraints.reading import plain_regex, text_forms
 from adhere.constraints.reading.search import Occurrence, Terms
 from adhere.constraints.reading.term_automaton import FOLDED, SEEN, Automaton, automaton
 from adhere.constraints.registry import register
@@ -64,6 +64,11 @@ def shown(terms: tuple[str, ...], joint: str = "and") -> str:
     return f"{quoted(terms[:MOST_SHOWN], joint)} {joint} {len(terms) - MOST_SHOWN:,} more"
 
 
+_DERIVED = ("automaton", "_beginnings")
+MOST_SEARCHED = 16
+"""Terms up to which looking for each of them by itself is quicker than the automaton."""
+
+
 class Searching(Constraint):
     """A constraint that looks for terms with an automaton, built once for all texts.
 
@@ -82,12 +87,13 @@ class Searching(Constraint):
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
-        fields = {name: value for name, value in state["__dict__"].items() if name != "automaton"}
+        fields = {name: value for name, value in state["__dict__"].items() if name not in _DERIVED}
         return {**state, "__dict__": fields}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         copied = super().model_copy(update=update, deep=deep)
-        copied.__dict__.pop("automaton", None)
+        for name in _DERIVED:
+            copied.__dict__.pop(name, None)
         return copied
 
 
@@ -243,6 +249,23 @@ class Exclude(Searching):
 
     def monitor(self) -> Monitor:
         return AtEnd(self._by_reference) if self.profile == "reference" else _ExcludeMonitor(self)
+
+    def check(self, text: str) -> Check:
+        """As `Constraint.check`; an ASCII text without the beginning of any term is not cut into words first."""
+        beginnings = self._beginnings if self.profile == "fixed" and text.isascii() else None
+        if beginnings is None or any(map(text.lower().__contains__, beginnings)):
+            return super().check(text)
+        wanted = f"no {shown(self.automaton.terms, 'or')}"
+        return Check(HOLDS, f"{wanted} found", found=0, wanted=wanted, at=len(text))
+
+    @cached_property
+    def _beginnings(self) -> tuple[str, ...] | None:
+        """What an ASCII text must hold for each of the terms to stand in it; None where the automaton is quicker."""
+        if len(self.terms) > MOST_SEARCHED:
+            return None
+        fold = text_forms.seen if self.disguises else text_forms.folded
+        folded = [fold(term).split() for term in self.terms]
+        return tuple(words[0] for words in folded if words and words[0].isascii()) if all(folded) else None
 
     def _by_reference(self, text: str) -> Check:
         there = tuple(term for term in self.terms if plain_regex.found_as_word(term, text))
