@@ -326,16 +326,22 @@ def compare(attended: Attended, *, seed: int = 0, resamples: int = RESAMPLES) ->
     tail = (1 - CONFIDENCE) / 2
     low[seen], high[seen] = np.nanquantile(resampled[:, seen], [tail, 1 - tail], axis=0)
     estimate, low, high = estimate.reshape(shape), low.reshape(shape), high.reshape(shape)
-    _together(estimate, low, high, resampled.reshape(len(resampled), *shape))
+    fewest = min(len(set(first.tolist())), len(set(second.tolist())))
+    _together(estimate, low, high, resampled.reshape(len(resampled), *shape), fewest)
     return Comparison(estimate, low, high, pairs, len(set(first.tolist())))
 
 
-def _together(estimate: Floats, low: Floats, high: Floats, resampled: Floats) -> None:
+def _together(estimate: Floats, low: Floats, high: Floats, resampled: Floats, problems: int) -> None:
     """Widen, in place, the intervals of the difference at single blocks so that all of a measure cover together.
 
-    The largest studentised deviation of each resample (Westfall and Young 1993, section 2.3) gives the factor. Means
-    over blocks are one figure for each tenth and keep their own intervals.
+    The largest studentised deviation of each resample (Westfall and Young 1993, section 2.3) gives the factor. As errors
+    are estimated from `problems` of them, the factor is that of Student's t with the same tail. Means over blocks are
+    one figure for each tenth and keep their own intervals.
     """
+    if problems < 2:
+        return
+    from scipy.stats import norm, t
+
     at = OUTCOMES.index("difference")
     for measure in range(estimate.shape[-1]):
         cells, drawn = estimate[at, :-1, :, measure], resampled[:, at, :-1, :, measure]
@@ -344,7 +350,8 @@ def _together(estimate: Floats, low: Floats, high: Floats, resampled: Floats) ->
             error = np.nanstd(drawn, axis=0)
             deviation = np.abs(drawn - cells) / np.where(error > 0, error, np.nan)
             largest = np.nanmax(deviation.reshape(len(drawn), -1), axis=1)
-            factor = np.nanquantile(largest, CONFIDENCE)
+            factor = float(t.isf(norm.sf(np.nanquantile(largest, CONFIDENCE)), problems - 1))
+        error *= math.sqrt(problems / (problems - 1))
         if np.isfinite(factor):
             low[at, :-1, :, measure] = np.fmin(low[at, :-1, :, measure], cells - factor * error)
             high[at, :-1, :, measure] = np.fmax(high[at, :-1, :, measure], cells + factor * error)
