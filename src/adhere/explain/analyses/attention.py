@@ -334,9 +334,9 @@ def compare(attended: Attended, *, seed: int = 0, resamples: int = RESAMPLES) ->
 def _together(estimate: Floats, low: Floats, high: Floats, resampled: Floats, problems: int) -> None:
     """Widen, in place, the intervals of the difference at single blocks so that all of a measure cover together.
 
-    The largest studentised deviation of each resample (Westfall and Young 1993, section 2.3) gives the factor. As errors
-    are estimated from `problems` of them, the factor is that of Student's t with the same tail. Means over blocks are
-    one figure for each tenth and keep their own intervals.
+    The largest studentised deviation of each resample (Westfall and Young 1993, section 2.3) gives the factor. As
+    errors are estimated from `problems` of them, the factor is that of Student's t with the same tail. Means over
+    blocks are one figure for each tenth and keep their own intervals.
     """
     if problems < 2:
         return
