@@ -92,3 +92,14 @@ def test_two_runs_are_compared_where_their_figures_meet(folder: Path) -> None:
 
 def test_a_headline_names_the_kinds_where_no_figure_leads() -> None:
     assert headline([finding(0.7, what="probe.auc")]) == "1 findings: probe"
+
+
+def test_a_headline_is_not_the_luckiest_figure() -> None:
+    lucky = finding(1.0).model_copy(update={"n": 1})
+    assert headline([lucky, finding(0.5)]).startswith("m follows 50 %")
+    assert headline([finding(0.5), finding(0.7, model="b")]) == "2 subjects follow 50 % to 70 % of prompts completely"
+
+
+def test_a_page_of_another_run_is_not_linked(folder: Path) -> None:
+    records.write(folder / "old" / "other.json", [finding(0.5)])
+    assert {run.path: run.page for run in runs(folder)}["old/other.json"] is None

@@ -87,34 +87,45 @@ def _run(folder: Path, path: Path) -> Run | None:
         return Run(str(path.relative_to(folder)), path.stat().st_mtime, str(error), (), None, "")
     except OSError:
         return None
-    pages = (path.with_suffix(".html"), path.with_name("report.html"))
+    pages = [path.with_suffix(".html")]
+    if path.stem == "findings":  # a run's folder
+        pages.append(path.with_name("report.html"))
     page = next((str(one.relative_to(folder)) for one in pages if one.is_file() and not one.is_symlink()), None)
     recompute = next((one.recompute for one in findings if one.recompute), "")
     return Run(str(path.relative_to(folder)), path.stat().st_mtime, headline(findings), findings, page, recompute)
 
 
 _HEADLINES = (
-    ("adherence.prompt.strict", "follows {} of prompts completely"),
-    ("sustain.score", "keeps {} of solved problems under a self-evident constraint"),
-    ("train.adherence", "meets every constraint of {} of prompts after tuning"),
-    ("agents.reached", "reaches the end that was meant in {} of tasks"),
-    ("corrigibility.world.complied", "stops when told in {} of episodes"),
-    ("authority.right", "follows the rightful instruction in {} of cases"),
-    ("modular.accuracy", "is right on {} of held-out pairs"),
+    ("adherence.prompt.strict", "follow", "of prompts completely"),
+    ("sustain.score", "keep", "of solved problems under a self-evident constraint"),
+    ("train.adherence", "meet every constraint of", "of prompts after tuning"),
+    ("agents.reached", "reach the end that was meant in", "of tasks"),
+    ("authority.right", "follow the rightful instruction in", "of cases"),
+    ("modular.accuracy", "are right on", "of held-out pairs"),
 )
+"""The figure that leads, by the first that a run has, and what it says of several subjects."""
 
 
 def headline(findings: Sequence[Finding]) -> str:
-    """A run's result in one sentence, with interval and n."""
-    for what, sentence in _HEADLINES:
+    """A run's result in one sentence, with interval and n: of one subject its figure with the largest n, of several
+    the range."""
+    for what, verb, rest in _HEADLINES:
         named = [one for one in findings if one.what == what and one.estimate is not None]
         if not named:
             continue
-        best = max(named, key=lambda one: one.estimate or 0.0)
-        who = str(best.subject.get("model", best.subject.get("arm", "the subject")))
-        text = f"{who} {sentence.format(percent(best.estimate or 0.0, 0))} ({_bounds(best)}n = {best.n:,})"
-        more = len({str(one.subject.get("model", one.subject.get("arm", ""))) for one in named}) - 1
-        return text + (f"; {more} more in this run" if more > 0 else "")
+        by_subject: dict[str, Finding] = {}
+        for one in named:
+            who = str(one.subject.get("model", one.subject.get("arm", "the subject")))
+            if who not in by_subject or one.n > by_subject[who].n:
+                by_subject[who] = one
+        shares = [one.estimate or 0.0 for one in by_subject.values()]
+        if len(shares) > 1:
+            low, high = percent(min(shares), 0), percent(max(shares), 0)
+            return f"{len(shares)} subjects {verb} {low} to {high} {rest}"
+        (who, one), *_ = by_subject.items()
+        first, *others = verb.split(" ", 1)
+        singular = " ".join(["is" if first == "are" else f"{first}es" if first == "reach" else f"{first}s", *others])
+        return f"{who} {singular} {percent(one.estimate, 0)} {rest} ({_bounds(one)}n = {one.n:,})"
     kinds = ", ".join(sorted({one.what.split(".")[0] for one in findings})) or "none"
     return f"{len(findings):,} findings: {kinds}"
 
