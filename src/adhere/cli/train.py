@@ -256,7 +256,7 @@ def study(
         "runs/train-study"
     ),
     size: Annotated[
-        str, typer.Option("--size", help="full (two hours on two cores), short, or tiny (a trial).")
+        str, typer.Option("--size", help="full, short (20 minutes of processor time), or tiny (a trial).")
     ] = "full",
     minutes: Annotated[
         float | None,

@@ -102,7 +102,7 @@ class StudySize:
     prompts: int = 320
     samples: int = 8
     answers: int = 64
-    tuning_prompts: int = 200
+    tuning_prompts: int = 600
     evaluation: int = 400
     problems: int = 100
     ks: tuple[int, ...] = (1, 2, 4)
