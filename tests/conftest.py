@@ -11,7 +11,12 @@ import pytest
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
-PROCESSES = ("tests/warden/test_stopping.py", "tests/warden/test_killed.py", "tests/gateway/test_pocket_process.py")
+PROCESSES = (
+    "tests/warden/test_stopping.py",
+    "tests/warden/test_self_test.py",
+    "tests/warden/test_killed.py",
+    "tests/gateway/test_pocket_process.py",
+)
 """Files that start, kill and count processes: they run one after another, on one worker."""
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -102,6 +102,14 @@ class House:
 Founder = Callable[..., House]
 
 
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys and marks of a test stay out of the user's home."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+
+
 @pytest.fixture(scope="session")
 def people() -> dict[str, CryptoSigner]:
     return {name: CryptoSigner.generate_ed25519() for name in ("owner", "deputy", "board", "heir", "stranger")}

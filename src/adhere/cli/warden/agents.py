@@ -27,6 +27,7 @@ def decide(
 ) -> None:
     """Propose an act and print the decision. Exit code 1: it is not allowed."""
     from adhere.warden.acts.acts import Act
+    from adhere.warden.engine import high_water
     from adhere.warden.supervision.control import spoken
 
     try:
@@ -36,6 +37,7 @@ def decide(
     if not isinstance(given, dict):
         raise UserError("the arguments are not a JSON object")
     with opened(charter) as warden:
+        high_water.refuse_rollback(warden)
         decision = warden.decide(Act(tool, given, because, tuple(source or ())))
         reported(json_file, spoken(decision))
         note = f"  (request {decision.approval}: adhere warden approve {decision.approval} --sign KEY)"

@@ -41,7 +41,7 @@ from typing import Any
 
 from adhere.warden.canonical import Refused
 from adhere.warden.charter.keys import home_of_keys
-from adhere.warden.engine import time_limited, witness
+from adhere.warden.engine import high_water, time_limited, witness
 from adhere.warden.engine.warden import Warden
 from adhere.warden.ledger import processes
 from adhere.warden.orders import orders
@@ -114,7 +114,11 @@ def run(
     environment[SOCKET] = str(path)
     keys = found_keys(warden, charter_hidden=hide)
     closed, doors = surroundings.doors(user, left_open=left_open)
-    hidden = [*([warden.folder] if hide else []), *keys.paths, *(door.path for door in closed)]
+    hidden = [
+        *([warden.folder, high_water.home_of_marks()] if hide else []),
+        *keys.paths,
+        *(door.path for door in closed),
+    ]
     place: dict[str, Any] = {"methods": methods, "hide": hidden, "user": user, "network": network}
     supervisor = Supervisor(command, env=environment, **place)
     try:
@@ -139,6 +143,7 @@ def run(
         on_start(supervisor)
         ended = _watch(warden, supervisor, nudge, old)
         time_limited.call(publish, warden, seconds=WITNESS_SECONDS)
+        high_water.raise_mark(warden)
         return ended
     finally:
         supervisor.kill() if supervisor.pid else None
@@ -246,6 +251,7 @@ def _ready(warden: Warden) -> None:
     if state.mode in (Mode.STOPPING, Mode.STOPPED):
         raise Refused("stopped", "a stop is in force: adhere warden resume needs the amend quorum")
     warden.charter.check_time(warden.clock())
+    high_water.refuse_rollback(warden)
     record = _record(warden)
     if _elsewhere(record):
         raise Refused("running", f"an agent runs on {record['machine']}, which shares this ledger: end it there first")
@@ -380,6 +386,7 @@ def complete(warden: Warden, killed: Killed) -> Attestation:
             transaction.put("supervised", "{}")
         text = json.dumps({"body": json.dumps(dict(attestation.body)), "envelope": attestation.envelope.decode()})
         transaction.put("attestation", text)
+    high_water.raise_mark(warden)
     return attestation
 
 
