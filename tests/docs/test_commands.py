@@ -30,6 +30,7 @@ NOT_RUN = {
     "installs": "installs packages",
     "a server of yours": "talks to a server of the reader's",
     "a server's address and a model of yours": "talks to a server of the reader's",
+    "an agent of yours": "starts an agent of the reader's",
     "excerpt": "a part of a larger file",
 }
 LIMITS = {

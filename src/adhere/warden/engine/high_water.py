@@ -4,7 +4,7 @@ Rules
 - A folder that was put back from a backup lost what came after it: a stop, a spent approval. The mark remembers, and a
   run or a decision refuses to start on a ledger that says less than the mark or than a witness's last checkpoint.
 - The mark only rises. Whoever means to go back removes the file that the refusal names: a deliberate act, by a person.
-- A mark that cannot be read counts as one that says more. One that cannot be written neither protects nor stops anything.
+- A mark that cannot be read counts as one that says more. One that cannot be written protects nothing.
 - A witness that cannot be reached says nothing; `publish` records that.
 """
 
