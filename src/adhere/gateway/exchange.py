@@ -10,7 +10,7 @@ Rules
 - Authority is by role: system and developer speak for the operator, user for the user; assistant and tool messages,
   and whatever is quoted in them, have none.
 - An upstream's answer is a sequence of events, the same for streamed and whole answers: `TextDelta`, `ReasoningDelta`,
-  `CallDelta`, `Finished`. Tool calls come in pieces and are nobody's business until they are complete.
+  `CallDelta`, `Finished`. Tool calls come in pieces and are not looked at until they are complete.
 - Everything is frozen: what was checked is what is sent.
 """
 
@@ -30,7 +30,7 @@ FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
 class Unreadable(Exception):
-    """A request, or an upstream's answer, that holds something nobody here can read; `where` is the field at fault."""
+    """A request, or an upstream's answer, that holds something unreadable; `where` is the field at fault."""
 
     def __init__(self, text: str, where: str = "") -> None:
         super().__init__(text)
@@ -139,7 +139,7 @@ class Request:
     """Sampling and the like, under the names of chat completions: `temperature`, `max_completion_tokens`, `stop`,
     `tool_choice`, `response_format`."""
     unread: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the body that nobody here knows, and that may carry words. The request goes no further unless the
+    """Unknown fields of the body that may carry words. The request goes no further unless the
     policy names every one."""
     hints: Fields = field(default_factory=dict)
     """Options that only the client's own API has: passed on to an upstream that speaks it."""
@@ -225,7 +225,7 @@ class CarriedDelta:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Fields of the upstream's answer that nobody here knows. They are not handed on."""
+    """Unknown fields of the upstream's answer. They are not handed on."""
 
     names: tuple[str, ...]
 

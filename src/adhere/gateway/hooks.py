@@ -248,7 +248,7 @@ class GatewayHooks(Protocol):
         """Whether a complete tool call is released. May wait for a person, as long as the exchange's time lasts.
 
         `doubt` is what watches asked about the answer that calls it: only a person makes an allow of it, and the
-        decision then names his `approval`.
+        decision then names the `approval`.
         """
         ...
 

@@ -71,7 +71,7 @@ async def admit(points: GatewayHooks, caller: Caller, request: Request) -> Excha
 
 
 async def _in_force(admission: Admission) -> tuple[tuple[StatedConstraint, ...], tuple[Reading, ...]]:
-    """`_asked`, in a thread where it may take a while: nobody else's stream is to wait for it."""
+    """`_asked`, in a thread where it may take a while, so that no other stream waits for it."""
     if not admission.handling.read_prompt and _is_little(admission.request.constraints):
         return _asked(admission)
     try:

@@ -96,7 +96,7 @@ async def decide(
         async with asyncio.timeout(seconds):
             decision = await points.decide(exchange, call, doubt)
     except TimeoutError:
-        decision = broke("decision-timeout", f"{call.name}: nobody decided in time", retry=True)
+        decision = broke("decision-timeout", f"{call.name}: no decision came in time", retry=True)
     except Exception as error:
         decision = broke("decision-broke", f"{call.name}: the decision broke ({type(error).__name__})", retry=True)
     if doubt is not None and not decision.approval:

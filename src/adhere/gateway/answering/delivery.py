@@ -1,4 +1,4 @@
-"""Delivering an answer: whole, or as server-sent events; and noticing that nobody listens any more.
+"""Delivering an answer: whole, or as server-sent events; and noticing that the client has gone.
 
 Rules
 - A client that goes away cancels everything done for it, the upstream's writing too.

@@ -249,7 +249,7 @@ class ExchangeRunner:
                 async with asyncio.timeout(self._time_to_decide()):
                     decision = await self.hooks.hand_over(self.exchange, draft.text, outcome)
             except TimeoutError:
-                decision = broke("hand-over-timeout", "nobody looked at it in time")
+                decision = broke("hand-over-timeout", "no person decided in time")
             except Exception as error:
                 decision = broke("hand-over-broke", f"it could not be handed over ({type(error).__name__})")
             self._transcript.decisions.append(decision)

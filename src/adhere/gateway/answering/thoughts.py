@@ -6,7 +6,7 @@ Rules
   alone.
 - Under `judge` a thought that breaks any constraint for certain breaks the answer: it is repaired or refused like one.
 - Under `drop` no thought is handed on.
-- Fields that nobody here knows are never handed on; their names are reported.
+- Unknown fields are never handed on; their names are reported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Who asks: a client by his key, and principals by an instruction they signed.
+"""Who asks: a client by its key, and principals by an instruction they signed.
 
 Rules
-- A key is a client's, or it is nobody's: with clients in the policy a caller without one is refused.
+- If the policy has clients, a caller without a key of one of them is refused.
 - `X-Adhere-Envelope` carries a signed instruction (base64 of its DSSE envelope). It is given to the
   warden as if it had been submitted by hand: its quorum, epoch, place and freshness are checked there, once. Sent
   again it is recognised as long as it is in force. Signatures are checked of every envelope; the very same bytes under
@@ -37,7 +37,8 @@ ENVELOPES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """A caller that was recognised. `persons` signed the envelope he sent, `signed` are texts that they vouch for."""
+    """A caller that was recognised. `persons` signed the envelope that came with the request,
+    `signed` are texts that they vouch for."""
 
     name: str
     client: Client | None
@@ -46,12 +47,12 @@ class Who:
 
     @property
     def source(self) -> Source:
-        """What his user messages are worth."""
+        """What the user messages of the caller are worth."""
         return source_of(self.client)
 
     @property
     def operator(self) -> bool:
-        """Whether his system messages speak for the operator."""
+        """Whether the system messages of the caller speak for the operator."""
         return self.client is None or self.client.operator
 
 

@@ -1,7 +1,7 @@
-"""Canaries at work: after every so many requests of a client, his session is tried beside the traffic.
+"""Canaries at work: after every so many requests of a client, its session is tried beside the traffic.
 
 Rules
-- A trial runs in the background and delays nobody; one trial a client at a time.
+- A trial runs in the background and delays no answer; one trial a client at a time.
 - The session's memory is the request itself: every message but the system and developer ones, which are what stands.
 - One canary a trial, in their order, so that the cost is two questions in `every` requests.
 - The evidence is kept for each client and monitor, and an alert goes into the ledger (`drift`).

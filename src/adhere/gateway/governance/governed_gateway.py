@@ -9,8 +9,8 @@ Rules
   acts handed over; it is on the disk before the end is delivered (`journal`).
 - *Stopped* is an attribute that a thread keeps true (`stop_signal`).
 - A policy can be replaced: what was admitted goes on under the rules that admitted it (`rules_in_force`).
-- Without a charter there is no ledger and nobody to ask: constraints, monitors and clients still hold, tool calls are
-  denied unless the route leaves them open, and the posture says so.
+- Without a charter there is no ledger and no person to ask: constraints, monitors and clients still hold, tool
+  calls are denied unless the route leaves them open, and the posture says so.
 - Whatever the warden does blocks, so it is done in threads; nothing here blocks the event loop.
 """
 
@@ -345,7 +345,7 @@ async def _recognised(rules: RulesInForce, caller: Caller) -> Who:
 
 
 def _overtaken(warden: Warden) -> None:
-    """Acts that a gateway had let through when it was killed: whether they were handed over nobody knows."""
+    """Acts that a gateway had let through when it was killed: whether they were handed over is unknown."""
     alive = warden.ledger.alive()
     for name in sorted(warden.state().flight):
         if name.startswith(GATEWAY) and "/".join(name.split("/")[:2]) not in alive:

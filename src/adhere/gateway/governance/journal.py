@@ -114,7 +114,7 @@ class Journal:
                 answers = [self._one(transaction, state, each.line) for each in batch]
                 finished = [name for each in batch for name in each.line.finish]
                 self._finish(transaction, state, finished)
-        except Exception as error:  # a full disk, a charter exchanged under us: nobody's answer is on the record
+        except Exception as error:  # a full disk, a charter exchanged under us: no answer is on the record
             fault = (
                 error if isinstance(error, Refused) else Refused("ledger-closed", f"{type(error).__name__}: {error}")
             )

@@ -1,4 +1,4 @@
-"""Held: acts and answers that wait for a person, with their caller waiting for as long as the policy lets him.
+"""Held: acts and answers that wait for a person, with the caller waiting for as long as the policy allows.
 
 Rules
 - What waits is a request of the charter (`warden.confirm`): the exact act, what it changes, who confirms it and how
@@ -41,7 +41,7 @@ class PendingApprovals:
         self.waiting = 0
 
     def told(self) -> None:
-        """Somebody gave his word: those who wait look now. From the event loop only."""
+        """Wake waiters after a decision. From the event loop only."""
         self._word.set()
         self._word = asyncio.Event()
 

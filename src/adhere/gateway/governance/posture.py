@@ -33,7 +33,7 @@ def posture(policy: Policy, panel: Panel, warden: Warden | None) -> Iterator[Lin
     if policy.console is None:
         yield "no", "console", "none: held acts are confirmed by `adhere warden approve`"
     if warden is None:
-        how = "none: no ledger, nobody to ask, no signed stop; tool calls are denied unless left open"
+        how = "none: no ledger, no person to ask, no signed stop; tool calls are denied unless left open"
         yield "no", "charter", how
         return
     from adhere.warden.supervision.posture import posture as of_charter

@@ -5,7 +5,7 @@ Rules
   operator (the user, where the client is not trusted with them), user messages for the caller, assistant messages are
   the model's, tool results the tool's, or a stranger's where the policy says that the tool reads strangers' texts.
 - A tool result that says "the user wants", a quoted message, a fence, a name in capitals: all stay what they came as.
-- A principal's authority reaches exactly as far as his signature: a user message that is, character for character, the
+- A principal's authority reaches exactly as far as the signature: a user message that is, character for character, the
   instruction that a quorum signed and that is in force. The rest of the request is still the caller's.
 - What a model writes next has read everything before it. An act therefore has the lowest source of the whole context,
   and the model's own.
@@ -31,7 +31,7 @@ def passages(
 ) -> list[Passage]:
     """Every readable text of `request` with its source, in its order.
 
-    `user`: what the caller's messages are worth. `operator`: whether his system messages speak for the operator.
+    `user`: what the caller's messages are worth. `operator`: whether its system messages speak for the operator.
     `external`: patterns of tools that read strangers' texts. `signed`: texts of instructions in force.
     """
     tools = {part.id: part.name for message in request.messages for part in message.parts if isinstance(part, ToolCall)}

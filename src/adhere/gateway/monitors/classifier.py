@@ -61,7 +61,7 @@ class Classifier:
         return sigmoid(self.logit(text)[0])
 
     async def read(self, passages: Sequence[Passage]) -> Reading:
-        """The worst of `passages`. Long ones are read in a thread, so that nobody else waits."""
+        """The worst of `passages`. Long ones are read in a thread, so that no stream waits."""
         if sum(len(passage.text) for passage in passages) > IN_LINE:
             return await asyncio.to_thread(self._worst, passages)
         return self._worst(passages)

@@ -1,4 +1,4 @@
-"""A judge: another model that is asked whether a text tries to get what nobody with authority wants.
+"""A judge: another model that is asked whether a text tries to get something that no principal wants.
 
 Rules
 - The judged text is data. It is given as JSON in ASCII between boundaries of 128 random bits, which it cannot contain,

@@ -5,8 +5,8 @@ What is reported, and nothing else:
 - *Leave one attack family out*: trained on all others, how many texts of this family are caught.
 - *Leave one harmless source out*: trained on all others, how many texts of this source raise a false alarm.
 - Both at the thresholds t(a) at which the false-alarm rate, averaged over the left-out sources with equal weight, is a.
-- *Calibrated*: one family and one source left out together, and the threshold set on that source, as somebody does who
-  has harmless texts of his own and no attacks. The share caught is averaged over the sources that have enough texts
+- *Calibrated*: one family and one source left out together, and the threshold set on that source, as a user would who
+  has harmless texts and no attacks. The share caught is averaged over the sources that have enough texts
   for the rate (1 / a), and the worst of them is named.
 - Beside it `seen`: the threshold at which texts of sources that *were* trained on (5 folds) give the rate a, and what
   the rate then is on the source that was not. It shows what such a threshold is worth.

@@ -1,4 +1,4 @@
-"""The policy: who may ask, what holds for whom, what watches, and what happens when an answer cannot be mended.
+"""The policy: who may ask, what holds for whom, what watches, and what happens when an answer cannot be repaired.
 
     routes:
       - models: ["*"]
@@ -15,7 +15,7 @@
 
 Rules
 - A policy that cannot be read, names what is not there, or would enforce nothing, does not start: one line says where.
-  A field that nobody knows is refused: it might be a restriction.
+  An unknown field is refused: it might be a restriction.
 - Keys stand in it as hashes (`adhere serve --new-key` prints a pair). They are random and long, so a plain SHA-256
   keeps them; they are compared in constant time.
 - Without clients every caller is `anybody`; with them, a caller without a key of the list is refused.
@@ -93,7 +93,7 @@ class Route(_Part):
     """What holds for some models and clients.
 
     `orders`: the charter's standing orders go before the system prompt. `tools`: who decides about tool calls: the
-    charter's `warden`, nobody (`open`), or they are all denied. `allow`: patterns of the tools that may be called at
+    charter's `warden`, no one (`open`), or they are all denied. `allow`: patterns of the tools that may be called at
     all, and without a charter are. `external`: patterns of tools whose results come from strangers. `wait`:
     seconds for which a held act or answer keeps its caller waiting for a person.
     """
@@ -396,7 +396,7 @@ class Policy(_Part):
                 yield f"routes.{place}.handling.spent"
 
     def check(self, *, charter: bool) -> None:
-        """Refuse what would enforce nothing, or asks a person whom nobody named.
+        """Refuse what would enforce nothing, or asks a person that no charter names.
 
         Raises:
             UserError: one line.
@@ -479,7 +479,7 @@ def new_key() -> tuple[str, str]:
 
 
 def source_of(client: Client | None) -> Source:
-    """What a caller's user messages are worth; of nobody's in particular, the user's."""
+    """What a caller's user messages are worth; without a client, the user's."""
     return Source.EXTERNAL if client is not None and client.source == "external" else Source.USER
 
 

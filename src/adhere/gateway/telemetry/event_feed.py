@@ -3,7 +3,7 @@
 Rules
 - Events are told from the event loop only, and are small: they say that something happened and what to look at.
 - A listener that does not keep up loses events, never holds anybody up. The ledger has them all.
-- The first event of a listener is `listening`: whatever happened before it was not told to him, so he looks once.
+- The first event of a listener is `listening`: what happened before is not sent, so the listener looks once.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class EventFeed:
 
     @property
     def full(self) -> bool:
-        """Whether nobody else may listen."""
+        """Whether there is room for no further listener."""
         return len(self._listeners) >= LISTENERS
 
     async def listen(self, beat: float = 15.0) -> AsyncIterator[Event | None]:

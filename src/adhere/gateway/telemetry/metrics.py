@@ -7,9 +7,9 @@
     adhere_first_text_seconds{route,model,client}   adhere_stopped                      adhere_waiting
 
 Rules
-- Labels come from the policy, from registries and from fixed words, never from a request: nobody can make new ones. A
-  model that no route names without a wildcard is `other`.
-- What counts is the event loop alone, so a count is a plain number; it becomes a metric when somebody reads it.
+- Labels come from the policy, from registries and from fixed words, never from a request: callers make no new ones.
+  A model that no route names without a wildcard is `other`.
+- What counts is the event loop alone, so a count is a plain number; it becomes a metric when it is read.
 """
 
 from __future__ import annotations

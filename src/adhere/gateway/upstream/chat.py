@@ -1,11 +1,11 @@
 """An upstream that speaks OpenAI's chat completions: OpenAI, vLLM, llama.cpp, Ollama, the server of `models/`.
 
 Rules
-- Of a message or a delta the words are read and the opaque fields carried; a field that nobody here knows is dropped,
+- Of a message or a delta the words are read and the opaque fields carried; an unknown field is dropped,
   not handed on, and reported.
 - Servers differ: content may be a list, arguments an object; a call may have no index, or all of them index 0, and may
   name itself in every piece. All of it is read as what it means (`_Calls`).
-- A reason to finish that nobody here knows is refused: an answer with it may be cut off or edited.
+- An unknown reason to finish is refused: an answer with it may be cut off or edited.
 - Going on from a beginning is `continue_final_message`, as vLLM and the server of `models/` have it.
 """
 

@@ -7,9 +7,9 @@ Rules
   for the loop of repairs to say.
 - Retries have a budget of their own over all requests: `RETRY_SHARE` of them, and a few at the start. When an
   upstream is down, retries must not be what keeps it down.
-- Leaving the iteration closes the connection: an answer that nobody wants is no longer written.
+- Leaving the iteration closes the connection: the upstream stops writing an answer that is not wanted.
 - A stream is read as the client takes it; a slow client slows the upstream down. Bodies and events have a largest size.
-- What an upstream says in an error is not handed on: it is text that nobody checked. Status and kind are.
+- What an upstream says in an error is not handed on: it is unchecked text. Status and kind are.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Client:
 
         Raises:
             UpstreamError: no whole answer: refused, silent, broken off.
-            Unreadable: an answer that nobody here can read.
+            Unreadable: an answer that cannot be read.
         """
         self.budget.asked()
         reading = self.upstream.dialect.reading()

@@ -1,7 +1,7 @@
 """What a language of an upstream has to say: how a request is put, and how an answer is read, streamed or whole.
 
 Both ways of reading give the same events in the same order, so that what is decided does not depend on the way.
-Anything in an answer that may carry words and that nobody here can read is `Unreadable`: it is not handed on.
+Anything in an answer that may carry words and cannot be read is `Unreadable`: it is not handed on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an upstream's refusal means, in the gateway's own words.
 
 Rules
-- What an upstream says in an error is text that nobody checked: it is not handed on. Its status and its meaning are:
+- What an upstream says in an error is unchecked text: it is not handed on. Its status and its meaning are:
   a context that is too long, a limit on the rate, an overload, a model that is not there.
 - A refused key is the gateway's own, not the client's: the client is told 502, never 401.
 - The time after which to ask again is handed on, up to `LONGEST_WAIT`.

@@ -2,7 +2,7 @@
 
 Rules
 - The process listens on a free port of this machine that is chosen before it starts, and stays the same when it starts
-  again, so that nobody has to be told.
+  again, so that its address does not change.
 - It ends with the gateway, however that ends: it is told to by signal on an orderly end, it is asked of the kernel
   (PR_SET_PDEATHSIG) for every other, and its standard input ends.
 - When it dies, requests fail with 503 in their API's form, and it is started again, after pauses that double up to

@@ -292,7 +292,7 @@ def _index(event: Json) -> int:
 
 def _reason(value: Any) -> FinishReason:
     if not isinstance(value, str) or value not in _REASONS:
-        raise Unreadable(f"the upstream finished for a reason that nobody here knows: {str(value)[:40]!r}")
+        raise Unreadable(f"the upstream finished for an unknown reason: {str(value)[:40]!r}")
     return _REASONS[value]
 
 

@@ -80,7 +80,7 @@ def _message(value: Any, where: str) -> Message:
         kept = carried(message, CHAT.message, ("role", "content"), where)
         return Message(role, tuple(_parts(content, where)), kept)
     if role != "assistant":
-        raise Unreadable(f"{where}.role: nobody here knows the role {str(role)[:40]!r}", f"{where}.role")
+        raise Unreadable(f"{where}.role: unknown role {str(role)[:40]!r}", f"{where}.role")
     kept = carried(message, CHAT.message, _ASSISTANT, where)
     parts: list[Part] = []
     thought = message.get("reasoning_content") or message.get("reasoning")
@@ -121,7 +121,7 @@ def _part(part: Json, where: str) -> Part:
         return Reasoning("".join(string(mapping(piece, where), "text", f"{where}.") for piece in pieces), part)
     if kind in _MEDIA:
         return Media(_MEDIA[kind], part)  # type: ignore[arg-type]  # the values are its kinds
-    raise Unreadable(f"{where}: nobody here can read a part of type {kind[:40]!r}", where)
+    raise Unreadable(f"{where}: a part cannot be read whose type is {kind[:40]!r}", where)
 
 
 def _call(value: Any, where: str) -> ToolCall:

@@ -1,6 +1,6 @@
 """Reading typed fields out of the JSON of a request or an answer: what is not as it should be is `Unreadable`.
 
-A field that nobody here knows is refused by `only` unless it is empty (null, "", [], {}, false): official clients send
+An unknown field is refused by `only` unless it is empty (null, "", [], {}, false): official clients send
 back what they were given, empty fields too.
 """
 
@@ -82,7 +82,7 @@ def only(record: Json, known: Iterable[str], where: str) -> None:
     """Refuse `record` if it has a field beside the known ones that says anything."""
     for name, value in record.items():
         if name not in known and value not in EMPTY:
-            raise Unreadable(f"{where}: nobody here can read the field {str(name)[:80]!r}", f"{where}.{str(name)[:80]}")
+            raise Unreadable(f"{where}: unknown field {str(name)[:80]!r}", f"{where}.{str(name)[:80]}")
 
 
 def request(

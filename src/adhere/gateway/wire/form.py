@@ -114,7 +114,7 @@ class Wire(Protocol):
         """The request in a body.
 
         Raises:
-            Unreadable: something in it nobody here can read.
+            Unreadable: something in it cannot be read.
         """
         ...
 

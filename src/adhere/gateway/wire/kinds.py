@@ -5,8 +5,8 @@ Rules
   an object, a list) is refused unless the route's `parameters` name it.
 - *Opaque*: carried unchanged to an upstream, and back to a client, that speaks the same API.
 - *Hints*: passed on to an upstream that speaks the same API; for others, dropped and reported. An unknown field that
-  holds a number, a truth value or one short word is a hint that nobody knows: it is dropped and reported.
-- *Withheld*: hints that would make the upstream send what nobody checks. They are dropped and reported.
+  holds a number, a truth value or one short word is an unknown hint: it is dropped and reported.
+- *Withheld*: hints that would make the upstream send what is not checked. They are dropped and reported.
 - *Elsewhere*: what stands for words that are kept elsewhere, or lets the upstream act by itself: refused.
 """
 

@@ -101,7 +101,7 @@ def _message(message: Json, where: str) -> Iterator[Message]:
     kept = carried(message, MESSAGES.message, ("role", "content"), where)
     role = message.get("role")
     if role not in ("user", "assistant", "system"):
-        raise Unreadable(f"{where}.role: nobody here knows the role {str(role)[:40]!r}", f"{where}.role")
+        raise Unreadable(f"{where}.role: unknown role {str(role)[:40]!r}", f"{where}.role")
     parts = _blocks(message.get("content"), f"{where}.content")
     results = tuple(part for part in parts if isinstance(part, ToolResult))
     if results and role != "user":

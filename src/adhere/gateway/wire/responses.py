@@ -125,7 +125,7 @@ def _item(item: Json, where: str) -> Message:
     kept = carried(item, RESPONSES.message, ("type", "role", "content"), where)
     role = item.get("role")
     if role not in ("system", "developer", "user", "assistant"):
-        raise Unreadable(f"{where}.role: nobody here knows the role {str(role)[:40]!r}", f"{where}.role")
+        raise Unreadable(f"{where}.role: unknown role {str(role)[:40]!r}", f"{where}.role")
     return Message(role, tuple(_parts(item.get("content"), f"{where}.content")), kept)
 
 
