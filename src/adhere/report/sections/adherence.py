@@ -172,10 +172,10 @@ def _by_skill(names: Sequence[str], skills: Sequence[dict[str, Rate]], recompute
             for skill, rate in rates.items()
         ]
         return points(title, rows, caption=caption, recompute=recompute)
-    found = sorted({skill for rates in skills for skill in rates})
+    measured = sorted({skill for rates in skills for skill in rates})
     names, skills = names[:MOST_MODELS], skills[:MOST_MODELS]
-    values = tuple(tuple(r[skill].estimate if skill in r else None for r in skills) for skill in found)
-    return heat(title, Grid(tuple(found), tuple(names), values), caption=caption, recompute=recompute)
+    values = tuple(tuple(r[skill].estimate if skill in r else None for r in skills) for skill in measured)
+    return heat(title, Grid(tuple(measured), tuple(names), values), caption=caption, recompute=recompute)
 
 
 @dataclass
@@ -311,7 +311,7 @@ def _numbers(tally: Tallied, subjects: Sequence[Subject], profiles: Sequence[Pro
 
 
 def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
-    found = list(comparisons)
+    pairs = list(comparisons)
     rows = tuple(
         (
             c.a,
@@ -321,7 +321,7 @@ def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
             f"{c.p_holm:.2g}",
             "significant" if c.real else "not significant",
         )
-        for c in found[:60]
+        for c in pairs[:60]
     )
     if not rows:
         return Prose("No two models answered the same prompts, so no comparison is possible.")
@@ -329,8 +329,8 @@ def _compared(comparisons: Iterable[Comparison], recompute: str) -> Block:
         "Paired differences in percentage points on the same prompts (strict, prompt level): "
         "bootstrap intervals, exact tests, Holm's correction over all pairs."
     )
-    if len(found) > len(rows):
-        caption += f" Showing the {len(rows)} smallest p-values of {len(found)}; all are in the findings."
+    if len(pairs) > len(rows):
+        caption += f" Showing the {len(rows)} smallest p-values of {len(pairs)}; all are in the findings."
     return Table("Differences between models", ("better", "than", "points", "95 %", "p", ""), rows, caption, recompute)
 
 

@@ -20,50 +20,50 @@ if TYPE_CHECKING:
     from adhere.explain.results import Explained
 
 
-def sections(found: Explained, *, recompute: str = "") -> list[Section]:
+def sections(explained: Explained, *, recompute: str = "") -> list[Section]:
     """One section for each analysis with results."""
-    made = [
-        overview(found, recompute),
-        decodability(found, recompute),
-        transferred(found, recompute),
-        depends(found, recompute),
-        timed(found, recompute),
+    sections = [
+        overview(explained, recompute),
+        decodability(explained, recompute),
+        transferred(explained, recompute),
+        depends(explained, recompute),
+        timed(explained, recompute),
     ]
-    if found.specificity:
-        made.append(specific(found, recompute))
-    if found.behaviour:
-        made.append(behaves(found, recompute))
-    if found.watched:
-        made.append(monitors(found, recompute))
-    return made
+    if explained.specificity:
+        sections.append(specific(explained, recompute))
+    if explained.behaviour:
+        sections.append(behaves(explained, recompute))
+    if explained.watched:
+        sections.append(monitors(explained, recompute))
+    return sections
 
 
-def overview(found: Explained, recompute: str = "") -> Section:
+def overview(explained: Explained, recompute: str = "") -> Section:
     """The responses, and the skills in one table."""
-    everything = [claim for claims in found.claims().values() for claim in claims]
-    layers, positions = found.specialists.layers, found.specialists.positions
+    everything = [claim for claims in explained.claims().values() for claim in claims]
+    layers, positions = explained.specialists.layers, explained.specialists.positions
     blocks: list[Block] = [
         Facts(
             (
-                Fact("Responses", f"{found.responses:,}"),
-                Fact("Skills", f"{len(found.skills)}", f"of {len(found.plan.skills)} requested"),
+                Fact("Responses", f"{explained.responses:,}"),
+                Fact("Skills", f"{len(explained.skills)}", f"of {len(explained.plan.skills)} requested"),
                 Fact("Sites", f"{len(layers)} layers", f"{len(positions)} positions"),
                 Fact("Figures that hold", f"{sum(c.holds for c in everything)}", f"of {len(everything)} measured"),
             )
         )
     ]
     rows = []
-    for skill in found.skills:
-        met, broken = found.labels[skill]
-        best = found.specialists.best_position(skill)
+    for skill in explained.skills:
+        met, broken = explained.labels[skill]
+        best = explained.specialists.best_position(skill)
         controls = max((_value(c), name) for name, c in best.controls.items() if _value(c) == _value(c))
         rows.append(
             (
                 skill,
                 f"{met:,}",
                 f"{broken:,}",
-                f"{found.used[skill]:,}",
-                f"{found.place(best.layer)}, {best.position}",
+                f"{explained.used[skill]:,}",
+                f"{explained.place(best.layer)}, {best.position}",
                 _with_interval(best.specialist),
                 _with_interval(best.balanced_accuracy),
                 f"{controls[0]:.2f} ({controls[1]})",
@@ -81,11 +81,11 @@ def overview(found: Explained, recompute: str = "") -> Section:
             recompute,
         )
     )
-    if found.left_out:
-        blocks.append(Prose("Left out: " + ". ".join(found.left_out) + "."))
+    if explained.left_out:
+        blocks.append(Prose("Left out: " + ". ".join(explained.left_out) + "."))
     blocks.append(
         Prose(
-            f"Responses are {found.source}, and replayed once. Probes are {found.plan.kind}, in five "
+            f"Responses are {explained.source}, and replayed once. Probes are {explained.plan.kind}, in five "
             "folds by prompt; intervals resample prompts. Controls: labels shuffled within the "
             "skill; the surface of the text so far (length and character n-grams); an untrained "
             "model of the same shape; responses to the same prompts without the instruction; random "
@@ -96,21 +96,21 @@ def overview(found: Explained, recompute: str = "") -> Section:
         "Whether a response follows its instructions, read from the residual stream: by which "
         "probes, where, when, and with what effect on the model."
     )
-    return Section("explain", "Overview", lead, tuple(blocks), _headline(found))
+    return Section("explain", "Overview", lead, tuple(blocks), _headline(explained))
 
 
-def _headline(found: Explained) -> str:
+def _headline(explained: Explained) -> str:
     """Which skills can be read beyond every control."""
-    claims = [claim for claim in found.specialists.claims() if claim.finding.what == "probe.auc"]
+    claims = [claim for claim in explained.specialists.claims() if claim.finding.what == "probe.auc"]
     held = {str(claim.finding.subject.get("skill")) for claim in claims if claim.holds}
-    readable = [skill for skill in found.skills if skill in held]
+    readable = [skill for skill in explained.skills if skill in held]
     names = f": {', '.join(readable)}" if readable else ""
-    return f"{len(readable)} of {len(found.skills)} skills can be read beyond every control{names}."
+    return f"{len(readable)} of {len(explained.skills)} skills can be read beyond every control{names}."
 
 
-def decodability(found: Explained, recompute: str = "") -> Section:
+def decodability(explained: Explained, recompute: str = "") -> Section:
     """Decodability: heat maps over layers and positions, and specialist against general probes."""
-    lens = found.specialists
+    lens = explained.specialists
     maps = []
     for k, skill in enumerate(lens.skills):
         values = tuple(tuple(known(v) for v in lens.auc[i, :, k]) for i in range(len(lens.layers)))
@@ -124,7 +124,7 @@ def decodability(found: Explained, recompute: str = "") -> Section:
             heat(
                 f"{skill}: AUC by layer (relative depth) and position",
                 Grid(
-                    tuple(f"{layer} ({layer / found.blocks:.0%})" for layer in lens.layers),
+                    tuple(f"{layer} ({layer / explained.blocks:.0%})" for layer in lens.layers),
                     lens.positions,
                     values,
                     marks,
@@ -171,9 +171,9 @@ def decodability(found: Explained, recompute: str = "") -> Section:
     return Section("decodability", "Decodability", lead, blocks)
 
 
-def transferred(found: Explained, recompute: str = "") -> Section:
+def transferred(explained: Explained, recompute: str = "") -> Section:
     """Transfer: the matrix with its dendrogram, beside the correlation of failures."""
-    common = found.transfers[0]
+    common = explained.transfers[0]
     order = common.order
     names = tuple(common.skills[k] for k in order)
     layer, position = common.sites[0]
@@ -184,7 +184,7 @@ def transferred(found: Explained, recompute: str = "") -> Section:
     grid = Grid(names, names, tuple(tuple(known(common.matrix[i, j]) for j in order) for i in order), marks)
     drawn: list[Chart] = [
         tree_heat(
-            f"Transfer at {found.place(layer)}, {position}",
+            f"Transfer at {explained.place(layer)}, {position}",
             grid,
             common.linkage,
             limits=(0.0, 1.0),
@@ -195,7 +195,7 @@ def transferred(found: Explained, recompute: str = "") -> Section:
             recompute=recompute,
         )
     ]
-    outside = tuple(tuple(None if i == j else known(found.outside[i, j]) for j in order) for i in order)
+    outside = tuple(tuple(None if i == j else known(explained.outside[i, j]) for j in order) for i in order)
     drawn.append(
         heat(
             "Correlation of failures",
@@ -212,7 +212,7 @@ def transferred(found: Explained, recompute: str = "") -> Section:
         if groups
         else "No two skills' probes transfer to each other with a mean AUC of 0.7: there are no groups."
     )
-    agreement = common.agreement(found.outside, recompute=recompute)
+    agreement = common.agreement(explained.outside, recompute=recompute)
     blocks: tuple[Block, ...] = (
         Charts(tuple(drawn)),
         Prose(clusters),
@@ -223,9 +223,9 @@ def transferred(found: Explained, recompute: str = "") -> Section:
     return Section("transfer", "Transfer", lead, blocks)
 
 
-def depends(found: Explained, recompute: str = "") -> Section:
+def depends(explained: Explained, recompute: str = "") -> Section:
     """Erasure: loss of one skill's decodability when another is erased."""
-    lens = found.dependencies
+    lens = explained.dependencies
     layer, position = lens.site
     claims = lens.claims(recompute)
     drawn = []
@@ -248,7 +248,7 @@ def depends(found: Explained, recompute: str = "") -> Section:
                 diverging=True,
                 caption=(
                     "Row: erased skill; column: skill read by a probe fitted anew at "
-                    f"{found.place(layer)}, {position}; minus the loss for random subspaces of that rank. "
+                    f"{explained.place(layer)}, {position}; minus the loss for random subspaces of that rank. "
                     "Underlined: the simultaneous interval excludes 0."
                 ),
                 recompute=recompute,

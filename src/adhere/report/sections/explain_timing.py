@@ -22,13 +22,13 @@ GROUPS = (
 ENDS = {"prompt": 0.0, "eos": 100.0}
 
 
-def timed(found: Explained, recompute: str = "") -> Section:
+def timed(explained: Explained, recompute: str = "") -> Section:
     """Timing: over the response, and by tokens relative to the deciding token."""
     drawn = []
     for title, group in GROUPS:
         curves = []
-        for skill in (one for one in group if one in found.skills):
-            read = [b for b in found.timing.curve if b.skill == skill and b.position != "mean"]
+        for skill in (one for one in group if one in explained.skills):
+            read = [b for b in explained.timing.curve if b.skill == skill and b.position != "mean"]
             rows = sorted(((_progress(b.position), b.specialist) for b in read), key=lambda row: row[0])
             curves.append(_curve(skill, rows))
         if curves:
@@ -44,8 +44,8 @@ def timed(found: Explained, recompute: str = "") -> Section:
                 )
             )
     moments = []
-    for skill in found.alignment.skills:
-        own = [one for one in found.alignment.moments if one.best.skill == skill]
+    for skill in explained.alignment.skills:
+        own = [one for one in explained.alignment.moments if one.best.skill == skill]
         curves = [_curve("probe", [(float(one.offset), one.best.specialist) for one in own])]
         known = [(float(one.offset), s) for one in own if (s := one.best.surface) is not None]
         if known:
@@ -65,7 +65,7 @@ def timed(found: Explained, recompute: str = "") -> Section:
             )
         )
     blocks: list[Block] = [Charts(tuple(drawn))]
-    contrasts = [c for c in found.timing.claims(recompute) if "contrast" in c.finding.subject]
+    contrasts = [c for c in explained.timing.claims(recompute) if "contrast" in c.finding.subject]
     blocks += statements(contrasts, "for monitoring over planning")
     if moments:
         blocks.append(
@@ -77,7 +77,7 @@ def timed(found: Explained, recompute: str = "") -> Section:
             )
         )
         blocks.append(Charts(tuple(moments)))
-        foreseen = [c for c in found.alignment.claims(recompute) if int(c.finding.subject["tokens"]) < 0]
+        foreseen = [c for c in explained.alignment.claims(recompute) if int(c.finding.subject["tokens"]) < 0]
         blocks += statements(foreseen, "before the deciding token")
     else:
         blocks.append(Prose("No skill has enough violations that are decided before the end of the response."))
@@ -85,10 +85,10 @@ def timed(found: Explained, recompute: str = "") -> Section:
     return Section("timing", "Timing", lead, tuple(blocks))
 
 
-def specific(found: Explained, recompute: str = "") -> Section:
+def specific(explained: Explained, recompute: str = "") -> Section:
     """Specificity: the instruction, or only the text."""
     rows = []
-    for one in found.specificity:
+    for one in explained.specificity:
         rows.append(Point(one.skill, one.asked.value, finite(one.asked), "with the instruction", one.asked.n))
         if one.free is not None:
             rows.append(Point(one.skill, one.free.value, finite(one.free), "without the instruction", one.free.n))
@@ -114,19 +114,19 @@ def specific(found: Explained, recompute: str = "") -> Section:
         tuple(
             (
                 one.skill,
-                f"{found.place(one.site[0])}, {one.site[1]}",
+                f"{explained.place(one.site[0])}, {one.site[1]}",
                 percent(one.variance_asked, 2),
                 percent(one.variance_free, 2),
                 percent(one.variance_random, 2),
                 f"{percent(one.free_met, 0)} of {one.free_rows}",
             )
-            for one in found.specificity
+            for one in explained.specificity
         ),
-        f"Share of the activations' variance in the {found.specificity[0].rank} directions that INLP "
+        f"Share of the activations' variance in the {explained.specificity[0].rank} directions that INLP "
         "finds. Free responses are balanced as well.",
         recompute,
     )
-    claims = [claim for one in found.specificity for claim in one.claims(recompute)]
+    claims = [claim for one in explained.specificity for claim in one.claims(recompute)]
     beyond = [claim for claim in claims if claim.finding.what == "probe.specificity"]
     text = [claim for claim in claims if claim.finding.what != "probe.specificity"]
     lead = "Does a probe read that an instruction was followed, or only what the text is like?"
@@ -139,10 +139,10 @@ def specific(found: Explained, recompute: str = "") -> Section:
     return Section("specificity", "Specificity", lead, blocks)
 
 
-def behaves(found: Explained, recompute: str = "") -> Section:
+def behaves(explained: Explained, recompute: str = "") -> Section:
     """Behaviour after erasure."""
     rows = []
-    for one in found.behaviour:
+    for one in explained.behaviour:
         label = f"{one.skill}, {one.place}"
         rows.append(Point(label, one.before.value, finite(one.before), "nothing erased", one.before.n))
         rows.append(Point(label, one.erased.value, finite(one.erased), "direction erased", one.erased.n))
@@ -165,24 +165,27 @@ def behaves(found: Explained, recompute: str = "") -> Section:
                 f"{one.loss_erased.value:.3f} ({one.loss_erased.value - one.loss_before.value:+.3f})",
                 f"{one.loss_random.value:.3f} ({one.loss_random.value - one.loss_before.value:+.3f})",
             )
-            for one in found.behaviour
+            for one in explained.behaviour
         ),
-        f"Nats per token on {found.behaviour[0].loss_before.n} of the model's own responses without the instruction.",
+        f"Nats per token on {explained.behaviour[0].loss_before.n} of the model's own responses without the "
+        "instruction.",
         recompute,
     )
     lead = "A direction that can be read need not be used: the model responds again with the direction erased."
     blocks = (
         Charts((chart,)),
         table,
-        *statements([one.claim(found.model, recompute) for one in found.behaviour], "beyond a random direction"),
+        *statements(
+            [one.claim(explained.model, recompute) for one in explained.behaviour], "beyond a random direction"
+        ),
     )
     return Section("behaviour", "Use", lead, blocks)
 
 
-def monitors(found: Explained, recompute: str = "") -> Section:
+def monitors(explained: Explained, recompute: str = "") -> Section:
     """Saved monitors and their evaluation."""
     rows: list[tuple[str, ...]] = []
-    for one in found.watched:
+    for one in explained.watched:
         monitor, tried = one.monitor, one.trial
         if monitor is None:
             rows.append((one.skill, "–", "–", "–", "–", "–", one.why))
@@ -197,7 +200,7 @@ def monitors(found: Explained, recompute: str = "") -> Section:
         "Saved monitors",
         ("skill", "site", "AUC, held out", "recall", "false alarms", "tokens saved", ""),
         tuple(rows),
-        f"Thresholds allow at most {100 * found.plan.false_alarms:g} % false alarms on held-out "
+        f"Thresholds allow at most {100 * explained.plan.false_alarms:g} % false alarms on held-out "
         "prompts; evaluated on new ones. Prompts were chosen where failures are frequent. Tokens "
         "saved: share of a failing response that was not yet written.",
         recompute,

@@ -32,7 +32,7 @@ FEWEST = 5
 
 
 def section(
-    made: Scores,
+    scores: Scores,
     lost: Lost,
     *,
     attention: Iterable[Finding] = (),
@@ -54,26 +54,26 @@ def section(
         "Net interference is the loss beyond what asking again loses anyway (the control). Intervals "
         "are 95 %, by problem."
     )
-    blocks: list[Block] = [*_notes(made)]
-    if made.conditions:
-        blocks.insert(0, _facts(made))
-        drawn = (_curve(made, recompute), _net(made, recompute), _grid(made, recompute), _both(made, recompute))
+    blocks: list[Block] = [*_notes(scores)]
+    if scores.conditions:
+        blocks.insert(0, _facts(scores))
+        drawn = (_curve(scores, recompute), _net(scores, recompute), _grid(scores, recompute), _both(scores, recompute))
         charts = [chart for chart in drawn if chart is not None]
-        charts += scaled(made, recompute)
+        charts += scaled(scores, recompute)
         charts += attended(attention, recompute)
         charts += _why(lost, recompute)
         blocks.append(Charts(tuple(charts)))
         blocks.append(_patterns(lost, judge, recompute))
-        blocks += _tables(made, recompute)
-        blocks += cases(made, lost)
+        blocks += _tables(scores, recompute)
+        blocks += cases(scores, lost)
     if exclusions:
         blocks.append(_left_out(exclusions, recompute))
-    return Section("sustain", "Interference", lead, tuple(blocks), _headline(made))
+    return Section("sustain", "Interference", lead, tuple(blocks), _headline(scores))
 
 
-def _headline(made: Scores) -> str:
+def _headline(scores: Scores) -> str:
     """What one self-evident constraint costs, beside an idle sentence of its length."""
-    alone = next((one for one in made.conditions if one.condition == ALONE), None)
+    alone = next((one for one in scores.conditions if one.condition == ALONE), None)
     if alone is None or not alone.interference.n:
         return ""
     net = alone.interference
@@ -81,7 +81,7 @@ def _headline(made: Scores) -> str:
         f"One constraint that the solution already met costs {_points(net)} of 100 solved problems "
         f"({between(net.interval, sign=True)}, n = {net.clusters or net.n:,})"
     )
-    idle = next((one for one in made.of("placebo", k=1)), None)
+    idle = next((one for one in scores.of("placebo", k=1)), None)
     if idle is not None and idle.interference.n:
         text += f"; an idle sentence of that length costs {_points(idle.interference)}"
     return text + "."
@@ -91,11 +91,11 @@ def _points(difference: Difference) -> str:
     return gain(difference.estimate if difference.n else None)
 
 
-def _facts(made: Scores) -> Facts:
-    solved = sum(one.share.met for one in made.selection.solved)
-    asked = sum(one.share.n for one in made.selection.solved)
+def _facts(scores: Scores) -> Facts:
+    solved = sum(one.share.met for one in scores.selection.solved)
+    asked = sum(one.share.n for one in scores.selection.solved)
     facts = [Fact("Solved at base", f"{solved:,} of {asked:,}", "only these continue")]
-    alone = next((one for one in made.conditions if one.condition == ALONE), None)
+    alone = next((one for one in scores.conditions if one.condition == ALONE), None)
     if alone is not None:
         net = alone.interference
         facts.append(Fact("Sustain, 1 constraint", percent(alone.sustain.estimate), between(alone.sustain.interval)))
@@ -108,7 +108,7 @@ def _facts(made: Scores) -> Facts:
                 Fact("Beyond the placebo", f"{_points(alone.beyond)} points", between(alone.beyond.interval, sign=True))
             )
         facts.append(Fact("Constraints met", percent(alone.met.estimate), between(alone.met.interval)))
-    whole = next((area for area in made.areas if area.domain == "all"), None)
+    whole = next((area for area in scores.areas if area.domain == "all"), None)
     if whole is not None:
         facts.append(
             Fact(
@@ -120,16 +120,16 @@ def _facts(made: Scores) -> Facts:
     return Facts(tuple(facts))
 
 
-def _notes(made: Scores) -> list[Prose]:
-    notes = [f"{str(one).capitalize()}." for one in made.selection.solved if not one.solvable]
-    if not made.conditions:
+def _notes(scores: Scores) -> list[Prose]:
+    notes = [f"{str(one).capitalize()}." for one in scores.selection.solved if not one.solvable]
+    if not scores.conditions:
         notes.append("Only the base prompts were asked, so there is nothing to compare.")
-    if made.power is not None:
-        notes.append(str(made.power))
+    if scores.power is not None:
+        notes.append(str(scores.power))
     return [Prose(note) for note in notes]
 
 
-def _curve(made: Scores, recompute: str) -> Chart:
+def _curve(scores: Scores, recompute: str) -> Chart:
     """Sustain over k, all arms; attention arms have their own chart."""
     curves = []
     named = (
@@ -144,7 +144,7 @@ def _curve(made: Scores, recompute: str) -> Chart:
     ks: set[int] = set()
     first: list[Score] = []
     for arm, position, name in named:
-        mine = made.of(arm, position=position)
+        mine = scores.of(arm, position=position)
         ks |= {one.condition[1] for one in mine}
         if not mine:
             continue
@@ -187,11 +187,11 @@ def _line(name: str, rates: Sequence[tuple[int, Rate]]) -> Line:
     )
 
 
-def _net(made: Scores, recompute: str) -> Chart | None:
+def _net(scores: Scores, recompute: str) -> Chart | None:
     """Loss of each condition against control and against the placebo of its length."""
     rows = [
         Point(label(one.condition), difference.estimate, difference.interval, against, difference.clusters)
-        for one in made.conditions
+        for one in scores.conditions
         for against, difference in (("against control", one.interference), ("against placebo", one.beyond))
         if difference.n
     ]
@@ -214,19 +214,19 @@ def _net(made: Scores, recompute: str) -> Chart | None:
     )
 
 
-def _grid(made: Scores, recompute: str) -> Chart | None:
+def _grid(scores: Scores, recompute: str) -> Chart | None:
     """Net interference of one constraint by domain and type."""
-    cells = {(one.kind, one.domain): one for one in made.by_domain_and_type if one.interference.n}
+    cells = {(one.kind, one.domain): one for one in scores.by_domain_and_type if one.interference.n}
     kinds = sorted({kind for kind, _ in cells})
-    domains = [domain for domain in made.selection.domains if any(d == domain for _, d in cells)]
+    domains = [domain for domain in scores.selection.domains if any(d == domain for _, d in cells)]
     few = sum(one.interference.clusters < FEWEST for one in cells.values())
     cells = {key: one for key, one in cells.items() if one.interference.clusters >= FEWEST}
     kinds = [kind for kind in kinds if any((kind, domain) in cells for domain in domains)]
     if not kinds:
         return None
-    found = [[cells.get((kind, domain)) for domain in domains] for kind in kinds]
-    values = tuple(tuple(one.interference.estimate if one else None for one in row) for row in found)
-    marks = frozenset((i, j) for i, row in enumerate(found) for j, one in enumerate(row) if one and one.real)
+    rows = [[cells.get((kind, domain)) for domain in domains] for kind in kinds]
+    values = tuple(tuple(one.interference.estimate if one else None for one in row) for row in rows)
+    marks = frozenset((i, j) for i, row in enumerate(rows) for j, one in enumerate(row) if one and one.real)
     most = max([0.1, *(abs(value) for row in values for value in row if value is not None)])
     caption = "Net interference of one constraint by its type. Underlined: significant (McNemar, Holm over all cells)."
     if few:
@@ -241,9 +241,9 @@ def _grid(made: Scores, recompute: str) -> Chart | None:
     )
 
 
-def _both(made: Scores, recompute: str) -> Chart | None:
+def _both(scores: Scores, recompute: str) -> Chart | None:
     """IF against Sustain, by type."""
-    shown = [one for one in made.by_type if one.sustain.n >= FEWEST and one.met.n]
+    shown = [one for one in scores.by_type if one.sustain.n >= FEWEST and one.met.n]
     if not shown:
         return None
     dots = [(one.kind, one.met.estimate, one.sustain.estimate) for one in shown]
@@ -341,7 +341,7 @@ def _patterns(lost: Lost, judge: Finding | None, recompute: str) -> Block:
     return Table("Failure patterns", header, rows, caption, recompute)
 
 
-def _tables(made: Scores, recompute: str) -> list[Block]:
+def _tables(scores: Scores, recompute: str) -> list[Block]:
     rate, net = ("Sustain %", "95 %", "control %"), ("net", "95 %", "p", "beyond placebo", "95 %")
     header = ("", *rate, *net, "IF %", "95 %", "IF, control %", "problems")
     caption = (
@@ -353,16 +353,16 @@ def _tables(made: Scores, recompute: str) -> list[Block]:
         Table(
             "By condition",
             header,
-            tuple((label(one.condition), *_cells(one)) for one in made.conditions),
+            tuple((label(one.condition), *_cells(one)) for one in scores.conditions),
             caption + unasked,
             recompute,
         )
     ]
-    if len(made.selection.domains) > 1:
-        rows = tuple((f"{one.domain}, {label(one.condition)}", *_cells(one)) for one in made.by_domain)
+    if len(scores.selection.domains) > 1:
+        rows = tuple((f"{one.domain}, {label(one.condition)}", *_cells(one)) for one in scores.by_domain)
         tables.append(Table("By domain", header, rows, caption, recompute))
-    if made.by_type:
-        ordered = sorted(made.by_type, key=lambda one: -(one.interference.estimate if one.interference.n else -9.0))
+    if scores.by_type:
+        ordered = sorted(scores.by_type, key=lambda one: -(one.interference.estimate if one.interference.n else -9.0))
         tables.append(
             Table("By type, k = 1", header, tuple((one.kind, *_cells(one)) for one in ordered), caption, recompute)
         )

@@ -12,9 +12,9 @@ from adhere.measure.sustain.scores import Scores
 from adhere.report.charts import Chart, Grid, Line, heat, lines
 
 
-def attended(found: Iterable[Finding], recompute: str) -> list[Chart]:
+def attended(findings: Iterable[Finding], recompute: str) -> list[Chart]:
     """Attention to the constraint over the response, failed and sustained, and where they differ."""
-    mine = [one for one in found if one.what == "attention.constraint" and one.estimate is not None]
+    mine = [one for one in findings if one.what == "attention.constraint" and one.estimate is not None]
     charts = []
     for measure, words in (("relative", "Share of the attention to constraint and problem"), ("raw", "Attention")):
         course = [one for one in mine if one.of(layer="all", measure=measure) and _tenth(one) is not None]
@@ -70,11 +70,11 @@ def _of_outcome(course: Sequence[Finding], outcome: str) -> Line:
 def _by_layer(difference: Sequence[Finding], layers: Sequence[int], recompute: str) -> Chart:
     tenths = sorted({at for one in difference if (at := _tenth(one)) is not None})
     cells = {(one.subject["layer"], _tenth(one)): one for one in difference}
-    found = [[cells.get((layer, at)) for at in tenths] for layer in layers]
-    values = tuple(tuple(one.estimate if one else None for one in row) for row in found)
+    rows = [[cells.get((layer, at)) for at in tenths] for layer in layers]
+    values = tuple(tuple(one.estimate if one else None for one in row) for row in rows)
     apart = frozenset(
         (i, j)
-        for i, row in enumerate(found)
+        for i, row in enumerate(rows)
         for j, one in enumerate(row)
         if one and one.interval and not one.interval[0] <= 0 <= one.interval[1]
     )

@@ -30,7 +30,7 @@ def label(condition: Condition) -> str:
     return f"{name}, attention x {factor:g}" if arm == "attend" else name
 
 
-def cases(made: Scores, lost: Lost) -> list[Block]:
+def cases(scores: Scores, lost: Lost) -> list[Block]:
     """Lost responses beside the correct ones, at most two per pattern, and one in full."""
     shown: list[Failure] = []
     counts: Counter[str] = Counter()
@@ -42,7 +42,7 @@ def cases(made: Scores, lost: Lost) -> list[Block]:
         return []
     blocks: list[Block] = []
     best = next((one for one in shown if one.pattern in ("step", "bent", "broken")), shown[0])
-    blocks.append(_walk(made, best))
+    blocks.append(_walk(scores, best))
     others = [_example(one) for one in sorted(shown, key=lambda one: PATTERNS.index(one.pattern))]
     blocks.append(
         Examples("Lost and correct responses", tuple(others), "Text that occurs in only one of the two is highlighted.")
@@ -70,11 +70,11 @@ def _met(lost: ArmOutcome) -> str:
     )
 
 
-def _walk(made: Scores, one: Failure) -> Walk:
+def _walk(scores: Scores, one: Failure) -> Walk:
     """A case from prompt to verdict."""
     trial = next(
         trial
-        for trial in made.selection.trials
+        for trial in scores.selection.trials
         if trial.problem == one.base.problem and trial.base.epoch == one.base.epoch
     )
     control = trial.control

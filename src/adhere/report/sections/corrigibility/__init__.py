@@ -29,12 +29,12 @@ SECTIONS = {
 
 def sections(measured: CorrigibilityResult, recompute: Recompute) -> list[Section]:
     """One section for each tier that ran and has one here; a tier that is too much for the model says so first."""
-    made = []
+    sections = []
     for name in measured.tiers:
         if name not in SECTIONS:
             continue
         section = SECTIONS[name](measured, recompute(name))
         if name in measured.weak:
             section = replace(section, lead=f"Too much for this model: {measured.weak[name]}. {section.lead}")
-        made.append(section)
-    return made
+        sections.append(section)
+    return sections

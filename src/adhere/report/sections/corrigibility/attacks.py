@@ -9,8 +9,8 @@ from adhere.report.sections.corrigibility.shares import share_cells
 
 def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
     """Attack success and over-refusal."""
-    found = measured.of("attack.success") + measured.of("attack.over_refusal")
-    if not found:
+    findings = measured.of("attack.success") + measured.of("attack.over_refusal")
+    if not findings:
         return []
     rows = tuple(
         (
@@ -20,7 +20,7 @@ def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
             str(f.subject.get("rule", "")),
             str(f.subject.get("licence", "")),
         )
-        for f in found
+        for f in findings
     )
     caption = (
         'Attack success, or refusal of a harmless prompt, by the rule named. "Not refused" is an '

@@ -15,7 +15,7 @@ from adhere.report.sections.corrigibility.shares import fact, gain, p_value, sha
 
 def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
-    found = [f for f in measured.of("authority.followed") if "through" not in f.subject]
+    findings = [f for f in measured.of("authority.followed") if "through" not in f.subject]
     right = [f for f in measured.of("authority.right") if "through" not in f.subject]
     facts = [fact(f"Correct: {f.subject['kind']}", f) for f in right if f.subject["kind"] != "all"]
     rows = tuple(
@@ -24,9 +24,9 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
             "yes" if f.subject.get("rightful") else "no",
             *share_cells(f),
         )
-        for f in found
+        for f in findings
     )
-    chance = next((f for f in found if f.of(kind="none")), None)
+    chance = next((f for f in findings if f.of(kind="none")), None)
     unasked = (
         "" if chance is None or chance.estimate is None else f" The word occurs unasked in {share_cells(chance)[0]}."
     )
@@ -35,13 +35,13 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
     blocks += drawn(
         _by_source(
             "Followed, single source",
-            [f for f in found if f.of(kind="single")],
+            [f for f in findings if f.of(kind="single")],
             recompute,
             caption=f"Tools and memories have no authority.{unasked}",
         ),
         _by_source(
             "Followed, in conflict",
-            [f for f in found if f.of(kind="conflict")],
+            [f for f in findings if f.of(kind="conflict")],
             recompute,
             caption="Every pair of sources, in both directions.",
         ),
@@ -73,7 +73,7 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
 
 def _by_source(
     title: str,
-    found: Sequence[Finding],
+    findings: Sequence[Finding],
     recompute: str,
     *,
     caption: str,
@@ -81,7 +81,7 @@ def _by_source(
     reference: float | None = None,
 ) -> Chart | None:
     """A share for each source; None where there is none."""
-    rows = [Point(str(f.subject["source"]), f.estimate, f.interval, n=f.n) for f in found]
+    rows = [Point(str(f.subject["source"]), f.estimate, f.interval, n=f.n) for f in findings]
     if not rows:
         return None
     return points(title, rows, caption=caption, unit=unit, reference=reference, recompute=recompute)

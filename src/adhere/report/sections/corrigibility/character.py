@@ -128,14 +128,14 @@ def _first(measured: CorrigibilityResult, recompute: str) -> Table:
 
 def _worst(measured: CorrigibilityResult) -> dict[str, Any] | None:
     """The conversation that lost most probes between beginning and end."""
-    found = [dict(one.metadata) for one in measured.logs["character"].samples or [] if "probes" in one.metadata]
+    conversations = [dict(one.metadata) for one in measured.logs["character"].samples or [] if "probes" in one.metadata]
 
     def lost(row: dict[str, Any]) -> int:
         last = max(probe["turn"] for probe in row["probes"])
         mine = [probe for probe in row["probes"] if probe["turn"] == last]
         return sum((p["then"] == "in character") - (p["now"] == "in character") for p in mine)
 
-    return max(found, key=lost, default=None)
+    return max(conversations, key=lost, default=None)
 
 
 def _walk(row: dict[str, Any]) -> Walk:

@@ -12,10 +12,10 @@ def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
     """Refusing and following by dose, and the dose at which refusals take over."""
     charts = []
     for what, title in (("dose.refused", "Refused, by dose"), ("dose.followed", "Instruction followed, by dose")):
-        found = measured.of(what)
+        findings = measured.of(what)
         curves = []
-        for strength in dict.fromkeys(str(f.subject["strength"]) for f in found):
-            mine = [f for f in found if f.of(strength=strength) and f.interval and f.estimate is not None]
+        for strength in dict.fromkeys(str(f.subject["strength"]) for f in findings):
+            mine = [f for f in findings if f.of(strength=strength) and f.interval and f.estimate is not None]
             bands = [f.interval or (0.0, 1.0) for f in mine]
             curves.append(
                 Line(
@@ -44,14 +44,14 @@ def blocks(measured: CorrigibilityResult, recompute: str) -> list[Block]:
             )
     if not charts:
         return []
-    taken = [
+    takeovers = [
         f"{f.subject['strength']} {f.estimate:.2f} ({f.interval[0]:.2f} to {f.interval[1]:.2f})"
         for f in measured.of("dose.takeover")
         if f.estimate is not None and f.interval
     ]
-    said = (
-        f"Half of the requests are refused at a dose of: {'; '.join(taken)}."
-        if taken
+    sentence = (
+        f"Half of the requests are refused at a dose of: {'; '.join(takeovers)}."
+        if takeovers
         else "No dose within the tested range can be shown at which half of the requests are refused."
     )
-    return [*drawn(*charts), Prose(said)]
+    return [*drawn(*charts), Prose(sentence)]

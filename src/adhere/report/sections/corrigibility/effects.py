@@ -10,16 +10,16 @@ from adhere.report.page import Block, Charts, Table
 from adhere.report.sections.corrigibility.shares import gain, p_value
 
 
-def effects_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart | None:
+def effects_chart(title: str, findings: Sequence[Finding], recompute: str) -> Chart | None:
     """Changes of a share by factor and level, against each factor's first level; None if nothing varied."""
     rows = [
         Point(f"{f.subject['factor']}: {f.subject['level']}", f.estimate, f.interval, n=f.n)
-        for f in found
+        for f in findings
         if f.estimate is not None
     ]
     if not rows:
         return None
-    bases = {str(f.subject["factor"]): str(f.subject["base"]) for f in found}
+    bases = {str(f.subject["factor"]): str(f.subject["base"]) for f in findings}
     against = "; ".join(f"{factor}: {base}" for factor, base in bases.items())
     most = min(1.0, 1.1 * max(abs(end) for row in rows for end in (row.interval or (1.0,))))
     return points(
@@ -33,12 +33,12 @@ def effects_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart
     )
 
 
-def factors_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart | None:
+def factors_chart(title: str, findings: Sequence[Finding], recompute: str) -> Chart | None:
     """Share of the explained deviance that disappears without a factor."""
-    if not found:
+    if not findings:
         return None
-    explained = float(found[0].subject["explained"])
-    rows = [Point(str(f.subject["factor"]), f.estimate, f.interval, n=f.n) for f in found]
+    explained = float(findings[0].subject["explained"])
+    rows = [Point(str(f.subject["factor"]), f.estimate, f.interval, n=f.n) for f in findings]
     return points(
         title,
         rows,
@@ -51,7 +51,7 @@ def factors_chart(title: str, found: Sequence[Finding], recompute: str) -> Chart
     )
 
 
-def odds(title: str, found: Sequence[Finding], recompute: str) -> Table:
+def odds(title: str, findings: Sequence[Finding], recompute: str) -> Table:
     """The same effects as numbers, with odds ratios and p."""
     rows = tuple(
         (
@@ -61,7 +61,7 @@ def odds(title: str, found: Sequence[Finding], recompute: str) -> Table:
             f"{float(f.subject['odds_low']):.2f} to {float(f.subject['odds_high']):.2f}",
             p_value(float(f.subject["p_holm"])),
         )
-        for f in found
+        for f in findings
     )
     caption = "Logistic regression with Firth's penalty; p: Wald's test, Holm over all rows."
     return Table(title, ("", "points", "95 %", "odds ratio", "95 %", "p"), rows, caption, recompute)

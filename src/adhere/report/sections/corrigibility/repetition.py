@@ -96,8 +96,8 @@ def _temperature(value: object) -> str:
 
 def _texts(measured: CorrigibilityResult) -> Examples | None:
     """The texts with the earliest loops."""
-    found = [dict(one.metadata) for one in measured.logs["repetition"].samples or [] if "onset" in one.metadata]
-    looped = [row for row in found if row["onset"] is not None]
+    texts = [dict(one.metadata) for one in measured.logs["repetition"].samples or [] if "onset" in one.metadata]
+    looped = [row for row in texts if row["onset"] is not None]
     worst = sorted(looped, key=lambda row: row["onset"])[:MOST_TEXTS]
     if not worst:
         return None
@@ -110,10 +110,10 @@ def _example(row: dict[str, Any]) -> Example:
     from adhere.measure.corrigibility.repetition import instruction
 
     text = row["text"]
-    found = loops(text)
+    loop_marks = loops(text)
     pieces: list[tuple[str, bool]] = []
     start = 0
-    for end, mark in zip(found.words, found.looped, strict=True):
+    for end, mark in zip(loop_marks.words, loop_marks.looped, strict=True):
         if pieces and pieces[-1][1] == mark:
             pieces[-1] = (pieces[-1][0] + text[start:end], mark)
         else:
