@@ -20,7 +20,8 @@ def reward(constraints: Constraints | None = None, *, aggregation: Aggregation =
     Args:
         constraints: a constraint's kind with its `parameters`, or whatever `adhere.check` takes; None to read each
             completion's constraints from the data column `constraints`.
-        aggregation: `all` pays for all constraints at once, `share` pays the share met.
+        aggregation: `all` pays for all constraints at once, `share` pays the share met, `distance` pays a missed bound
+            by how near it came.
         parameters: of the kind.
 
     Returns:

@@ -19,7 +19,7 @@ import math
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -306,8 +306,3 @@ def matched(rows: Sequence[dict[str, Any]], number: int, seed: int) -> list[dict
         rng.shuffle(again)
         result += again
     return result[:number]
-
-
-def with_rate(plan: TuningPlan, rate: float) -> TuningPlan:
-    """The plan at another learning rate."""
-    return replace(plan, learning_rate=rate)
