@@ -133,16 +133,13 @@ def measure(
     for name in models:
         try:
             with _opened(name) as model:
-                arms = [
-                    arm
-                    for arm in plan.arms
-                    if not (why := _unplayable(arm, model, plan)) or _note(left_out, name, arm, why)
-                ]
-                for title, log in _logs(model, folder, plan, arms, name, progress):
-                    played += list(_played(name, log))
+                refused = {arm: why for arm in plan.arms if (why := _unplayable(arm, model, plan))}
+                left_out |= {f"{name}, {arm}": why for arm, why in refused.items()}
+                arms = [arm for arm in plan.arms if arm not in refused]
+                for log in _logs(model, folder, plan, arms, name, progress) if arms else ():
+                    played += _played(name, log)
                     logs.append(log.location)
                     errors += sum(1 for sample in log.samples or [] if sample.error is not None)
-                    del title
         except UserError as error:
             if len(models) == 1:
                 raise
@@ -154,11 +151,6 @@ def measure(
     shared = {"recompute": recompute, "evidence": tuple(logs)}
     findings = tuple(one.model_copy(update=shared) for one in findings_of(played, plan))
     return AgentResult(findings, tuple(played), left_out, errors, time.monotonic() - start)
-
-
-def _note(left_out: dict[str, str], name: str, arm: str, why: str) -> bool:
-    left_out[f"{name}, {arm}"] = why
-    return False
 
 
 def _unplayable(arm: str, model: Model, plan: AgentPlan) -> str:
@@ -185,7 +177,7 @@ def _opened(name: str) -> Iterator[Model]:
 
 def _logs(
     model: Model, folder: Path, plan: AgentPlan, arms: Sequence[str], name: str, progress: Progress | None
-) -> Iterator[tuple[str, EvalLog]]:
+) -> Iterator[EvalLog]:
     from adhere.measure.evaluating import evaluate
 
     tell = progress or (lambda *_: None)
@@ -202,7 +194,7 @@ def _logs(
                 tell(title, 0, len(task.dataset))
                 log = evaluate(model, folder / "logs" / title, task, temperature=plan.temperature)
                 tell(title, len(task.dataset), None)
-                yield title, log
+                yield log
 
 
 def _played(name: str, log: EvalLog) -> Iterator[Played]:
