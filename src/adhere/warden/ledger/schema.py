@@ -37,8 +37,6 @@ ADDED = {
     "request_waiting": "CREATE INDEX IF NOT EXISTS request_waiting ON request (epoch, status, expires)",
     "spent": "CREATE TABLE IF NOT EXISTS spent (client TEXT NOT NULL, span {int} NOT NULL, requests {int} NOT NULL,"
     " tokens {int} NOT NULL, PRIMARY KEY (client, span)){keyed}",
-    "sign_in": "CREATE TABLE IF NOT EXISTS sign_in (id TEXT PRIMARY KEY, token TEXT NOT NULL, ends {int} NOT NULL)"
-    "{keyed}",
 }
 """What ledgers of earlier releases lack, by name. It is added when such a ledger is opened."""
 
@@ -47,7 +45,7 @@ WHOLE = "SELECT size, peaks, (SELECT max(seq) FROM entry) FROM tip"
 
 SQLITE = {"int": "INTEGER", "bytes": "BLOB", "keyed": " WITHOUT ROWID", "empty": "x''"}
 POSTGRES = {"int": "BIGINT", "bytes": "BYTEA", "keyed": "", "empty": "''::bytea"}
-EVERY_TABLE = ("entry", "fact", "nonce", "act", "request", "approval", "instance", "spent", "sign_in")
+EVERY_TABLE = ("entry", "fact", "nonce", "act", "request", "approval", "instance", "spent")
 """All but the tip, which has its row from the start."""
 
 
