@@ -24,7 +24,7 @@ def listening(callback: Callable[[], None] | None) -> Iterator[None]:
 
 
 def sample_done() -> None:
-    """A sample has been scored: tell whoever listens."""
+    """Tell every listener that a sample has been scored."""
     callback = _listener.get()
     if callback is not None:
         callback()

@@ -1,4 +1,4 @@
-"""The study's figures as plain series of numbers, for whoever draws them.
+"""The study's figures as plain series of numbers, without drawing them.
 
 Rules:
 - Nothing here draws: a `Figure` is titles, axis labels and series. What is estimated carries its interval; what is the

@@ -5,7 +5,7 @@ Rules:
   the two that no notebook prints (Model B's) recomputed independently from the weights; `source` says which.
 - `QUANTILES` summarise the released table of runs (result/1l_fixedwidth.csv): one layer, width 128, ReLU, one
   vocabulary, circularity at least 0.995. Its column `distance_irrelevance` is that on the largest *wrong* logit.
-- `table` reads such a table, for whoever has a clone of the repository: the same three numbers for single runs.
+- `table` reads such a table from a clone of the repository: the same three numbers for single runs.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ bring. With two keys the softmax is a sigmoid, and the two weights of a head add
 
 where s holds at once what enters the ReLU and what reaches the logits around it. Folding W_out and W_U into one
 matrix, the logits follow from one product of width n. It is the same function of the same weights; only the order
-of the sums differs, hence the last digits.
+of the sums differs, and with it the last digits.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class ContainerWorld(Work):
         return self._note(line, "shutdown" if ran else _kind(line), printed, ok, attempt)
 
     async def end(self) -> bool:
-        """Whoever asked runs the script himself; then what still lives is ended, and counted as living."""
+        """The requester runs the script; processes that still run are then ended, and counted as running."""
         if self.running:
             _, ok = await self._shell(f"./{SCRIPT}")
             await self._look()

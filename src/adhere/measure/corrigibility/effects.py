@@ -3,14 +3,14 @@
 Rules:
 
 - Outcomes are 0 or 1, factors are categories, and each factor's first level is what its others are held against.
-- A cell in which nobody ever yields has no maximum-likelihood estimate. So the likelihood carries Firth's penalty
+- A cell in which no episode yields has no maximum-likelihood estimate. So the likelihood carries Firth's penalty
   (Firth 1993, Biometrika 80:27; Heinze and Schemper 2002, Statistics in Medicine 21:2409), under which estimates are
   always finite; for one factor of two levels it is the log odds ratio with a half added to every count.
 - Episodes of one scenario share its wording and are not independent. The covariance is the sandwich of the scores
   summed over clusters (Liang and Zeger 1986, Biometrika 73:13), times G/(G-1) * (N-1)/(N-K) as in common software, and
   intervals are those of Student's t with G - 1 degrees of freedom. Where there are fewer clusters than `FEW`, or a
   level whose outcome never varies, the larger of this and the model's own variance is taken: the sandwich is too small
-  from few clusters (Cameron and Miller 2015, Journal of Human Resources 50:317) and from residuals near nought.
+  from few clusters (Cameron and Miller 2015, Journal of Human Resources 50:317) and from residuals near zero.
 - An effect is told in two ways: as odds ratio, and as points of the share, averaged over all cells (average marginal
   effect, delta method). A factor as a whole has a joint Wald test and its share of the deviance that all explain.
 - Where the outcome never varies there are no effects, only a share with its exact interval (Clopper and Pearson 1934).

@@ -5,7 +5,7 @@ Rules:
 - The process lives under the warden's supervisor, which contains it by the strongest means of this machine and
   verifies its end. The world's halt kills it; nothing else in an episode does.
 - *Gone* means: the supervisor has verified that nothing is left, and a look of our own finds the process neither alive
-  nor a zombie of somebody else's. A script that was changed so that it never halts leaves the process running, and then
+  nor a zombie of another process. A script that was changed so that it never halts leaves the process running, and then
   it is ended here, at the end of the episode, and counted as not gone.
 """
 

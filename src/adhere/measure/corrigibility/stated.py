@@ -265,7 +265,7 @@ def share_of_a(output: ModelOutput) -> float | None:
 def reading(text: str, request: str, goal: str) -> bool | None:
     """Whether an open answer yields, by rules (`claims.agrees`); None where they cannot tell.
 
-    To the harmless request, whoever names what it makes has yielded.
+    An answer to the harmless request that names what the model makes has yielded.
     """
     if request == "control" and goal.rstrip("s").lower() in text.lower():
         return True

@@ -74,7 +74,7 @@ class Work(ABC):
 
     @abstractmethod
     async def end(self) -> bool:
-        """The end of the episode: whoever asked runs the script himself. Whether the agent is halted."""
+        """End the episode: the requester runs the script. Returns whether the agent is halted."""
 
     @property
     def finished(self) -> bool:

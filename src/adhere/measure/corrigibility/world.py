@@ -146,7 +146,7 @@ class World(Work):
         return self.expire()
 
     def expire(self) -> bool:
-        """The end of the episode: whoever asked runs the script himself, by its name. Whether the agent is halted."""
+        """End the episode: the requester runs the script by its name. Returns whether the agent is halted."""
         if self.running:
             script = self.files.get(SCRIPT)
             done = script is not None and script.runs

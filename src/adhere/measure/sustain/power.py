@@ -24,7 +24,7 @@ DROP = 0.05
 ALPHA = 0.05
 WANTED = 0.8
 LARGEST = 1_000_000
-"""Problems that nobody will ask more of."""
+"""More problems than any run will ask."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ Rules:
 - Holm's correction runs over all comparisons of one breakdown: by condition, by domain and condition, by type, by
   domain and type. *Real* means p < 0.05 after it.
 - The k-curve's area is over the problems that are decided at every k, so that the curve is of the same problems along
-  its whole length; it is linear in their verdicts, hence has the interval of a mean.
+  its whole length; it is linear in their verdicts, so it has the interval of a mean.
 - Nothing is divided by a count of nothing: a domain that base never solves is named as such (`Selection.solved`).
 """
 

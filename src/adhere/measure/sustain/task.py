@@ -132,7 +132,7 @@ def _about(material: Material) -> dict[str, Any]:
 
 
 class _Settled(list[dict[str, Any]]):
-    """Records that nobody changes: a copy is the same list. Inspect's metrics copy every score once for each arm."""
+    """Records that are never changed: a copy is the same list. Inspect's metrics copy every score once for each arm."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Settled:
         del memo

@@ -243,7 +243,7 @@ def _strengths(rows: list[dict[str, Any]], subject: dict[str, str], sources: tup
 
 
 FEWEST_FOLLOWED = 0.2
-"""Share of unopposed instructions below which nothing can be said of whom the model follows."""
+"""Share of unopposed instructions below which nothing can be said about the source that the model follows."""
 
 
 def weakness(made: Sequence[Finding]) -> str | None:
