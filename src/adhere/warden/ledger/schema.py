@@ -4,7 +4,6 @@ entry      the leaves of the Merkle tree      tip        their number and the tr
 fact       what is in force, by name          nonce      statements that were taken
 act        acts by id                         request    what waits for persons, and `approval` of it
 instance   who runs                           spent      what clients have used of their budgets
-sign_in    sessions of the console
 """
 
 from __future__ import annotations
