@@ -113,16 +113,14 @@ def certificate(state: Path) -> str:
 
 
 def gateway(state: Path) -> str:
-    """Bare against gateway on the same prompts."""
-    rows = [
-        (f["what"], ", ".join(f"{k} {v}" for k, v in f["subject"].items() if k in LABELS), percent(f), f["n"])
-        for f in findings(state / "gateway.json")
-        if f["what"].startswith("gateway.adherence")
-    ]
-    return table("finding|of|%|n", rows)
-
-
-LABELS = ("arm", "skill", "level", "mode", "against", "test")
+    """Bare against gateway on the same prompts, by skill; the difference is paired."""
+    rows = []
+    for f in findings(state / "gateway.json"):
+        if f["what"] == "gateway.adherence":
+            subject = f["subject"]
+            change = {"estimate": subject["difference"], "interval": (subject["low"], subject["high"])}
+            rows.append((str(subject["of"]).replace("_", " "), percent(f), percent(change), f["n"]))
+    return table("constraints|met through the gateway, %|difference to bare, points|n", rows)
 
 
 def pilot(state: Path) -> str:
