@@ -83,6 +83,7 @@ def child(modules: set[str], port: int) -> None:
     sys.meta_path.insert(0, Hidden(modules))  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        os.environ["XDG_DATA_HOME"] = folder
         with open("answers.jsonl", "w") as file:
             file.write('{"prompt": "p", "response": "r", "constraints": [{"kind": "length.words", "at_most": 5}]}\n')
         for args in commands(port):

@@ -126,6 +126,8 @@ class Reader:
             "PATH": f"{bin_}:{os.environ['PATH']}",
             "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT / "src")]),
             "OMP_NUM_THREADS": "1",
+            "XDG_DATA_HOME": str(folder / ".home" / "data"),
+            "XDG_STATE_HOME": str(folder / ".home" / "state"),
             "TERM": "dumb",
         }
 

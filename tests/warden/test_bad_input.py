@@ -251,3 +251,30 @@ def test_importing_the_warden_is_light():
     )
     done = subprocess.run([sys.executable, "-c", "import json\n" + program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_a_new_private_key_does_not_lie_in_the_working_folder(tmp_path, monkeypatch):
+    from adhere.cli.app import app
+    from adhere.warden.charter import keys
+
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    assert runner.invoke(app, ["warden", "key", "new", "owner"]).exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["owner.pub"]
+    secret = keys.home_of_keys() / "owner.key"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert keys.home_of_keys().stat().st_mode & 0o077 == 0
+    same = keys.fingerprint(keys.load_public(tmp_path / "owner.pub"))
+    assert [keys.fingerprint(keys.load_signer(name).public_key) for name in ("owner", "owner.key")] == [same, same]
+
+
+def test_a_namesakes_key_from_another_project_does_not_sign_a_charter(tmp_path, monkeypatch):
+    from adhere.cli.app import app
+
+    monkeypatch.chdir(tmp_path)
+    runner = CliRunner()
+    assert runner.invoke(app, ["warden", "key", "new", "owner"]).exit_code == 0
+    (tmp_path / "owner.pub").unlink()
+    assert runner.invoke(app, ["warden", "key", "new", "owner", "--keys", "elsewhere"]).exit_code == 0
+    done = runner.invoke(app, ["warden", "charter", "init", "--principal", "owner=owner.pub"])
+    assert "it is NOT in force" in done.output

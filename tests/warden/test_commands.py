@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adhere.cli.app import app
+from adhere.warden.charter.keys import home_of_keys
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_charter_that_lacks_signatures_is_a_draft_and_opens_nothing(adhere, tm
     from adhere.core.errors import UserError
 
     for name in ("deputy", "board"):
-        shutil.move(tmp_path / f"{name}.key", tmp_path / f"kept-{name}.key")
+        shutil.move(home_of_keys() / f"{name}.key", tmp_path / f"kept-{name}.key")
     out = adhere("charter", "init", *PEOPLE, "--instruct", "2", "--amend", "2", "--stop", "1")
     assert "has 1 of 2 signatures" in out
     assert "NOT in force" in out

@@ -37,15 +37,24 @@ app.add_typer(ledger.app, name="ledger")
 
 @keys.command("new")
 def key_new(
-    name: Annotated[str, typer.Argument(help="Principal; writes NAME.key and NAME.pub.")],
+    name: Annotated[str, typer.Argument(help="Principal; a path, such as keys/owner, keeps both parts together.")],
     kind: Annotated[str, typer.Option(help="ed25519, ecdsa, rsa or ml-dsa.")] = "ed25519",
+    keys_folder: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="DIR", help="Folder of the private key. Default: $XDG_DATA_HOME/adhere/keys."),
+    ] = None,
     charter: Charter = HERE,
 ) -> None:
-    """Make a key pair: NAME.key stays with its owner, NAME.pub goes into a charter."""
+    """Make a key pair: the private NAME.key goes to the keys' home, NAME.pub is written here, for a charter.
+
+    A private key in the folder in which an agent works is within the agent's reach.
+    """
     del charter
     from adhere.warden.charter import keys as library
 
-    secret, public = library.write_pair(library.generate(kind), Path(name))
+    path = Path(name)
+    folder = keys_folder or (library.home_of_keys() if path.name == name else None)
+    secret, public = library.write_pair(library.generate(kind), path, folder)
     tell(f"{secret} (secret)  {public} (public, for the charter)")
 
 

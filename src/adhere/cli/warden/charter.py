@@ -119,7 +119,7 @@ def init(
     sign: Sign = None,
     charter: Charter = HERE,
 ) -> None:
-    """Create a charter. Private keys beside their .pub files sign it; others sign later with `charter sign`."""
+    """Create a charter. Private keys in the keys' home or beside their .pub sign it; others use `charter sign`."""
     from adhere.warden.charter import charter as library
     from adhere.warden.charter import keys
     from adhere.warden.charter.charter import Grant
@@ -139,8 +139,8 @@ def init(
     found = list(sign or ())
     if not found:
         for word in principal or ():
-            secret = Path(word.partition("=")[2]).with_suffix(".key")
-            if secret.exists():
+            secret = _private_part(Path(word.partition("=")[2]))
+            if secret is not None:
                 found.append(str(secret))
     signed, missing = charter_setup.sign(charter, [keys.load_signer(Path(path)) for path in found])
     if signed:
@@ -148,6 +148,21 @@ def init(
     _tell(charter, missing)
     if not missing and found:
         _first_lease(charter, found[0])
+
+
+def _private_part(public: Path) -> Path | None:
+    """The private key that belongs to `public`: beside it, or in the keys' home; None where it is elsewhere."""
+    from adhere.warden.charter import keys
+    from adhere.warden.charter.keys import fingerprint
+
+    beside = public.with_suffix(".key")
+    if beside.exists():
+        return beside
+    at_home = keys.home_of_keys() / beside.name
+    if not at_home.is_file():
+        return None
+    same = fingerprint(keys.load_signer(at_home).public_key) == fingerprint(keys.load_public(public))
+    return at_home if same else None
 
 
 def _first_lease(folder: Path, path: str) -> None:

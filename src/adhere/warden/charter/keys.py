@@ -3,7 +3,8 @@
 Rules
 - Nothing cryptographic is written here: keys and signatures are securesystemslib's, files are PEM (PKCS#8 for the
   private part, SubjectPublicKeyInfo for the public part), so `openssl` reads them too.
-- A private key is written readable by its owner only, and never over an existing file.
+- A private key is written readable by its owner only, and never over an existing file. Unless a place is given, it
+  goes to `home_of_keys`, outside the folder in which an agent works.
 - A key is recognised by its *material* (`fingerprint`), not by its id and not by its scheme: the id is
   whatever a document says it is.
 - A signer is a PEM file, or a URI of securesystemslib (`hsm:`, `awskms:`, `gcpkms:`, `azurekms:`, `gnupg:` ...)
@@ -68,17 +69,21 @@ def public_pem(key: Key) -> bytes:
     return str(key.keyval["public"]).encode()
 
 
-def write_pair(signer: CryptoSigner, stem: Path) -> tuple[Path, Path]:
-    """Write `stem.key` (mode 0600) and `stem.pub`; return both paths.
+def write_pair(signer: CryptoSigner, stem: Path, secret_folder: Path | None = None) -> tuple[Path, Path]:
+    """Write `stem.key` (mode 0600) and `stem.pub`; return both paths. The private part goes to `secret_folder`, if any.
 
     Raises:
         Refused: one of them is there already, or the folder cannot be written.
     """
     secret, public = stem.with_name(stem.name + ".key"), stem.with_name(stem.name + ".pub")
+    if secret_folder is not None:
+        secret = secret_folder / secret.name
     for path in (secret, public):
         if path.exists():
             raise Refused("exists", f"{path} is there already: a key is never overwritten")
     try:
+        if secret_folder is not None:
+            secret_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(signer.private_bytes)
@@ -106,6 +111,8 @@ def load_public(path: Path) -> SSlibKey:
 def load_signer(source: str | Path, public: Key | None = None) -> Signer:
     """The signer at `source`: a PEM file, or a URI together with its `public` key.
 
+    A bare name that is no file here, `owner.key` or `owner`, is looked for in `home_of_keys`.
+
     Raises:
         Refused: not there, not a private key, or the URI's library is missing.
     """
@@ -117,7 +124,7 @@ def load_signer(source: str | Path, public: Key | None = None) -> Signer:
             return Signer.from_priv_key_uri(text, public)
         except (SecureSystemsError, ValueError, OSError, ImportError) as error:
             raise Refused("key-kind", f"{text}: no signer can be had there ({error})") from error
-    data = _pem(Path(source))
+    data = _pem(find(text))
     if b"PUBLIC KEY" in data:
         raise Refused("key-kind", f"{source} holds a public key: sign with the private part")
     try:
@@ -126,6 +133,17 @@ def load_signer(source: str | Path, public: Key | None = None) -> Signer:
         raise Refused("key-kind", f"{source}: the key is encrypted; use an agent or HSM URI") from error
     except (ValueError, UnsupportedAlgorithm, SecureSystemsError) as error:
         raise Refused("key-kind", f"{source}: not a private key that can be used here ({error})") from error
+
+
+def find(name: str) -> Path:
+    """The key file called `name`: here, or else in `home_of_keys` where it is a bare name."""
+    path = Path(name)
+    if path.exists() or path.name != name:
+        return path
+    for candidate in (home_of_keys() / name, home_of_keys() / f"{name}.key"):
+        if candidate.is_file():
+            return candidate
+    return path
 
 
 def _pem(path: Path) -> bytes:
