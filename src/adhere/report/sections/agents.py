@@ -110,8 +110,8 @@ def _curve(findings: Sequence[Finding], over: str, recompute: str) -> charts.Cha
         )
     x = "tokens of an episode" if over == "budget" else "constraints of a document"
     return charts.lines(
-        f"{first}: share over {x}", curves, x=x, y="share", limits=(0, 1), ticks=at, whiskers=over == "budget",
-        logarithmic=over == "budget", recompute=recompute,
+        f"{first}: share over {x}", curves, x=x, y="share", limits=(0, 1), ticks=at, whiskers=True,
+        logarithmic=True, recompute=recompute,
     )  # fmt: skip
 
 
