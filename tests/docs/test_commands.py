@@ -31,6 +31,9 @@ NOT_RUN = {
     "a server of yours": "talks to a server of the reader's",
     "a server's address and a model of yours": "talks to a server of the reader's",
     "an agent of yours": "starts an agent of the reader's",
+    "service": "talks to a service of the reader's",
+    "servers of yours": "talks to servers of the reader's",
+    "a database of yours": "needs a database of the reader's",
     "excerpt": "a part of a larger file",
 }
 LIMITS = {

@@ -9,7 +9,7 @@
 Rules
 - The function runs only on a decision that allows, with the arguments that the decision names (a rule may have changed
   them); otherwise `Denied` is raised, and the decision is in it.
-- What it did is told: done, or unknown where it raised (it may have changed something before it did).
+- Its outcome is reported: done, or unknown where it raised (it may have changed something before it did).
 - Its arguments are what it would be called with, defaults included, by name. A `Labelled` argument brings its source
   and is handed over as its bare value.
 - The sources of an act are those of its labelled arguments and of the nearest `speaking`; with none of both it is
@@ -54,56 +54,71 @@ def speaking(*sources: Source | str) -> Iterator[None]:
         _speaking.reset(token)
 
 
+class _Wrapped:
+    """A function as a tool called `name`: its calls as acts, and allowed acts as its calls."""
+
+    def __init__(self, function: Callable[..., Any], name: str, because: str) -> None:
+        self.function, self.name, self.because = function, name, because
+        self.signature = inspect.signature(function)
+        self.parameters = tuple(self.signature.parameters.values())
+
+    def act(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Act:
+        """The act that a call with these arguments proposes."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = dict(bound.arguments)
+        for parameter in self.parameters:
+            if parameter.kind is parameter.VAR_KEYWORD:
+                given |= given.pop(parameter.name, {})
+        labels = [value.source for value in given.values() if isinstance(value, Labelled)]
+        bare = {key: value.value if isinstance(value, Labelled) else value for key, value in given.items()}
+        return Act(self.name, bare, self.because, (*_speaking.get(), *labels))
+
+    def perform(self, decision: Decision) -> Any:
+        """Call the function with the arguments that the decision names.
+
+        Raises:
+            Denied: the decision does not allow it.
+        """
+        act = decision.act
+        if not decision.allowed or act is None:
+            raise Denied(decision)
+        positional: list[Any] = []
+        named = dict(act.arguments)
+        for parameter in self.parameters:
+            if parameter.kind is parameter.POSITIONAL_ONLY and parameter.name in named:
+                positional.append(named.pop(parameter.name))
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                before = [
+                    named.pop(other.name)
+                    for other in self.parameters
+                    if other.kind is other.POSITIONAL_OR_KEYWORD and other.name in named
+                ]
+                positional += [*before, *named.pop(parameter.name, ())]
+        return self.function(*positional, **named)
+
+
+def _fault(error: BaseException) -> dict[str, str]:
+    return {"raised": f"{type(error).__name__}: {error}"[:500]}
+
+
 def guarded(warden: Warden, *, tool: str = "", because: str = "", preview: Previewer | None = None) -> Callable[[F], F]:
     """Make a function a tool of `warden`, under its own name or `tool`. `preview` is its dry run."""
 
     def wrap(function: F) -> F:
-        signature = inspect.signature(function)
-        name = tool or function.__name__
-
-        def propose(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Act:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            given = dict(bound.arguments)
-            for parameter in signature.parameters.values():
-                if parameter.kind is parameter.VAR_KEYWORD:
-                    given |= given.pop(parameter.name, {})
-            labels = [value.source for value in given.values() if isinstance(value, Labelled)]
-            bare = {key: value.value if isinstance(value, Labelled) else value for key, value in given.items()}
-            return Act(name, bare, because, (*_speaking.get(), *labels))
-
-        def call(decision: Decision) -> Any:
-            act = decision.act
-            if not decision.allowed or act is None:
-                raise Denied(decision)
-            positional: list[Any] = []
-            named = dict(act.arguments)
-            for parameter in signature.parameters.values():
-                if parameter.kind is parameter.POSITIONAL_ONLY and parameter.name in named:
-                    positional.append(named.pop(parameter.name))
-                elif parameter.kind is parameter.VAR_POSITIONAL:
-                    before = [
-                        named.pop(p.name)
-                        for p in signature.parameters.values()
-                        if p.kind is p.POSITIONAL_OR_KEYWORD and p.name in named
-                    ]
-                    positional += [*before, *named.pop(parameter.name, ())]
-            return function(*positional, **named)
-
-        def fault(error: BaseException) -> dict[str, str]:
-            return {"raised": f"{type(error).__name__}: {error}"[:500]}
+        wrapped = _Wrapped(function, tool or function.__name__, because)
 
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def later(*args: Any, **kwargs: Any) -> Any:
-                decision = await asyncio.to_thread(warden.decide, propose(args, kwargs), preview=preview)
+                decision = await asyncio.to_thread(warden.decide, wrapped.act(args, kwargs), preview=preview)
                 try:
-                    result = await call(decision)
+                    result = await wrapped.perform(decision)
                 except Denied:
                     raise
                 except BaseException as error:
-                    await asyncio.to_thread(warden.finished, decision, "unknown", fault(error))
+                    await asyncio.to_thread(warden.finished, decision, "unknown", _fault(error))
                     raise
                 await asyncio.to_thread(warden.finished, decision)
                 return result
@@ -112,13 +127,13 @@ def guarded(warden: Warden, *, tool: str = "", because: str = "", preview: Previ
 
         @functools.wraps(function)
         def now(*args: Any, **kwargs: Any) -> Any:
-            decision = warden.decide(propose(args, kwargs), preview=preview)
+            decision = warden.decide(wrapped.act(args, kwargs), preview=preview)
             try:
-                result = call(decision)
+                result = wrapped.perform(decision)
             except Denied:
                 raise
             except BaseException as error:
-                warden.finished(decision, "unknown", fault(error))
+                warden.finished(decision, "unknown", _fault(error))
                 raise
             warden.finished(decision)
             return result
