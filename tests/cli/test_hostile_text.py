@@ -128,6 +128,7 @@ def _commands(name: str) -> list[list[str]]:
         ["warden", "charter", "init", "--grant", name],
         ["warden", "decide", "tool", name],
         ["warden", "lease", "--for", name],
+        ["warden", "attest", "verify", name, "--key", "00"],
     ]
 
 

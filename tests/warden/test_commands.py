@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from adhere.cli.app import app
+from adhere.warden.charter.charter import load
 from adhere.warden.charter.keys import home_of_keys
 
 
@@ -87,3 +88,18 @@ def test_an_amended_table_is_the_one_that_decides(adhere, tmp_path):
     (tmp_path / "terms.json").write_text('{"lease": {"stop_after": 99}}')
     adhere("charter", "amend", "--terms", "terms.json", *BOTH)
     assert "stop" in adhere("charter", "show")
+
+
+def test_an_attestation_is_verified_without_the_charter_and_a_changed_one_is_refused(adhere, tmp_path):
+    adhere("charter", "init", *PEOPLE)
+    adhere("stop", "enough", "--sign", "board.key", "--out", "stop.json")
+    public = load(tmp_path / "charter").terms.warden
+    assert "stop in force" in adhere("attest", "verify", "stop.json")
+    shutil.move(tmp_path / "charter", tmp_path / "moved")
+    assert "by board" in adhere("attest", "verify", "stop.json", "--key", public)
+    text = (tmp_path / "stop.json").read_text()
+    (tmp_path / "stop.json").write_text(text.replace('"payload":"e', '"payload":"f', 1))
+    changed = CliRunner().invoke(app, ["warden", "attest", "verify", "stop.json", "--key", public])
+    assert "not an attestation by this charter's warden" in str(changed.exception)
+    wrong = CliRunner().invoke(app, ["warden", "attest", "verify", "stop.json", "--key", "xyz"])
+    assert "not an attestation" in str(wrong.exception)

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Manage principals, standing orders, and verified stops for agents.", no_args_is_help=True)
 keys = typer.Typer(help="Make keys for principals.", no_args_is_help=True)
+attestations = typer.Typer(help="Verify attestations of stops.", no_args_is_help=True)
 app.add_typer(keys, name="key")
+app.add_typer(attestations, name="attest")
 app.add_typer(charter.app, name="charter")
 app.add_typer(ledger.app, name="ledger")
 
@@ -56,6 +58,32 @@ def key_new(
     folder = keys_folder or (library.home_of_keys() if path.name == name else None)
     secret, public = library.write_pair(library.generate(kind), path, folder)
     tell(f"{secret} (secret)  {public} (public, for the charter)")
+
+
+@attestations.command("verify")
+def attest_verify(
+    file: Annotated[Path, typer.Argument(help="An attestation, as `stop --out` writes it.")],
+    key: Annotated[
+        str, typer.Option(metavar="HEX", help="The warden's public key; default: the one in the charter.")
+    ] = "",
+    json_file: Json = None,
+    charter: Charter = HERE,
+) -> None:
+    """Verify the signature of a stop's attestation and print it. Exit code 1: the stop's end is not verified in it.
+
+    With --key, neither the charter nor its ledger is needed.
+    """
+    from adhere.warden import canonical
+    from adhere.warden.charter import charter as library
+    from adhere.warden.supervision import attest
+
+    public = key or library.load(charter).terms.warden
+    attestation = attest.verify(canonical.read(file, "attestation"), public)
+    reported(json_file, attestation.body)
+    for line in attest.lines(attestation.body):
+        tell(line)
+    if attestation.body["methods"] and not attestation.verified_empty:
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel="instruct")
