@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -194,3 +197,45 @@ def test_posture_says_yes_only_to_what_was_tried_from_inside(house, monkeypatch)
         assert lines["escape self-test"] == "no"
         assert lines["stop under `adhere warden run`"] != "yes"
         assert lines["charter out of the agent's reach"] != "yes"
+
+
+UNPRIVILEGED = """
+import pathlib, sys, tempfile
+from adhere.warden.supervision import self_test, supervisor
+if not supervisor.has_namespaces(pid=True):
+    sys.exit(77)
+folder = pathlib.Path(tempfile.mkdtemp())
+(folder / "secret").write_text("secret")
+for methods in (None, ("subreaper",)):
+    report = self_test.attempt_escapes(hide=[folder], network="none", methods=methods)
+    assert len(report.answers) >= 14, report
+    assert report.open == (), report
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes the user; an unprivileged run of this file tries the same")
+def test_no_escape_succeeds_where_the_warden_itself_is_unprivileged():
+    python = "/usr/bin/python3"
+    modern = "import sys; sys.exit(sys.version_info < (3, 11))"
+    if not os.path.exists(python) or subprocess.run([python, "-c", modern], check=False).returncode:
+        pytest.skip("no Python 3.11 that another user may run")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shutil.copytree(
+            Path(supervisor.__file__).parents[2], f"{folder}/adhere", ignore=shutil.ignore_patterns("*.safetensors")
+        )
+        subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+        done = subprocess.run(
+            [python, "-B", "-c", UNPRIVILEGED],
+            user=65534,
+            group=65534,
+            extra_groups=[],
+            cwd="/tmp",
+            env={"PYTHONPATH": folder, "HOME": "/tmp", "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    if done.returncode == 77:
+        pytest.skip("no namespaces for an unprivileged user")
+    assert done.returncode == 0, done.stderr
