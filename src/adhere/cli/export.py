@@ -27,7 +27,7 @@ def export(
         typer.Option("--out", metavar="FILE", help="The file for csv; `-` is standard output.", show_default=False),
     ] = None,
 ) -> None:
-    """Send findings to MLflow, Weights & Biases or an OpenTelemetry collector, or write them as CSV."""
+    """Send findings to MLflow, W&B or an OpenTelemetry collector, or write them as CSV."""
     from adhere.api.exports import export as run_export
     from adhere.cli import console as output
 
