@@ -40,10 +40,10 @@ reference: $(STAMP)
 	$(BIN)/python -m scripts.reference
 
 unit: $(STAMP)
-	$(BIN)/pytest -n $(WORKERS) -m "not wheel"
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not wheel"
 
 test-fast: $(STAMP)
-	$(BIN)/pytest -n $(WORKERS) -m "not slow and not wheel"
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m "not slow and not wheel"
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -n $(WORKERS) -m "slow or wheel"

@@ -12,6 +12,8 @@ from adhere.cli.app import app
 from adhere.core.errors import UserError
 from adhere.core.findings import read
 
+pytestmark = pytest.mark.xdist_group("explain_command")  # one run for all tests of this file
+
 SMALL = [
     "--samples",
     "48",

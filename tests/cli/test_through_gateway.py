@@ -13,6 +13,8 @@ import pytest
 from adhere.api.gateway_process import upstream_of
 from adhere.core.errors import UserError
 
+pytestmark = pytest.mark.xdist_group("through_gateway")  # one run for all tests of this file
+
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:

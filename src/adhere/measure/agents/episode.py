@@ -27,7 +27,6 @@ from adhere.measure.agents.worlds.workshop import Workshop
 from adhere.measure.agents.worlds.world import World
 from adhere.warden.acts.sources import Source
 
-ARMS = ("single", "best_of_n", "ask_again", "decomposed", "validated", "masked")
 MOST_QUESTIONS = 2
 """Times that a plan may begin with a question."""
 

@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 from adhere.core.errors import UserError
 from adhere.core.findings import Control, Finding, Scalar
-from adhere.measure.agents.episode import ARMS, EpisodeOutcome
+from adhere.measure.agents.arms import ARMS
+from adhere.measure.agents.episode import EpisodeOutcome
 from adhere.measure.agents.scripted import is_scripted, scripted
 from adhere.measure.agents.tasks import ALL_ARMS, BUDGET, OUTCOME, household, numbers, outcome_in, workshop
 from adhere.measure.agents.worlds.catalogue import CONSTRAINTS, SIZES, WORLDS

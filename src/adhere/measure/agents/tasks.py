@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspect_ai import Task, task
 from inspect_ai.dataset import MemoryDataset, Sample
@@ -26,13 +26,14 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from adhere.core.errors import UserError
 from adhere.measure.agents.approver import Gate
+from adhere.measure.agents.arms import ARMS
 from adhere.measure.agents.asking import Asker, Budget
-from adhere.measure.agents.episode import ARMS, EpisodeOutcome, play
-from adhere.measure.agents.perform import Enforced
-from adhere.measure.agents.run_charter import EpisodePrincipal, episode_charter
 from adhere.measure.agents.worlds.catalogue import CONSTRAINTS, SIZES, TASK_KEY, task_keys, task_of
 from adhere.measure.agents.worlds.task import SPLITS
 from adhere.measure.agents.worlds.workshop_tasks import MOST_CONSTRAINTS
+
+if TYPE_CHECKING:
+    from adhere.measure.agents.episode import EpisodeOutcome
 
 ALL_ARMS = (*ARMS, "react")
 BUDGET = 4_000
@@ -149,6 +150,11 @@ def episode(warden: bool = True, budget: int = BUDGET, given: bool = False) -> S
     """Plays the sample's task in the sample's arm."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
+        # Inspect imports this module under every evaluation, the warden's libraries only where an episode is played
+        from adhere.measure.agents.episode import play
+        from adhere.measure.agents.perform import Enforced
+        from adhere.measure.agents.run_charter import EpisodePrincipal, episode_charter
+
         del generate
         agent_task, arm = task_of(state.metadata[TASK_KEY]), str(state.metadata["arm"])
         asker = Asker(get_model(), Budget(budget), seed=int(state.metadata[TASK_KEY]["seed"]) + 100_003 * state.epoch)
@@ -172,6 +178,8 @@ def episode(warden: bool = True, budget: int = BUDGET, given: bool = False) -> S
 
 def outcome_in(metadata: dict[str, Any]) -> EpisodeOutcome | None:
     """The outcome in a sample's metadata."""
+    from adhere.measure.agents.episode import EpisodeOutcome
+
     fields = metadata.get(OUTCOME)
     return None if fields is None else EpisodeOutcome(**{**fields, "traps": tuple(fields["traps"])})
 
