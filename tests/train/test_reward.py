@@ -161,6 +161,20 @@ def test_the_problems_grade_is_a_reward_and_undecided_rows_are_left_out() -> Non
     assert rewards == [1.0, 0.0, 1.0, None]
 
 
+def test_a_program_that_may_have_cheated_is_paid_nothing_and_is_in_the_log() -> None:
+    from adhere.problems.problem import Grade
+
+    cheat = Grade(False, None, "tests pass in its own process, but it reads frames", "suspect", 0.0)
+    right = Grade(True, "f", "all tests pass", "correct", 1.0)
+    logged: dict[str, float] = {}
+    problem = {"domain": "math", "prompt": "2 + 2?", "answer": "4"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("adhere.train.reward.grade_all", lambda *_: [cheat, right])
+        rewards = ProblemReward()(["a", "b"], problem=[problem, problem], log_metric=logged.__setitem__)
+    assert rewards == [0.0, 1.0]
+    assert logged == {"adhere/problem/suspect": 0.5, "adhere/problem/undecided": 0.0}
+
+
 def test_a_problem_comes_back_from_its_row_with_the_same_grades() -> None:
     from itertools import islice
 

@@ -37,7 +37,7 @@ NAMES: Mapping[str, str] = {
     "certificate.failure_rate": "failure rate with an anytime-valid interval",
     "degenerate.*": "share of answers that are degenerate: loop, empty, refusal, truncated",
     "judge.*": "agreement of a judge with a checker, and its resistance to answers that argue with it",
-    "sustain.*": "what obedience costs: score, interference, beyond_placebo, if, auc, solved, needed, lost",
+    "sustain.*": "what obedience costs: score, interference, beyond_placebo, if, auc, solved, needed, lost, suspect",
     "attention.constraint": "attention mass on the constraint's tokens",
     "probe.auc": "decodability of satisfied against violated",
     "probe.balanced_accuracy": "mean share of satisfied and of violated that a probe tells right",

@@ -167,7 +167,8 @@ class ProblemReward:
     """The problem's own grade as a reward: 1 for a right answer, 0 for a wrong one, for TRL's `reward_funcs`.
 
     Problems are read from the data column `problem` (a JSON object or string; see `problem_rows`). A row without one,
-    and a grade that could not be decided, give None: TRL then leaves this reward out for that completion.
+    and a grade that could not be decided, give None: TRL then leaves this reward out for that completion. A program
+    that may have cheated its tests ("suspect") is paid nothing; the log has the share of such programs.
     """
 
     __name__ = "adhere[problem]"
@@ -188,6 +189,10 @@ class ProblemReward:
         rewards: list[float | None] = [None] * len(texts)
         for (at, _), grade in zip(rows, grades, strict=True):
             rewards[at] = None if grade.correct is None else float(grade.correct)
+        metric: Callable[[str, float], None] | None = columns.get("log_metric")
+        if metric is not None and grades:
+            for outcome in ("suspect", "undecided"):
+                metric(f"adhere/problem/{outcome}", sum(one.outcome == outcome for one in grades) / len(grades))
         return rewards
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from inspect_ai.log import read_eval_log
 from inspect_ai.model import ContentReasoning, ContentText, ModelOutput
+from tests.measure.sustain import made
 from tests.measure.sustain.mock import Asked, Reply, mock, right
 
 from adhere.core.errors import UserError
@@ -21,6 +22,7 @@ from adhere.measure.sustain.plan import SustainPlan
 from adhere.measure.sustain.problem_sets import Material, gather
 from adhere.measure.sustain.run import Done
 from adhere.problems import load
+from adhere.problems.problem import Grade
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 SMALL = SustainPlan(data="pocket", problems=2, arms="placebo,long,constraint,position", constraints=(1, 2))
@@ -338,3 +340,14 @@ def test_the_same_seeds_give_the_same_answers_however_requests_were_batched(
         said.append({(one.problem, one.arm, one.k, one.position, one.factor): one.response for one in done.outcomes})
     assert said[0] == said[1]
     assert len(said[0]) > 40
+
+
+def test_suspect_programs_are_counted_apart() -> None:
+    cheat = Grade(False, "f", "tests pass in its own process, but it defines __eq__", "suspect", 0.0)
+    found = [made.outcome(f"p{k}", "base", True, domain="code") for k in range(9)]
+    found.append(made.outcome("p9", "base", False, domain="code", grade=cheat))
+    done = run.conclude(found, (), model="m")
+    (suspects,) = [one for one in done.findings if one.what == "sustain.suspect"]
+    assert (suspects.estimate, suspects.n) == (0.1, 10)
+    (solved,) = [one for one in done.findings if one.what == "sustain.solved"]
+    assert solved.estimate == 0.9

@@ -39,6 +39,12 @@ def print_done(done: Done, console: Console) -> None:
             "by construction, and net interference says what Sustain says.",
             soft_wrap=True,
         )
+    if suspects := sum(one.grade.outcome == "suspect" for one in done.outcomes):
+        console.print(
+            f"{suspects} programs are suspect: they pass the tests that they could reach, and hold what could have "
+            "made them pass. They count as not solved.",
+            soft_wrap=True,
+        )
     if left := left_out(done):
         console.print(f"Left out: {left}", soft_wrap=True)
     if done.errors:

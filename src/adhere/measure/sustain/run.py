@@ -28,6 +28,7 @@ from adhere.core.findings import Finding, Scalar
 from adhere.measure.estimate import estimate
 from adhere.measure.listening import listening
 from adhere.measure.statistics.clustered_mean import clustered
+from adhere.measure.statistics.rates import rate
 from adhere.measure.sustain import arms as laid
 from adhere.measure.sustain import patterns, practice_study, score_findings, scores
 from adhere.measure.sustain.outcome import ArmOutcome, Exclusion, exclusions, outcomes
@@ -222,6 +223,7 @@ def conclude(
         results = score_findings.findings(scored, recompute=recompute, evidence=evidence)
         results += patterns.findings(lost, model, recompute=recompute, evidence=evidence)
     results += _added(found, model, recompute, evidence)
+    results += _suspects(found, model, recompute, evidence)
     results += _counted(left_out, model, len({outcome.problem for outcome in found}), errors, recompute, evidence)
     return Done(
         model=model,
@@ -262,6 +264,31 @@ def _added(found: Iterable[ArmOutcome], model: str, recompute: str, evidence: tu
             }
             mean = clustered("sustain.added_length", subject, values, "prompts")
             yield mean.model_copy(update={"recompute": recompute, "evidence": evidence})
+
+
+def _suspects(found: Iterable[ArmOutcome], model: str, recompute: str, evidence: tuple[str, ...]) -> Iterable[Finding]:
+    """The share of programs that passed the tests they could reach and hold what could have made them pass.
+
+    They count as not solved. Programs that are graded outside their own process cannot be suspect.
+    """
+    by_problem: dict[str, list[int]] = {}
+    for one in found:
+        if one.domain == "code":
+            counts = by_problem.setdefault(one.problem, [0, 0])
+            counts[0] += one.grade.outcome == "suspect"
+            counts[1] += 1
+    share = rate((suspects, n) for suspects, n in by_problem.values())
+    if share.n:
+        yield Finding(
+            what="sustain.suspect",
+            subject={"model": model, "domain": "code", "clusters": share.clusters},
+            estimate=share.estimate,
+            interval=share.interval,
+            n=share.n,
+            unit="share of programs",
+            recompute=recompute,
+            evidence=evidence,
+        )
 
 
 def _counted(
