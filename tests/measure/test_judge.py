@@ -12,6 +12,7 @@ from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from adhere.constraints.families.tone import Sentiment, Topic, Toxicity
 from adhere.constraints.scoring.scorers import scorer
+from adhere.core.errors import UserError
 from adhere.measure.adherence.judge import PLEAS, Judge, JudgeCase, agreement, ballot, judge_of, prepare, resistance
 from adhere.measure.adherence.responses import StatedInstruction
 
@@ -124,3 +125,30 @@ def test_tones_go_to_the_judge_and_everything_else_stays(monkeypatch: pytest.Mon
     assert [one.parameters["scorer"] for one in made[1:]] == ["judge:mock-judge"] * 3
     assert Toxicity(scorer="judge:mock-judge").check("Nothing known.").met
     assert judge.asked == 3
+
+
+def test_a_text_that_the_provider_refuses_costs_its_own_verdict_and_no_other() -> None:
+    def refusing(prompt: str) -> str:
+        if "poison" in prompt:
+            raise RuntimeError("content policy \x1b[31m")
+        return _careful(prompt)
+
+    judge = Judge(_model(refusing))
+    cases = [
+        JudgeCase("I love this.", "sentiment", "positive"),
+        JudgeCase("I love this poison.", "sentiment", "positive"),
+    ]
+    found = asyncio.run(agreement(judge, cases))
+    assert (found.both, found.unread, judge.failed) == (1, 1, 1)
+
+
+def test_a_judge_that_answers_nothing_is_given_up_in_one_line() -> None:
+    def down(prompt: str) -> str:
+        raise ConnectionError("no\x1b[2Jroute")
+
+    judge = Judge(_model(down))
+    cases = [JudgeCase(f"I love this, {k}.", "sentiment", "positive") for k in range(9)]
+    with pytest.raises(UserError, match="answers nothing") as given:
+        asyncio.run(agreement(judge, cases))
+    assert "\x1b" not in str(given.value)
+    assert judge.failed == 3

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from adhere.constraints.scoring.scorers import Aspect, Score, add_scorer, scorer
+from adhere.core.errors import UserError
+from adhere.core.terminal import visible
 from adhere.measure.adherence.responses import StatedInstruction
 
 if TYPE_CHECKING:
@@ -95,6 +97,10 @@ def _word(digest: bytes) -> str:
     )
 
 
+HOPELESS = 3
+"""Failures before the first answer after which a judge is given up: it is not there, or its key is wrong."""
+
+
 class Judge:
     """A `TextScorer` that asks an Inspect model.
 
@@ -111,6 +117,8 @@ class Judge:
         self.asked = 0
         self.unread = 0
         """How many replies were neither word."""
+        self.failed = 0
+        """How many requests failed: the verdict is then unknown, and the others stand."""
 
     async def ask(self, text: str, aspect: Aspect, label: str) -> Score:
         """The judge's score; asked once for the same text, aspect and label."""
@@ -134,9 +142,14 @@ class Judge:
 
         if isinstance(self._model, str):
             self._model = get_model(self._model)
-        reply = await self._model.generate(
-            asked.prompt, config=GenerateConfig(temperature=0.0, max_tokens=2_000), cache=True
-        )
+        config = GenerateConfig(temperature=0.0, max_tokens=2_000)
+        try:
+            reply = await self._model.generate(asked.prompt, config=config, cache=True)
+        except Exception as error:  # one text that a provider refuses costs its own verdict, not the batch
+            self.failed += 1
+            if not self.asked and self.failed >= HOPELESS:
+                raise UserError(f"the judge {self.name} answers nothing: {visible(error)[:200]}") from error
+            return None
         said = asked.read(reply.completion)
         self.asked += 1
         self.unread += said is None
