@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from adhere.core import findings as records
@@ -79,20 +80,33 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 def _run(folder: Path, path: Path) -> Run | None:
     try:
-        with path.open("rb") as file:
-            if b'"findings"' not in file.read(4_096) and b'"findings"' not in path.read_bytes():
-                return None
-        findings = tuple(records.read(path))
-    except UserError as error:
-        return Run(str(path.relative_to(folder)), path.stat().st_mtime, str(error), (), None, "")
+        about = path.stat()
+        findings, problem = _read(str(path), about.st_mtime_ns, about.st_size)
     except OSError:
+        return None
+    if problem:
+        return Run(str(path.relative_to(folder)), about.st_mtime, problem, (), None, "")
+    if not findings:
         return None
     pages = [path.with_suffix(".html")]
     if path.stem == "findings":  # a run's folder
         pages.append(path.with_name("report.html"))
     page = next((str(one.relative_to(folder)) for one in pages if one.is_file() and not one.is_symlink()), None)
     recompute = next((one.recompute for one in findings if one.recompute), "")
-    return Run(str(path.relative_to(folder)), path.stat().st_mtime, headline(findings), findings, page, recompute)
+    return Run(str(path.relative_to(folder)), about.st_mtime, headline(findings), findings, page, recompute)
+
+
+@lru_cache(maxsize=MOST_FILES)
+def _read(path: str, changed: int, size: int) -> tuple[tuple[Finding, ...], str]:
+    """The findings of a file and what is wrong with it; neither where it is another kind of file. Read once as long as
+    it stays as it is."""
+    del changed, size
+    if b'"findings"' not in Path(path).read_bytes():
+        return (), ""
+    try:
+        return tuple(records.read(path)), ""
+    except UserError as error:
+        return (), str(error)
 
 
 _HEADLINES = (

@@ -18,9 +18,10 @@ from adhere.constraints.constraint import Profile
 from adhere.core.errors import UserError
 from adhere.core.reading import parse_json
 from adhere.measure.adherence import journal, run, scoring
+from adhere.measure.adherence.counts import LEVELS, MODES
 from adhere.measure.adherence.records import PROFILES
 from adhere.measure.adherence.run import ScoreRun
-from adhere.measure.adherence.summary import LEVELS, MODES, Comparison, Pairing, compared
+from adhere.measure.adherence.summary import Comparison, Pairing, compared
 from adhere.measure.adherence.tally import Subject, Tally
 from adhere.measure.statistics.rates import Cluster
 

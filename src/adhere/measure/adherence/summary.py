@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from adhere.constraints.constraint import Profile
 from adhere.core.findings import Control, Finding, Scalar
-from adhere.measure.adherence.counts import Counts, MergedSessions, Tallied
+from adhere.measure.adherence.counts import LEVELS, MODES, Counts, MergedSessions, Tallied
 from adhere.measure.adherence.model_pairs import PairCounts, model_pairs
 from adhere.measure.adherence.sessions import Sessions
 from adhere.measure.adherence.tally import Subject
@@ -32,8 +32,6 @@ from adhere.measure.statistics.rates import (
 )
 
 ALPHA = 1 - CONFIDENCE
-LEVELS = ("prompt", "instruction")
-MODES = ("strict", "loose")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,8 @@ from typing import Any
 from adhere.constraints.constraint import Profile
 from adhere.measure.adherence.counts import Counts
 from adhere.measure.adherence.records import DEGENERATE, Record
-from adhere.measure.adherence.responses import Prompts
 from adhere.measure.adherence.sessions import Sessions
-from adhere.measure.adherence.sharded.shard import brief_place, hash_of
+from adhere.measure.adherence.sharded.shard import brief_place, hash_of, prompts_in
 from adhere.measure.adherence.tally import UNKNOWN, Brief, Subject, Tally
 from adhere.measure.adherence.unread import absent
 from adhere.measure.files import LIMIT, places
@@ -63,7 +62,7 @@ def merge_range(task: MergeTask) -> dict[str, Any]:
         tally.add(brief._replace(entries=tally.asked(brief.set, brief.prompt_id)))
     if task.prompts is not None:
         low, high = _bounds(task)
-        questions = Prompts.load(task.prompts, LIMIT).by_id.values()
+        questions = prompts_in(task.prompts, LIMIT).by_id.values()
         here = [question for question in questions if low <= hash_of(question.prompt_id) < high]
         for record in absent(tally, here, task.profiles):
             tally.add(record)

@@ -168,12 +168,13 @@ def _merged(
     for subject in subjects:
         counts.declare(Subject(*subject))
     duplicates = 0
-    parts: dict[int, dict[str, Any]] = {}
+    shown_in: dict[int, list[list[Any]]] = {}  # of the counts nothing is kept but their sum
     for part, result in run(engine, merge_range, [replace(merging, part=part) for part in range(ranges)]):
         counts.add(Counts.from_json(result["counts"]))
         duplicates += result["duplicates"]
-        parts[part] = result
-    shown = [one for part in sorted(parts) for one in parts[part]["shown"]]
+        if result["shown"] and sum(map(len, shown_in.values())) < MOST_BAD:
+            shown_in[part] = result["shown"]
+    shown = [one for part in sorted(shown_in) for one in shown_in[part]]
     if duplicates and not job.skip_bad:
         file, line, problem = shown[0]
         raise UserError(

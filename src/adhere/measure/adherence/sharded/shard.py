@@ -58,7 +58,7 @@ def score_shard(task: Task) -> dict[str, Any]:
     Without `skip_bad` the first bad row ends the shard: the result then holds it, and nothing was written.
     """
     job, shard = task.job, task.shard
-    prompts = _prompts(job.prompts, job.line_limit) if job.prompts is not None else None
+    prompts = prompts_in(job.prompts, job.line_limit) if job.prompts is not None else None
     unread = Unread()
     briefs = _Briefs()
     bad: list[Bad] = []
@@ -100,7 +100,8 @@ def brief_place(out: str, number: int) -> str:
 
 
 @lru_cache(maxsize=2)
-def _prompts(path: str, limit: int) -> Prompts:
+def prompts_in(path: str, limit: int) -> Prompts:
+    """The prompts of a file; read once in each worker."""
     return Prompts.load(path, limit)
 
 
