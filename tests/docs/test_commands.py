@@ -2,11 +2,13 @@
 
 Blocks of a page run in order, in a folder of their own that holds sample files. Servers and supervised agents run in
 the background until the page ends. What is not run says why in the page, with one of the reasons in `NOT_RUN`.
+A command that loads a model and depends on no file runs once: the next page that shows it is given the files it wrote.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shlex
@@ -45,13 +47,14 @@ LIMITS = {
     "adhere corrigibility --tier authority --through-gateway": "--limit 1",
     "adhere train domain": "--steps 1 --problems 1 --max-tokens 8",
     "adhere train sft": "--steps 1",
+    "adhere agents": "--tasks 1 --sizes 3",
     "adhere explain": "--skills toxicity,json --samples 48 --again 6 --processes 1 --positions prompt,eos --layers 0,3",
 }
 """Options that are added to a command that begins so; the longest beginning counts."""
 BACKGROUND = ("adhere serve", "adhere pocket serve", "adhere warden run")
 READY = {"adhere serve": "serving http", "adhere pocket serve": "http://", "adhere warden run": "runs, contained"}
 SLOW = re.compile(
-    r"^adhere (audit|sustain|corrigibility|explain|pocket|modular|train|serve(?! .*--new-key))"
+    r"^adhere (agents|audit|sustain|corrigibility|explain|pocket|modular|train|serve(?! .*--new-key))"
     r"|from transformers|open_model"
 )
 """Commands that load a model; pages that hold one are slow."""
@@ -70,8 +73,8 @@ def _parameter(page: Path) -> object:
 
 
 @pytest.mark.parametrize("page", [_parameter(page) for page in pages() if runnable(page)])
-def test_what_a_page_shows_works(page: Path, tmp_path: Path) -> None:
-    with Reader(tmp_path) as reader:
+def test_what_a_page_shows_works(page: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Reader(tmp_path, Outputs(tmp_path_factory.getbasetemp().parent / "documented-commands")) as reader:
         for block in runnable(page):
             reader.follow(block)
 
@@ -96,11 +99,56 @@ def test_no_fewer_commands_of_the_documentation_are_run_than_before() -> None:
     assert count["run"] >= 70
 
 
-class Reader:
-    """Somebody who types what a page shows, in a scratch folder that holds the files which pages speak of."""
+class Outputs:
+    """What slow commands wrote, for other pages that show the same command; kept in `folder` until the tests end."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def restore(self, command: str, to: Path) -> bool:
+        """Put the files that `command` wrote into `to`; False where it has to be run."""
+        saved = self._place(command)
+        if not saved.exists() or _names_a_file(command, to):
+            return False
+        shutil.copytree(saved, to, dirs_exist_ok=True)
+        return True
+
+    def save(self, command: str, source: Path, before: set[Path]) -> None:
+        """Keep what `command` wrote: the files of `source` that were not there `before`."""
+        saved = self._place(command)
+        if not SLOW.search(command) or _names_a_file(command, source, before) or saved.exists():
+            return
+        part = saved.with_name(f"{saved.name}.{os.getpid()}")
+        part.mkdir(parents=True)
+        for path in _files(source) - before:
+            copy = part / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+        with contextlib.suppress(OSError):  # the other worker was first
+            part.rename(saved)
+
+    def _place(self, command: str) -> Path:
+        return self._folder / hashlib.sha256(command.encode()).hexdigest()
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def _names_a_file(command: str, folder: Path, files: set[Path] | None = None) -> bool:
+    """Whether an argument of `command` is an entry of `folder`, or `command` is more than one plain command."""
+    files = _files(folder) if files is None else files
+    names = {path.relative_to(folder).parts[0] for path in files}
+    words = shlex.split(command)
+    return any(mark in command for mark in "|<>&;*") or any(word.split("/")[0] in names for word in words)
+
+
+class Reader:
+    """Somebody who types what a page shows, in a scratch folder that holds the files which pages speak of."""
+
+    def __init__(self, folder: Path, outputs: Outputs) -> None:
+        self._folder = folder
+        self._outputs = outputs
         self._running: list[subprocess.Popen[str]] = []
         self._ports: dict[int, int] = {}
         self._python = ""
@@ -166,7 +214,11 @@ class Reader:
         fitting = [start for start in LIMITS if command.startswith(start)]
         if fitting:
             command += f" {LIMITS[max(fitting, key=len)]}"
+        if self._outputs.restore(command, self._folder):
+            return
+        before = _files(self._folder)
         self._run(["bash", "-c", command], block, command)
+        self._outputs.save(command, self._folder, before)
 
     def _run(self, arguments: list[str], block: Block, shown: str) -> None:
         done = subprocess.run(
