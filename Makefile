@@ -4,7 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 AUDIT  := $(VENV)/.audit
-PIP    = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv, where it is installed, takes a fifth of pip's time
+PIP    = $(if $(shell command -v uv 2>/dev/null),uv pip install --quiet --python $(BIN)/python,\
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check)
 TOOLS  := .tools
 WORKERS ?= 2
 FUZZ_SECONDS ?= 600

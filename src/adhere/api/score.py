@@ -84,6 +84,7 @@ def score(
     files: Path_ | Iterable[Path_],
     *,
     prompts: Path_ | None = None,
+    read_prompt: bool = False,
     profile: Profiles = "both",
     journal: Path | None = None,
     keep: bool = True,
@@ -106,6 +107,7 @@ def score(
     Args:
         files: JSONL files, plain or gzipped; `-` is standard input.
         prompts: file of prompts with their instructions, for responses that have only a key or a prompt.
+        read_prompt: read what is asked from the words of prompts that list no constraints.
         profile: `fixed` is what the instruction says, `reference` what the benchmark's checker says.
         journal: where to write the record of every response.
         keep: without a journal, hold the records in memory, which the page and `run.records()` need.
@@ -132,16 +134,19 @@ def score(
     if profile not in ("both", *PROFILES):
         raise UserError(f"no profile is called {profile!r}; there are: both, {', '.join(PROFILES)}")
     chosen = [name for name in PROFILES if profile in ("both", name)]
-    options = {"prompts": prompts, "profile": None if profile == "both" else profile, "limit": limit, "seed": seed}
+    options = {"prompts": prompts, "read_prompt": read_prompt or None, "profile": None if profile == "both" else profile, "limit": limit, "seed": seed}
     command = command or command_of("score", tuple(names), options)
     if engine is not None:
         if out is None or limit is not None:
             raise UserError("--engine needs --out" if out is None else "--limit is not for --engine")
+        if read_prompt:
+            raise UserError("--read-prompt is not for --engine: list the constraints in the rows, or leave --engine out")
         sharding = Sharding(engine, address, jobs, out, resume, skip_bad, answered_only, line_limit, shard_progress)
         return Scores(_sharded(names, prompts, chosen, sharding), seed, command)
     run = run_score(
         [Path(name) for name in names],
         prompts=prompts,
+        read_prompt=read_prompt,
         profiles=chosen,
         journal=journal,
         keep=keep,

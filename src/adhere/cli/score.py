@@ -39,6 +39,12 @@ def score(
         typer.Argument(metavar="FILES...", help="Files or folders of responses; `-` is standard input."),
     ],
     prompts: Prompts = None,
+    read_prompt: Annotated[
+        bool,
+        typer.Option(
+            "--read-prompt", help="Read the constraints from the words of prompts that list none (English)."
+        ),
+    ] = False,
     report: Report = None,
     json: Json = None,
     out: Out = None,
@@ -118,7 +124,8 @@ def score(
     """Score saved responses against their instructions.
 
     A row is `{"prompt": ..., "response": ..., "constraints": [{"kind": "length.words", "at_most": 50}]}`, or IFEval's
-    and IFBench's form (`instruction_id_list`, `kwargs`), or a `key` and a `response` to join with `--prompts`. Formats:
+    and IFBench's form (`instruction_id_list`, `kwargs`), or a `key` and a `response` to join with `--prompts`, or a
+    prompt and a response whose constraints `--read-prompt` reads from the prompt. Formats:
     JSON, CSV, Parquet, Arrow, Hugging Face folders, Inspect logs, lm-eval samples, and batch outputs of OpenAI and
     Anthropic. An answer that is null, failed or missing counts as not followed. Exit code 1: `--fail-under` is missed.
     """
@@ -147,6 +154,7 @@ def score(
             scores = run_score(
                 files,
                 prompts=None if prompts is None else readable(prompts),
+                read_prompt=read_prompt,
                 profile=profile.value,
                 journal=journal,
                 keep=bool(report or junit or sarif or summary) or _size(files) <= KEPT,

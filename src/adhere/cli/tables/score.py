@@ -159,6 +159,9 @@ def _notes(run: ScoreRun, subject: Subject, console: Console) -> None:
 def _counts(run: ScoreRun, console: Console) -> None:
     resumed = f", {run.resumed:,} of them by the run before" if run.resumed else ""
     console.print(cell(f"{run.responses:,} responses scored{resumed} in {run.seconds:.1f} s", style="dim"))
+    if run.unstated:
+        line = f"{run.unstated:,} responses left out: their prompts state no constraint that is understood"
+        console.print(cell(f"{line}; `adhere parse TEXT` shows how a prompt is read", style="yellow"))
     if run.bad_count:
         plural = "s" if run.bad_count > 1 else ""
         console.print(cell(f"{run.bad_count:,} row{plural} could not be read, the first:", style="yellow"))

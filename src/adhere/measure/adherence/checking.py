@@ -24,6 +24,7 @@ from adhere.measure.adherence.conversations import Overruled
 from adhere.measure.adherence.records import PROFILES, Conflict, ConstraintOutcome, Instruction, Record
 from adhere.measure.adherence.responses import (
     Line,
+    NothingStated,
     Prompts,
     Question,
     Response,
@@ -44,6 +45,8 @@ def check_line(line: Line, prompts: Prompts | None, profiles: Sequence[Profile] 
     """The records of the responses in a line, or what is wrong with it."""
     try:
         return [record(response, line, profiles) for response in read(line, prompts)]
+    except NothingStated as error:
+        return Bad(line.file, line.number, str(error), line.digest, unstated=True)
     except UserError as error:
         identity, model = shown_in(line.raw)
         return Bad(line.file, line.number, str(error), line.digest, identity, model)
@@ -51,6 +54,8 @@ def check_line(line: Line, prompts: Prompts | None, profiles: Sequence[Profile] 
 
 def in_place_of(bad: Bad, line: Line, prompts: Prompts | None, profiles: Sequence[Profile]) -> Record | None:
     """The record that stands for a line that cannot be read, where its question can; None where it cannot."""
+    if bad.unstated:
+        return None
     question = question_shown(line, prompts)
     if question is None and prompts is not None and bad.identity is not None:
         question = prompts.by_id.get(bad.identity)

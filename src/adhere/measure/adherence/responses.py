@@ -2,7 +2,8 @@
 
     ours         {"prompt": ..., "response": ..., "constraints": [{"kind": "length.words", "at_most": 50}]}
     benchmark    {"key": ..., "prompt": ..., "instruction_id_list": [...], "kwargs": [...], "response": ...}
-    apart        {"key" or "prompt": ..., "response": ...}, with a prompts file in either form to join it with
+    apart        {"key" or "prompt": ..., "response": ...}, with a prompts file in either form to join it with, or
+                 with the instructions read from the prompt's own words
     wrapped      what OpenAI's and Anthropic's batches, lm-eval, Inspect and chat data sets write: see `files.replies`
 
 Rules.
@@ -27,8 +28,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
+from adhere.constraints.instructions.reading import read_instructions
 from adhere.constraints.reasoning import Answer, answer, answer_from_parts
 from adhere.constraints.registry import nearest
 from adhere.core.errors import UserError
@@ -95,12 +98,20 @@ class Response:
     """In a conversation, the instructions that contradict one in force from higher up."""
 
 
+class NothingStated(UserError):
+    """A prompt that was to be read states no constraint that is understood."""
+
+
 @dataclass(slots=True)
 class Prompts:
-    """Questions by their id and by their text."""
+    """Questions by their id and by their text.
+
+    With `reads`, a row that states no constraints and fits no question is asked for what its prompt says in English.
+    """
 
     by_id: dict[str, Question] = field(default_factory=dict)
     by_text: dict[str, Question] = field(default_factory=dict)
+    reads: bool = False
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], limit: int = LIMIT) -> Prompts:
@@ -412,19 +423,48 @@ def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _joined(record: Mapping[str, Any], prompts: Prompts | None) -> Question:
     """The question in the prompts file that a record answers."""
     if prompts is None:
-        raise UserError('missing field: "constraints", or "instruction_id_list" and "kwargs" (or give --prompts FILE)')
+        raise UserError('missing field: "constraints", or "instruction_id_list" and "kwargs" (or give --prompts FILE, or --read-prompt)')
     identities, prompt = list(_identities(record)), _prompt(record)
+    if prompts.reads and not prompts.by_id:
+        return _question_read(record)
     for identity in identities:
         if identity in prompts.by_id:
             return prompts.by_id[identity]
     if prompt and prompt in prompts.by_text:
         return prompts.by_text[prompt]
+    if prompts.reads:
+        return _question_read(record)
     if identities:
         hint = nearest(identities[0], prompts.by_id) if len(prompts.by_id) <= _FEW else ""
         raise UserError(f"no prompt has the key {identities[0]}{hint}")
     if prompt:
         raise UserError("its prompt is not in the prompts file")
     raise UserError('missing field: "key" or "prompt", to join it with the prompts file')
+
+
+def _question_read(record: Mapping[str, Any]) -> Question:
+    """The question that the words of a record's prompt, and of its system prompt, ask.
+
+    Raises:
+        NothingStated: no constraint is understood in them.
+        UserError: there is no prompt.
+    """
+    prompt = _prompt(record)
+    system = [text for role, text in conversation(record) if role == "system" and isinstance(text, str)]
+    text = "\n\n".join([*system, prompt])
+    if not text.strip():
+        raise UserError('missing field: "prompt", whose words are to be read')
+    asked = _stated_in(text)
+    if not asked:
+        raise NothingStated("the prompt states no constraint that is understood")
+    identity = identity_of(record) or hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    return Question(identity, prompt, asked, _messages(record))
+
+
+@lru_cache(maxsize=2_000)
+def _stated_in(text: str) -> tuple[StatedInstruction, ...]:
+    """The constraints that a text states in English; several models' answers to a prompt follow each other."""
+    return tuple(StatedInstruction(None, one.to_json()) for one in read_instructions(text).constraints)
 
 
 _FEW = 2_000

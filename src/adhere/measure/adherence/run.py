@@ -45,6 +45,8 @@ class ScoreRun:
     kept: tuple[Record, ...] = ()
     sessions: Sessions | MergedSessions = field(default_factory=Sessions)
     """How the models keep to instructions over the turns of conversations."""
+    unstated: int = 0
+    """How many rows were left out because their prompt, which was read, states nothing that can be checked."""
     unattributed: int = 0
     """How many rows that could not be read belong to no model that can be told."""
 
@@ -97,11 +99,14 @@ def load(path: str | Path) -> ScoreRun:
     bad: list[Bad] = []
     files: dict[str, None] = {}
     found: set[Profile] = set()
-    bad_count = 0
+    bad_count = unstated = 0
     unread = Unread()
     sessions = Sessions()
     for entry in journal.entries(path):
         files.setdefault(entry.file)
+        if isinstance(entry, Bad) and entry.unstated:
+            unstated += 1
+            continue
         if isinstance(entry, Bad):
             bad_count += 1
             bad += [entry] if len(bad) < MOST_BAD else []
@@ -123,6 +128,7 @@ def load(path: str | Path) -> ScoreRun:
         tuple(bad),
         bad_count,
         sessions=sessions,
+        unstated=unstated,
         unattributed=unread.unattributed,
     )
 

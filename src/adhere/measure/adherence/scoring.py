@@ -71,6 +71,7 @@ class _Gathered:
     sessions: Sessions = field(default_factory=Sessions)
     bad: list[Bad] = field(default_factory=list)
     bad_count: int = 0
+    unstated: int = 0
     responses: int = 0
     resumed: int = 0
     keeps: bool = False
@@ -87,6 +88,10 @@ class _Gathered:
         return earlier
 
     def unreadable(self, bad: Bad) -> None:
+        """Count a row that gives no record."""
+        if bad.unstated:
+            self.unstated += 1
+            return
         self.bad_count += 1
         self.bad += [bad] if len(self.bad) < MOST_BAD else []
         self.unread.add(bad)
@@ -103,6 +108,7 @@ class _Gathered:
             resumed=self.resumed,
             kept=tuple(self.kept),
             sessions=self.sessions,
+            unstated=self.unstated,
             unattributed=self.unread.unattributed,
         )
 
@@ -116,6 +122,7 @@ def score(
     files: Sequence[Path_],
     *,
     prompts: Path_ | None = None,
+    read_prompt: bool = False,
     profiles: Sequence[Profile] = PROFILES,
     journal: Path_ | None = None,
     resume: bool | None = None,
@@ -132,6 +139,8 @@ def score(
     Args:
         files: files or folders of responses, `-` for standard input; see `files` for the formats.
         prompts: a file of prompts to join responses with that do not say themselves what was asked.
+        read_prompt: read what is asked from the words of prompts that list no constraints; rows whose prompt states
+            none that is understood are left out, and counted in `ScoreRun.unstated`.
         profiles: which profiles to check under; the first is the one headlines are given in.
         journal: where to keep the records; without one they are not kept, unless by `keep`.
         resume: True carries on with `journal` and refuses if it does not fit; None carries on if it is unfinished
@@ -156,8 +165,12 @@ def score(
     if resume and STDIN in names:
         raise UserError("standard input cannot be resumed: it is gone once it was read")
     questions = Prompts.load(prompts, line_limit) if prompts is not None else None
+    if read_prompt:
+        questions = replace(questions or Prompts(), reads=True)
     gathered = _Gathered(names, tuple(profiles), keeps=keep and journal is None)
     key = {"files": names, "prompts": _digest(prompts), "profiles": list(profiles), "limit": limit}
+    if read_prompt:
+        key["read_prompt"] = True
     resume = False if STDIN in names else resume
     log = None if journal is None else _open(Path(journal), key, resume, gathered)
     work = partial(
@@ -172,6 +185,8 @@ def score(
                 progress(Progress(position.read, position.size, gathered.responses))
         if not gathered.responses and not gathered.tally.subjects():
             problem = str(gathered.bad[0]) if gathered.bad else f"no responses in {', '.join(names) or 'no files'}"
+            if gathered.unstated and not gathered.bad:
+                problem = f"none of the {gathered.unstated:,} prompts states a constraint that is understood"
             raise UserError(problem)
         gathered.unread.settle(gathered.tally)
         if questions is not None and limit is None and not answered_only:
@@ -212,7 +227,7 @@ def _take_all(results: Iterable[Bad | Scored], gathered: _Gathered, skip_bad: bo
             bad = result if isinstance(result, Bad) else _take(result, gathered, written)
             if bad is None:
                 continue
-            if not skip_bad:
+            if not skip_bad and not bad.unstated:
                 raise BadInput(bad, gathered.run(log.path if log else None))
             gathered.unreadable(bad)
             written.append(bad.to_line())

@@ -38,6 +38,8 @@ class Bad:
     """The prompt's id and the model, where a damaged row still shows them."""
     counted: bool = False
     """Whether a record stands for it already, so that it is not counted again."""
+    unstated: bool = False
+    """Whether the row is sound and its prompt, which was to be read, states nothing that can be checked."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.problem}" if self.line else f"{self.file}: {self.problem}"
@@ -49,7 +51,7 @@ class Bad:
             "problem": self.problem,
             "digest": self.digest,
         }
-        more = {"identity": self.identity, "model": self.model, "counted": self.counted}
+        more = {"identity": self.identity, "model": self.model, "counted": self.counted, "unstated": self.unstated}
         fields.update((name, value) for name, value in more.items() if value)
         return json.dumps({"bad": fields}, separators=(",", ":"))
 
