@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from adhere.core.errors import UserError
 from adhere.measure.adherence.journal import Bad
-from adhere.measure.adherence.responses import Line, Prompts, Response, lines, model_of, read
+from adhere.measure.adherence.responses import Line, NothingStated, Prompts, Response, lines, model_of, read
 
 OURS = {"prompt": "Say sea.", "constraints": [{"kind": "contains.terms", "terms": ["sea"]}]}
 THEIRS = {"key": 7, "prompt": "No commas.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}
@@ -289,3 +289,20 @@ def test_rows_of_iheval_count_the_rules_of_the_system_prompt_and_ask_the_whole_c
     [response] = read(line)
     assert [one.asked_as for one in response.question.asked] == ["punctuation:no_comma"]
     assert (response.question.prompt_id, response.answer.text) == ("1001", "None here.")
+
+
+def test_a_prompt_that_lists_nothing_is_read_where_that_is_asked_for() -> None:
+    prompts = Prompts(reads=True)
+    response = one({"prompt": "Write about the sea. Do not use commas.", "response": "Blue."}, prompts)
+    assert {"kind": "excludes.mark", "mark": "comma"} in [stated.parameters for stated in response.question.asked]
+    chat = [
+        {"role": "system", "content": "Answer in all lowercase letters."},
+        {"role": "user", "content": "Hi."},
+        {"role": "assistant", "content": "hello"},
+    ]
+    response = one({"messages": chat}, prompts)
+    assert [stated.parameters["kind"] for stated in response.question.asked] == ["case.letters"]
+    with pytest.raises(NothingStated):
+        one({"prompt": "How are you?", "response": "Fine."}, prompts)
+    listed = {"prompt": "Do not use commas.", "constraints": [{"kind": "length.words", "at_most": 5}], "response": "a"}
+    assert [stated.parameters["kind"] for stated in one(listed, prompts).question.asked] == ["length.words"]

@@ -270,3 +270,18 @@ def test_the_headlines_of_a_published_model_are_met(shared_data: Path) -> None:
         for measured in (tally.prompts, tally.instructions)
     ]
     assert found == pytest.approx([76.9, 83.5, 79.4, 85.5], abs=1.0)
+
+
+def test_answers_to_prompts_that_state_nothing_are_left_out_and_counted_also_after_a_stop(tmp_path: Path) -> None:
+    rows = ["Do not use commas.", "How are you?", "Answer in all lowercase letters.", "Hello."]
+    text = "".join(json.dumps({"prompt": prompt, "response": "one"}) + "\n" for prompt in rows)
+    (tmp_path / "m.jsonl").write_text(text, encoding="utf-8")
+    run = score([tmp_path / "m.jsonl"], read_prompt=True, journal=tmp_path / "j.jsonl")
+    assert (run.responses, run.unstated, run.bad_count) == (2, 2, 0)
+    lines = (tmp_path / "j.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / "j.jsonl").write_text("".join(lines[:3]), encoding="utf-8")
+    resumed = score([tmp_path / "m.jsonl"], read_prompt=True, journal=tmp_path / "j.jsonl")
+    assert (resumed.responses, resumed.unstated, resumed.resumed) == (2, 2, 1)
+    (tmp_path / "m.jsonl").write_text(text.splitlines()[1] + "\n", encoding="utf-8")
+    with pytest.raises(UserError, match="none of the 1 prompts"):
+        score([tmp_path / "m.jsonl"], read_prompt=True)

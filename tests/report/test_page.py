@@ -130,6 +130,33 @@ def test_a_long_table_is_closed_and_every_figure_has_an_address_of_its_own() -> 
     assert 'href="#s-short"' in html
 
 
+def test_every_mark_says_its_value_on_hover_and_to_a_screen_reader() -> None:
+    assert "<title>a: 0.500 (0.400 to 0.600), n = 10</title>" in CHARTS[0].svg
+    assert 'aria-label="r, c: 0.25"' in CHARTS[1].svg
+    assert "<title>x, 1: 0.500 (0.400 to 0.600)</title>" in CHARTS[2].svg
+    assert "<title>math, wrong: 3</title>" in CHARTS[3].svg
+
+
+def test_what_does_not_hold_differs_by_form_and_in_words() -> None:
+    chart = points("Controls", [Point("a", 0.9), Point("b", 0.6, holds=False)])
+    assert chart.header[-1] == "holds"
+    assert [row[-1] for row in chart.rows] == ["yes", "no"]
+    assert "Hollow" in chart.caption
+    table = page.Table("Skills", ("skill", "holds"), (("a", "yes"), ("b", "no")), failing=frozenset({1}))
+    html = _page(table)
+    assert html.count('<tr class="failing">') == 1
+    assert html.index('<tr class="failing">') > html.index(">a<")
+
+
+def test_embedded_findings_end_no_element_and_a_page_stays_within_its_size() -> None:
+    section = page.Section("s", "S", "Lead.", ())
+    html = page.render("T", "L", [section], findings='{"findings": ["</script><script>alert(1)"]}')
+    assert html.count("<script") == 2
+    assert "\\u003c/script>" in html
+    huge = page.render("T", "L", [section], findings="x" * page.LARGEST)
+    assert 'id="findings"' not in huge
+
+
 def test_no_text_of_a_figure_is_smaller_than_eleven_pixels() -> None:
     sizes = [float(size) for chart in CHARTS for size in re.findall(r"font(?:-size)?: (?:\w+ )*([\d.]+)px", chart.svg)]
     assert sizes

@@ -76,7 +76,8 @@ class Result(ABC):
         return records.dumps(self.findings, **self.about())
 
     def report(self, path: str | os.PathLike[str]) -> Path:
-        """Write the page: one HTML file that fetches nothing.
+        """Write the page, one HTML file that fetches nothing, and beside it a card with its headline and picture:
+        `report.card.png` beside `report.html`. Standard output gets the page alone.
 
         Returns:
             `path`.
@@ -86,11 +87,17 @@ class Result(ABC):
             UserError: it cannot be written.
         """
         with naming_extras():
-            from adhere.report import page
+            from adhere.report.publishing import publish
 
             content = self.page()
-            text = page.render(content.title, content.lead, content.sections, command=self.recompute)
-            page.write(path, text)
+            publish(
+                path,
+                content.title,
+                content.lead,
+                content.sections,
+                command=self.recompute,
+                findings=self.document(),
+            )
         return Path(path)
 
     def to_pandas(self) -> pd.DataFrame:

@@ -134,13 +134,19 @@ def score(
     if profile not in ("both", *PROFILES):
         raise UserError(f"no profile is called {profile!r}; there are: both, {', '.join(PROFILES)}")
     chosen = [name for name in PROFILES if profile in ("both", name)]
-    options = {"prompts": prompts, "read_prompt": read_prompt or None, "profile": None if profile == "both" else profile, "limit": limit, "seed": seed}
+    options = {
+        "prompts": prompts,
+        "read_prompt": read_prompt or None,
+        "profile": None if profile == "both" else profile,
+        "limit": limit,
+        "seed": seed,
+    }
     command = command or command_of("score", tuple(names), options)
     if engine is not None:
         if out is None or limit is not None:
             raise UserError("--engine needs --out" if out is None else "--limit is not for --engine")
         if read_prompt:
-            raise UserError("--read-prompt is not for --engine: list the constraints in the rows, or leave --engine out")
+            raise UserError("--read-prompt is not for --engine: leave one of them out")
         sharding = Sharding(engine, address, jobs, out, resume, skip_bad, answered_only, line_limit, shard_progress)
         return Scores(_sharded(names, prompts, chosen, sharding), seed, command)
     run = run_score(

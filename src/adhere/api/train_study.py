@@ -10,7 +10,7 @@ from typing import Any
 
 from adhere.core.extras import naming_extras, require
 from adhere.core.files import write_text
-from adhere.core.findings import Finding
+from adhere.core.findings import Finding, dumps
 from adhere.core.findings import write as write_findings
 
 
@@ -88,7 +88,7 @@ def report(out: str | os.PathLike[str], model: str = "pocket", size: str = "full
 
 def _page(folder: Path, results: list[Finding], records: dict[str, dict[int, dict[str, Any]]], recompute: str) -> None:
     """`report.html`: what training does, with answers where the check and the second reading part."""
-    from adhere.report.page import render, write
+    from adhere.report.publishing import publish
     from adhere.report.sections.training import section
 
     parted = [
@@ -100,8 +100,14 @@ def _page(folder: Path, results: list[Finding], records: dict[str, dict[int, dic
         if ours and theirs is False
     ]
     lead = "The same model after several paradigms of post-training."
-    html = render("What training does", lead, [section(results, parted)], command=recompute)
-    write(folder / "report.html", html)
+    publish(
+        folder / "report.html",
+        "What training does",
+        lead,
+        [section(results, parted)],
+        command=recompute,
+        findings=dumps(results),
+    )
 
 
 def _tokens(folder: Path, records: dict[str, dict[int, dict[str, Any]]], model: str, recompute: str) -> list[Finding]:

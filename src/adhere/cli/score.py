@@ -41,9 +41,7 @@ def score(
     prompts: Prompts = None,
     read_prompt: Annotated[
         bool,
-        typer.Option(
-            "--read-prompt", help="Read the constraints from the words of prompts that list none (English)."
-        ),
+        typer.Option("--read-prompt", help="Read the constraints from the words of prompts that list none (English)."),
     ] = False,
     report: Report = None,
     json: Json = None,

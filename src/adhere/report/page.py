@@ -47,13 +47,15 @@ class Facts:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; numeric cells are right-aligned."""
+    """A table; numeric cells are right-aligned. `failing` rows, from 0, do not hold against their controls: they are
+    grey, and a column says so."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
     recompute: str = ""
+    failing: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Excerpt:
 class Example:
     """One case: prompt, response, verdict.
 
-    `beside` is shown to the left of `excerpt` to compare two texts; `heads` are their headings.
+    `beside` is shown to the left of `excerpt` to compare two texts; `heads` are their headings. `family` and `outcome`
+    are what a reader can filter by.
     """
 
     title: str
@@ -77,6 +80,8 @@ class Example:
     note: str = ""
     beside: Excerpt | None = None
     heads: tuple[str, str] = ("", "")
+    family: str = ""
+    outcome: str = ""
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,13 @@ def _script() -> Markup:
     return Markup(source)
 
 
+def _data(text: str) -> Markup:
+    """JSON inside an element of the page: nothing in it ends the element."""
+    from markupsafe import Markup
+
+    return Markup(text.replace("<", "\\u003c"))
+
+
 def _policy() -> str:
     """What a browser lets the page do: its own script and styles, and nothing of the network."""
     digest = base64.b64encode(hashlib.sha256(str(_script()).encode()).digest()).decode()
@@ -201,8 +213,31 @@ def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def render(title: str, lead: str, sections: Sequence[Section], *, command: str = "") -> str:
-    """The whole page as HTML."""
+def headline_of(sections: Sequence[Section]) -> str:
+    """The page's result in one sentence: that of the first section that has one."""
+    return next((section.headline for section in sections if section.headline), "")
+
+
+def charts_of(sections: Sequence[Section]) -> list[Chart]:
+    """Every chart of the page, in order."""
+    blocks = (block for section in sections for block in section.blocks)
+    return [chart for block in blocks if isinstance(block, Charts) for chart in block.charts]
+
+
+def render(
+    title: str, lead: str, sections: Sequence[Section], *, command: str = "", card: str = "", findings: str = ""
+) -> str:
+    """The whole page as HTML.
+
+    Args:
+        title: of the page.
+        lead: a sentence or two below it.
+        sections: in order.
+        command: the command that makes the page again.
+        card: the name of the PNG beside the page, for link previews.
+        findings: the findings as JSON, embedded for download; left out where the page would become too large.
+    """
+    embedded = findings if len(findings.encode("utf-8", "replace")) <= LARGEST // 3 else ""
     blocks = [(section, [(type(block).__name__.lower(), block) for block in section.blocks]) for section in sections]
     return (
         environment()
@@ -210,7 +245,9 @@ def render(title: str, lead: str, sections: Sequence[Section], *, command: str =
         .render(
             title=title,
             lead=lead,
-            headline=next((section.headline for section in sections if section.headline), ""),
+            headline=headline_of(sections),
+            card=card,
+            findings=_data(embedded),
             sections=blocks,
             command=command,
             script=_script(),

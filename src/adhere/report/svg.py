@@ -22,6 +22,7 @@ from html import escape
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -43,13 +44,14 @@ INK, SOFT, GRID, PAPER = "#010203", "#010204", "#010205", "#010206"
 SERIES = tuple(f"#0102{k:02x}" for k in range(0x10, 0x18))
 """Stand-ins for the page's colours, in the order in which series take them."""
 
-_VARIABLES = {
+VARIABLES = {
     INK: "--ink",
     SOFT: "--soft",
     GRID: "--grid",
     PAPER: "--paper",
     **{colour: f"--series-{k}" for k, colour in enumerate(SERIES)},
 }
+"""The page's variable for each stand-in."""
 
 _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
@@ -109,13 +111,32 @@ def _show_texts(drawn: Figure) -> None:
         text.set_text("\n".join(visible(line) for line in lines))
 
 
+_MARK = "mark-"
+
+
+def mark(artist: Artist, value: str) -> None:
+    """Give a mark its value in words, which a browser shows on hover and a screen reader reads; an empty `value` takes
+    a mark out of what is read, as the whisker of a dot that has said its interval."""
+    artist.set_gid(_MARK + value.encode("utf-8", "replace").hex())
+
+
+_MARKED = re.compile(rf'<g id="{_MARK}([0-9a-f]*)">')
+
+
+def _valued(match: re.Match[str]) -> str:
+    value = escape(visible(bytes.fromhex(match[1]).decode("utf-8")), quote=True)
+    if not value:
+        return "<g>"
+    return f'<g role="img" aria-label="{value}"><title>{value}</title>'
+
+
 _TAG = re.compile(r"<[^>]*>")
 _ID = re.compile(r'(id="|href="#|url\(#)([\w.-]+)')
 
 
 def _themed(tag: str) -> str:
     """A tag of the drawing with the page's colours and font. Labels are between tags, and stay as they are."""
-    for stand_in, variable in _VARIABLES.items():
+    for stand_in, variable in VARIABLES.items():
         tag = tag.replace(stand_in, f"var({variable})")
     # presentation attributes do not know variables, style properties do
     tag = re.sub(r'(fill|stroke)="(var\([^"]+\))"', r'style="\1: \2"', tag)
@@ -135,12 +156,13 @@ def to_svg(drawn: Figure, title: str) -> str:
     text = text[text.index("<svg") :]
     text = _TAG.sub(lambda match: _themed(match[0]), text)
     # ids are unique on the page, where many figures stand
+    text = _MARKED.sub(_valued, text)
     prefix = "f" + hashlib.sha256((title + text).encode("utf-8", "surrogatepass")).hexdigest()[:8]
     text = _TAG.sub(lambda tag: _ID.sub(lambda m: f"{m[1]}{prefix}-{m[2]}", tag[0]), text)
     text = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", text, count=1)
     height, width = drawn.get_figheight() * 72, drawn.get_figwidth() * 72
     opening = (
-        f'<svg role="img" aria-label="{escape(visible(title), quote=True)}" style="width: {width:.0f}px; '
+        f'<svg role="group" aria-label="{escape(visible(title), quote=True)}" style="--wide: {width:.0f}px; '
         f'aspect-ratio: {width:.0f} / {height:.0f}" '
     )
     text = text.replace("<svg ", opening, 1)

@@ -423,7 +423,10 @@ def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _joined(record: Mapping[str, Any], prompts: Prompts | None) -> Question:
     """The question in the prompts file that a record answers."""
     if prompts is None:
-        raise UserError('missing field: "constraints", or "instruction_id_list" and "kwargs" (or give --prompts FILE, or --read-prompt)')
+        raise UserError(
+            'missing field: "constraints", or "instruction_id_list" and "kwargs" '
+            "(or give --prompts FILE, or --read-prompt)"
+        )
     identities, prompt = list(_identities(record)), _prompt(record)
     if prompts.reads and not prompts.by_id:
         return _question_read(record)

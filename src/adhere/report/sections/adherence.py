@@ -18,12 +18,13 @@ from adhere.constraints.constraint import Profile
 from adhere.measure.adherence.counts import Tallied
 from adhere.measure.adherence.records import ConstraintOutcome, Instruction, Record
 from adhere.measure.adherence.run import ScoreRun
-from adhere.measure.adherence.summary import Comparison, between_models, weakest
+from adhere.measure.adherence.summary import Comparison, between_models
 from adhere.measure.adherence.tally import Subject
 from adhere.measure.statistics.rates import Rate, phi
 from adhere.report.charts import Chart, Grid, Point, dendrogram, heat, histogram, points
 from adhere.report.numbers import between, gain, percent
 from adhere.report.page import Block, Charts, Example, Examples, Excerpt, Fact, Facts, Prose, Section, Table
+from adhere.report.sections.adherence_headline import Leader, headline, leader
 
 MOST_MODELS = 24
 """Models in one figure; more are in the tables."""
@@ -44,14 +45,14 @@ def section(run: ScoreRun, *, recompute: str = "") -> Section:
         "instruction is checked by code. Intervals are 95 %: Wilson's for prompts, clustered by "
         "prompt for instructions."
     )
-    blocks: list[Block] = [_facts(tally, subjects, profile)]
+    compared = list(between_models(tally, profile)) if len(subjects) > 1 else []
+    blocks: list[Block] = [_facts(tally, subjects, profile, compared)]
     charts = [_by_model(tally, subjects, run.profiles, recompute), *_by_family(tally, subjects, profile, recompute)]
     if where := _where(shown, recompute):
         charts.append(where)
     charts += _together(tally, profile, recompute)
     blocks.append(Charts(tuple(charts)))
     blocks.append(_numbers(tally, subjects, run.profiles, recompute))
-    compared = list(between_models(tally, profile)) if len(subjects) > 1 else []
     if len(subjects) > 1:
         blocks.append(_compared(compared, recompute))
     blocks += _degenerate(tally, subjects)
@@ -59,28 +60,7 @@ def section(run: ScoreRun, *, recompute: str = "") -> Section:
         blocks.append(_worst(shown))
     if run.bad_count:
         blocks.append(Prose(f"{_several(run.bad_count, 'line')} could not be read and were counted as not followed."))
-    return Section("adherence", "Adherence", lead, tuple(blocks), _headline(run, subjects, compared))
-
-
-def _headline(run: ScoreRun, subjects: Sequence[Subject], compared: Sequence[Comparison]) -> str:
-    """The result in one sentence: a share with its interval, or which model follows most, if that can be told."""
-    tally, profile = run.tally, run.profile
-    best = max(subjects, key=lambda subject: tally.prompts(subject, profile).estimate)
-    rate = tally.prompts(best, profile)
-    share = f"{percent(rate.estimate, 0)} of prompts completely ({between(rate.interval, 0)} %, n = {rate.n:,})"
-    if len(subjects) == 1:
-        low = weakest(tally.families(best, profile).items(), most=1, least=FEWEST)
-        least = f"; weakest: {low[0][0]} ({percent(low[0][1].estimate, 0)}, n = {low[0][1].n:,})" if low else ""
-        return f"{best.model} follows {share}{least}."
-    if len({subject.set for subject in subjects}) > 1:
-        return ""
-    open_ = [c for c in compared if best.model in (c.a, c.b) and not c.real]
-    others = [c.b if c.a == best.model else c.a for c in open_]
-    if not compared:
-        return f"The highest share is that of {best.model}, which follows {share}; the models answered other prompts."
-    if not others:
-        return f"{best.model} follows more prompts than every other model: {share}."
-    return f"{best.model} follows {share}, not significantly more than {others[0]}."
+    return Section("adherence", "Adherence", lead, tuple(blocks), headline(tally, subjects, profile, compared))
 
 
 def _several(n: int, noun: str) -> str:
@@ -93,7 +73,27 @@ def _name(subject: Subject, tally: Tallied) -> str:
     return f"{subject.model} ({subject.set})" if several else subject.model
 
 
-def _facts(tally: Tallied, subjects: Sequence[Subject], profile: Profile) -> Facts:
+def _by_set(subjects: Sequence[Subject]) -> list[list[Subject]]:
+    """The subjects of each set that several models answered."""
+    sets = dict.fromkeys(subject.set for subject in subjects)
+    grouped = [[subject for subject in subjects if subject.set == of] for of in sets]
+    return [here for here in grouped if len(here) > 1]
+
+
+def _leading(ahead: Leader) -> Fact:
+    """Which model follows most on a set, or that this cannot be told."""
+    of, share = ahead.subject.set, f"{percent(ahead.rate.estimate)}, {between(ahead.rate.interval)}"
+    if ahead.leads:
+        return Fact(f"Follows most on {of}", ahead.subject.model, f"{share}, n = {ahead.rate.n:,}")
+    why = f"not told from {ahead.rival}" if ahead.rival else "the models answered different prompts"
+    return Fact(
+        f"Follows most on {of}",
+        "cannot tell",
+        f"highest share: {ahead.subject.model}, {share}, n = {ahead.rate.n:,}; {why}",
+    )
+
+
+def _facts(tally: Tallied, subjects: Sequence[Subject], profile: Profile, compared: Sequence[Comparison]) -> Facts:
     first = subjects[0]
     instructions = sum(tally.instructions(subject, profile).n for subject in subjects)
     facts = [
@@ -106,15 +106,7 @@ def _facts(tally: Tallied, subjects: Sequence[Subject], profile: Profile) -> Fac
         facts.append(Fact("Prompts followed", percent(prompts.estimate), between(prompts.interval)))
         facts.append(Fact("Instructions followed", percent(single.estimate), between(single.interval)))
     else:
-        best = max(subjects, key=lambda subject: tally.prompts(subject, profile).estimate)
-        rate = tally.prompts(best, profile)
-        facts.append(
-            Fact(
-                "Highest share of prompts followed",
-                percent(rate.estimate),
-                f"{best.model} on {best.set}, {between(rate.interval)}, n = {rate.n:,}",
-            )
-        )
+        facts += [_leading(leader(tally, here, profile, compared)) for here in _by_set(subjects)]
     return Facts(tuple(facts))
 
 
@@ -363,6 +355,7 @@ def _example(record: Record, instruction: Instruction, outcome: ConstraintOutcom
         asked=record.prompt,
         excerpt=Excerpt(tuple(_marked(instruction, outcome))),
         verdict=outcome.reason,
+        family=instruction.kind,
         note=note + "Constraint: " + json.dumps(instruction.constraint, ensure_ascii=False),
     )
 

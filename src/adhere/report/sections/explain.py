@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adhere.report.charts import Chart, Grid, Point, heat, points
+from adhere.report.charts import Chart, Grid, Point, heat, points, tree_heat
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
-from adhere.report.sections.dendrogram import tree_heat
 from adhere.report.sections.explain_prose import finite, known, statements
 from adhere.report.sections.explain_timing import behaves, monitors, specific, timed
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,9 +20,10 @@ from adhere.modular import figures, runs, stored
 from adhere.modular.examine import examine
 from adhere.modular.generalization_odds import Odds
 from adhere.modular.runs import Finished
-from adhere.report.charts import Chart, number
+from adhere.report.charts.chart import SHAPES, Chart, finished, number
+from adhere.report.charts.curves import DASHES
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
-from adhere.report.svg import GRID, SERIES, SOFT, TEXT, figure, label, style, to_svg
+from adhere.report.svg import GRID, SERIES, SOFT, TEXT, figure, label, mark, style
 
 SHADES = 8
 """Depths of a heat map: its cells become one outline each, so that 59 x 59 cells stay small in the page."""
@@ -119,7 +121,7 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
     with style():
         drawn = figure(4.2 if square else 3.0)
         axes = drawn.subplots()
-        colours = iter(SERIES * 2)
+        places = count()
         for left, series in zip(range(len(one.series), 0, -1), one.series, strict=True):
             if isinstance(series, figures.Band):
                 axes.fill_between(series.x, series.low, series.high, color=SOFT, alpha=0.2, linewidth=0)
@@ -131,13 +133,12 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
                     linestyle=(0, (3, 3)),
                     label=label(series.label, 40),
                 )
-            elif isinstance(series, figures.Line):
-                points = [(x, y) for x, y in zip(series.x, series.y, strict=True) if y is not None]
-                axes.plot(
-                    [x for x, _ in points], [y for _, y in points], color=next(colours), label=label(series.label, 40)
-                )
+                continue
+            place = next(places)
+            if isinstance(series, figures.Line):
+                _line(axes, series, place)
             elif isinstance(series, figures.Points):
-                _dots(axes, series, next(colours), 2 + 1.5 * left)  # later ones smaller, so that none is hidden
+                _dots(axes, series, place, 2 + 1.5 * left)  # later ones smaller, so that none is hidden
             else:
                 _heat(axes, series)
         if one.logarithmic:
@@ -154,14 +155,32 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
         for side in axes.spines.values():
             side.set_visible(False)
         if len(one.series) > 1:
-            drawn.legend(loc="outside upper left", ncols=3, handlelength=1.2, columnspacing=1.0)
-        svg = to_svg(drawn, one.title)
-    return Chart(one.title, svg, one.caption, *_numbers(one), recompute=recompute)
+            drawn.legend(loc="outside upper left", ncols=3, handlelength=2.0, columnspacing=1.0)
+        return finished(drawn, one.title, one.caption, *_numbers(one), recompute=recompute)
 
 
-def _dots(axes: Axes, series: figures.Points, colour: str, size: float) -> None:
+def _line(axes: Axes, series: figures.Line, place: int) -> None:
+    known = [(x, y) for x, y in zip(series.x, series.y, strict=True) if y is not None]
+    axes.plot(
+        [x for x, _ in known],
+        [y for _, y in known],
+        color=SERIES[place % len(SERIES)],
+        linestyle=DASHES[place % len(DASHES)],
+        label=label(series.label, 40),
+    )
+
+
+def _dots(axes: Axes, series: figures.Points, place: int, size: float) -> None:
     named = bool(series.names) and len(series.names) == len(series.x) <= 127 and not series.intervals
-    axes.plot(series.x, series.y, "o", color=colour, markersize=size, alpha=0.9, label=label(series.label, 40))
+    colour, shape = SERIES[place % len(SERIES)], SHAPES[place % len(SHAPES)]
+    if len(series.x) > MOST_DOTS:
+        axes.plot(series.x, series.y, shape, color=colour, markersize=size, alpha=0.9, label=label(series.label, 40))
+    else:
+        axes.plot([], [], shape, color=colour, markersize=size, label=label(series.label, 40))
+        names = series.names if len(series.names) == len(series.x) else (series.label,) * len(series.x)
+        for name, x, y in zip(names, series.x, series.y, strict=True):
+            (dot,) = axes.plot([x], [y], shape, color=colour, markersize=size, alpha=0.9)
+            mark(dot, f"{name}: {x:.4g}, {number(y)}")
     for x, interval in zip(series.x, series.intervals, strict=False):
         if interval is not None:
             axes.plot((x, x), interval, color=colour, linewidth=1, alpha=0.6)

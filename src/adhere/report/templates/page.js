@@ -2,16 +2,16 @@
 "use strict";
 (() => {
   const number = (text) => {
-    const found = text.replace("−", "-").match(/[+-]?\d[\d,]*\.?\d*(e[+-]?\d+)?/);
-    return found ? parseFloat(found[0].replace(/,/g, "")) : NaN;
+    const digits = text.replace("−", "-").match(/[+-]?\d[\d,]*\.?\d*(e[+-]?\d+)?/);
+    return digits ? parseFloat(digits[0].replace(/,/g, "")) : NaN;
   };
   const cells = (row) => [...row.cells].map((cell) => cell.textContent.trim());
   const button = (label, act) => {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.textContent = label;
-    made.addEventListener("click", act);
-    return made;
+    const element = document.createElement("button");
+    element.type = "button";
+    element.textContent = label;
+    element.addEventListener("click", act);
+    return element;
   };
   const sort = (table, column, heading) => {
     const down = heading.getAttribute("aria-sort") !== "descending";
@@ -26,15 +26,58 @@
     heading.setAttribute("aria-sort", down ? "descending" : "ascending");
     body.append(...rows);
   };
-  const csv = (table) => {
-    const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
-    const lines = [table.tHead.rows[0], ...table.tBodies[0].rows].map((row) => cells(row).map(quoted).join(","));
+  // a spreadsheet would run what begins like a formula
+  const quoted = (value) => {
+    const text = /^[=+\-@\t\r]/.test(value) && isNaN(value) ? `'${value}` : value;
+    return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  };
+  const save = (name, type, text) => {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }));
-    link.download = (table.closest("figure")?.id || "table") + ".csv";
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
     link.click();
     URL.revokeObjectURL(link.href);
   };
+  const csv = (rows) => rows.map((row) => row.map(quoted).join(",")).join("\n") + "\n";
+  const download = document.getElementById("download");
+  if (download) {
+    const text = document.getElementById("findings").textContent;
+    const flat = (one) => ({
+      what: one.what, ...one.subject, estimate: one.estimate, low: one.interval?.[0], high: one.interval?.[1],
+      confidence: one.confidence, n: one.n, unit: one.unit,
+    });
+    const asRows = () => {
+      const rows = JSON.parse(text).findings.map(flat);
+      const columns = [...new Set(rows.flatMap(Object.keys))];
+      return [columns, ...rows.map((row) => columns.map((column) => String(row[column] ?? "")))];
+    };
+    download.append(
+      "Findings: ",
+      button("Download JSON", () => save("findings.json", "application/json", text)),
+      button("Download CSV", () => save("findings.csv", "text/csv", csv(asRows()))),
+    );
+    download.hidden = false;
+  }
+  for (const figure of document.querySelectorAll("figure")) {
+    const examples = [...figure.querySelectorAll(":scope > .example")];
+    const tools = document.createElement("p");
+    tools.className = "tools";
+    const chosen = {};
+    for (const by of ["family", "outcome"]) {
+      const values = [...new Set(examples.map((one) => one.dataset[by]).filter(Boolean))].sort();
+      if (values.length < 2) continue;
+      const select = document.createElement("select");
+      select.setAttribute("aria-label", `Show by ${by}`);
+      select.append(new Option(`every ${by}`, ""), ...values.map((value) => new Option(value, value)));
+      select.addEventListener("change", () => {
+        chosen[by] = select.value;
+        for (const one of examples)
+          one.hidden = Object.entries(chosen).some(([key, value]) => value && one.dataset[key] !== value);
+      });
+      tools.append(select);
+    }
+    if (tools.childElementCount) examples[0].before(tools);
+  }
   for (const table of document.querySelectorAll("table")) {
     [...table.tHead.rows[0].cells].forEach((heading, column) => {
       if (!heading.textContent.trim()) return;
@@ -55,7 +98,10 @@
       });
       tools.append(filter);
     }
-    tools.append(button("Download CSV", () => csv(table)));
+    tools.append(button("Download CSV", () => {
+      const rows = [table.tHead.rows[0], ...table.tBodies[0].rows].map(cells);
+      save((table.closest("figure")?.id || "table") + ".csv", "text/csv", csv(rows));
+    }));
     table.closest(".scroll").after(tools);
   }
   for (const code of document.querySelectorAll(".recompute code, .command code")) {
