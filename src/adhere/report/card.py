@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -60,7 +61,7 @@ def card(title: str, headline: str, charts: Iterable[Chart] = ()) -> bytes:
 def _drawn(title: str, headline: str, picture: NDArray[np.uint8] | None) -> bytes:
     colours = theme()
     drawn = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100, facecolor=colours["--paper"])
-    canvas = FigureCanvasAgg(drawn)
+    canvas: Any = FigureCanvasAgg(drawn)
     room = WIDTH - 2 * MARGIN - (PICTURE[0] + 32 if picture is not None else 0)
 
     def write(text: str, top: float, pixels: float, colour: str, weight: str = "normal") -> None:
@@ -74,15 +75,14 @@ def _drawn(title: str, headline: str, picture: NDArray[np.uint8] | None) -> byte
             weight=weight,
         )
 
-    write("Adhere", MARGIN, 24, "--series-0", "bold")
-    top = MARGIN + 52
+    write(f"Adhere {VERSION}", MARGIN, 24, "--series-0", "bold")
+    top = MARGIN + 52.0
     if headline:
         title_lines = _wrapped(canvas, title, 24, room, 2)
         write("\n".join(title_lines), top, 24, "--soft")
         top += 24 * 1.3 * len(title_lines) + 14
-    text, pixels = _fitted(canvas, headline or title, room, HEIGHT - MARGIN - 40 - top)
+    text, pixels = _fitted(canvas, headline or title, room, HEIGHT - MARGIN - top)
     write(text, top, pixels, "--ink", "bold")
-    write(f"Adhere {VERSION}. Intervals are 95 %.", HEIGHT - MARGIN - 14, 18, "--soft")
     if picture is not None:
         height, width = picture.shape[:2]
         left = WIDTH - MARGIN - (PICTURE[0] + width) // 2
@@ -92,7 +92,7 @@ def _drawn(title: str, headline: str, picture: NDArray[np.uint8] | None) -> byte
     return out.getvalue()
 
 
-def _fitted(canvas: FigureCanvasAgg, text: str, width: float, height: float) -> tuple[str, float]:
+def _fitted(canvas: Any, text: str, width: float, height: float) -> tuple[str, float]:
     """The text in lines, in the largest of `SIZES` in which it fits."""
     for pixels in SIZES:
         most = int(height / (pixels * 1.2))
@@ -102,9 +102,7 @@ def _fitted(canvas: FigureCanvasAgg, text: str, width: float, height: float) -> 
     return "\n".join(_wrapped(canvas, text, SIZES[-1], width, int(height / (SIZES[-1] * 1.2)), "bold")), SIZES[-1]
 
 
-def _wrapped(
-    canvas: FigureCanvasAgg, text: str, pixels: float, width: float, most: int, weight: str = "normal"
-) -> list[str]:
+def _wrapped(canvas: Any, text: str, pixels: float, width: float, most: int, weight: str = "normal") -> list[str]:
     """At most `most` lines of at most `width` pixels; the last ends with an ellipsis where more would follow."""
     from matplotlib.font_manager import FontProperties
 
@@ -142,7 +140,7 @@ def _picture(charts: Iterable[Chart]) -> NDArray[np.uint8] | None:
             continue
         _colour(chart.figure)
         chart.figure.set_dpi(72 * scale)
-        canvas = FigureCanvasAgg(chart.figure)
+        canvas: Any = FigureCanvasAgg(chart.figure)
         canvas.draw()
         return np.asarray(canvas.buffer_rgba()).copy()
     return None
@@ -161,22 +159,12 @@ def _colour_artist(artist: Artist, real: Mapping[str, str]) -> None:
         shown = to_hex(artist.get_color())
         if shown in real:
             artist.set_color(real[shown])
-    elif isinstance(artist, Patch):
-        for read, change in (
-            (artist.get_facecolor, artist.set_facecolor),
-            (artist.get_edgecolor, artist.set_edgecolor),
-        ):
-            shown = to_hex(read())
+    elif isinstance(artist, (Patch, Collection)):  # a collection has a colour for each member; ours are alike
+        for part in ("facecolor", "edgecolor"):
+            colours = np.atleast_2d(getattr(artist, f"get_{part}")())
+            shown = to_hex(colours[0]) if colours.size else ""
             if shown in real:
-                change(real[shown])
-    elif isinstance(artist, Collection):
-        for read_all, change in (
-            (artist.get_facecolor, artist.set_facecolor),
-            (artist.get_edgecolor, artist.set_edgecolor),
-        ):
-            shown_all = [to_hex(one) for one in np.atleast_2d(read_all())] if len(read_all()) else []
-            if shown_all and shown_all[0] in real:
-                change(real[shown_all[0]])
+                getattr(artist, f"set_{part}")(real[shown])
 
 
 @cache

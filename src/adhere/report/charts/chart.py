@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from adhere.report.svg import to_svg
+from adhere.report.svg import LETTER, WIDTH, to_svg
 
 Interval = tuple[float, float]
 
@@ -93,6 +93,19 @@ def finished(
 ) -> Chart:
     """The figure as a chart. Called within `svg.style()`."""
     return Chart(title, to_svg(drawn, title), caption, header, rows, recompute, drawn)
+
+
+def legend(drawn: Figure, names: Sequence[str], most: int = 40) -> None:
+    """The legend above the axes, in as many columns, up to three, as its longest name of `most` characters leaves."""
+    longest = min(most, max(map(len, names), default=1))
+    columns = int(72 * WIDTH // (72 * LETTER * longest + 44))
+    drawn.legend(
+        loc="outside upper left",
+        ncols=max(1, min(3, columns, len(names))),
+        handlelength=1.8,
+        handletextpad=0.5,
+        columnspacing=1.0,
+    )
 
 
 def bare(axes: Axes, grid: str = "x") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from adhere.report.charts.chart import Chart, bare, finished, number
+from adhere.report.charts.chart import Chart, bare, finished, legend, number
 from adhere.report.svg import GRID, PAPER, SERIES, figure, label, mark, style
 
 HATCHES = ("", "////", "....", "\\\\\\\\", "xx", "--", "||", "oo")
@@ -47,7 +47,7 @@ def bars(
         axes.set_xlabel(label(unit))
         bare(axes)
         if len(names) > 1:
-            drawn.legend(loc="outside upper left", ncols=2, handlelength=1.0, columnspacing=1.0)
+            legend(drawn, names)
         rows = tuple((bar, name, number(value)) for bar, shares in parts.items() for name, value in shares.items())
         return finished(drawn, title, caption, ("", "", unit or "value"), rows, recompute)
 

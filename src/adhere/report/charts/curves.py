@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from adhere.report.charts.chart import SHAPES, Chart, Interval, Line, bare, ends, finished, number
+from adhere.report.charts.chart import SHAPES, Chart, Interval, Line, bare, ends, finished, legend, number
 from adhere.report.svg import SERIES, SOFT, figure, label, mark, style
 
 MOST_MARKED = 20
 """Points of a curve that are drawn as marks with values; the rest is a line."""
 MOST_LISTED = 60
 """Points of a curve that the table lists."""
-DASHES: tuple[tuple[int, tuple[int, ...]], ...] = ((0, ()), (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))  # type: ignore[arg-type]
+DASHES: tuple[tuple[float, tuple[float, ...]], ...] = ((0, ()), (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 """Strokes of the series, so that they differ without colour."""
 
 
@@ -47,6 +47,7 @@ def lines(
         if logarithmic:
             axes.set_xscale("log")
             axes.minorticks_off()
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")  # matplotlib's own writes mathematics
         if ticks:
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         if limits:
@@ -55,7 +56,7 @@ def lines(
         axes.set_ylabel(label(y))
         bare(axes, "y")
         if len(curves) > 1 or curves[0].label:
-            drawn.legend(loc="outside upper left", ncols=2, handlelength=2.0, columnspacing=1.0)
+            legend(drawn, [curve.label for curve in curves])
         rows = tuple(
             (curve.label, f"{at:g}", number(value), ends(_interval(curve, i)))
             for curve in curves

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
-from adhere.report.charts.chart import SHAPES, Chart, Interval, Point, bare, ends, finished, number
+from adhere.report.charts.chart import SHAPES, Chart, Interval, Point, bare, ends, finished, legend, number
 from adhere.report.svg import SERIES, SOFT, TEXT, WIDTH, figure, label, mark, style
 
 
@@ -44,7 +44,7 @@ def points(
         if unit:
             axes.set_xlabel(label(unit))
         if len(series) > 1:
-            drawn.legend(loc="outside upper left", ncols=min(2, len(series)), handletextpad=0.2, columnspacing=1.0)
+            legend(drawn, series)
         bare(axes)
         hollow = any(not point.holds for point in rows)
         caption = " ".join(filter(None, (caption, "Hollow: does not hold against its controls." if hollow else "")))

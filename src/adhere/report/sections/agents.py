@@ -28,7 +28,8 @@ def sections(findings: Sequence[Finding], recompute: str) -> list[Section]:
     worlds = dict.fromkeys(str(f.subject["world"]) for f in findings if "arm" in f.subject)
     for world in worlds:
         mine = [f for f in findings if f.subject.get("world") == world and "arm" in f.subject]
-        drawn.append(Section(f"agents-{world}", f"The {world}", LEAD, tuple(_world(mine, world, recompute))))
+        blocks = tuple(_world(mine, world, recompute))
+        drawn.append(Section(f"agents-{world}", f"The {world}", LEAD, blocks, _headline(mine, world)))
     if skills := [f for f in findings if f.what == "agents.skills"]:
         drawn.append(Section("agents-skills", "A library of skills", SKILLS, (_skills(skills, recompute),)))
     if likely := [f for f in findings if f.what == "agents.likelihood"]:
@@ -38,6 +39,41 @@ def sections(findings: Sequence[Finding], recompute: str) -> list[Section]:
     if fire := [f for f in findings if f.what == "agents.fire"]:
         drawn.append(Section("agents-under-fire", "Under fire", FIRE, (_fire(fire, recompute),)))
     return drawn
+
+
+def _headline(findings: Sequence[Finding], world: str) -> str:
+    """What the best arm reaches at the largest budget, and whether it can be told from every other one."""
+    what = _measure(findings)
+    shares = [f for f in _plain(findings, what) if f.estimate is not None and f.interval is not None]
+    if not shares:
+        return ""
+    largest = max(int(f.subject["budget"]) for f in shares)
+    first = _name(shares[0])
+    shares = [f for f in shares if f.subject["budget"] == largest and _name(f) == first]
+    best = max(shares, key=lambda f: f.estimate or 0.0)
+    done = "meets constraints in" if what.endswith("adherence") else "reaches the end in"
+    text = (
+        f"In the {world}, {first} {done} {percent(best.estimate, 0)} of tasks as {best.subject['arm']} "
+        f"({between(best.interval, 0)} %, n = {best.n:,})"
+    )
+    rivals = [str(f.subject["arm"]) for f in shares if f is not best and not _told_apart(best, f, findings)]
+    if len(shares) == 1:
+        return f"{text}."
+    return f"{text}, not significantly more than as {rivals[0]}." if rivals else f"{text}, more than as any other arm."
+
+
+def _told_apart(best: Finding, other: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether a paired difference of two arms is significant after correction."""
+    arms = {best.subject["arm"], other.subject["arm"]}
+    return any(
+        f.what == "agents.difference"
+        and {f.subject["arm"], f.subject["against"]} == arms
+        and f.subject["budget"] == best.subject["budget"]
+        and f.subject["measure"] == best.what.removeprefix("agents.")
+        and _name(f) == _name(best)
+        and float(f.subject["p_holm"]) < 0.05
+        for f in findings
+    )
 
 
 def _world(findings: Sequence[Finding], world: str, recompute: str) -> Iterable[Block]:

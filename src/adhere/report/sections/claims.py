@@ -44,7 +44,15 @@ def section(rows: Sequence[Row], evidence: Evidence, recompute: str = "") -> Sec
         blocks.append(Charts((diagram,)))
     blocks.append(Prose("How often each rule confirms what is not there is simulated: see the results on validity."))
     lead = "Each claim is decided by a rule on an effect, its interval and its controls, on one model at a time."
-    return Section("claims", "Claims of the literature", lead, tuple(blocks))
+    return Section("claims", "Claims of the literature", lead, tuple(blocks), _headline(answers))
+
+
+def _headline(answers: Counter[str]) -> str:
+    """How many claims got which answer."""
+    return (
+        f"Of {answers.total()} published claims, {answers['confirmed']} hold on these runs and {answers['refuted']} do "
+        f"not; for {answers['cannot tell']} these data cannot tell, and {answers['not measured']} were not measured."
+    )
 
 
 def _pictures(rows: Sequence[Row]) -> tuple[Chart, ...]:

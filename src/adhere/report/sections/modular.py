@@ -16,12 +16,14 @@ from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path as Outline
 
+from adhere.core.intervals import wilson
 from adhere.modular import figures, runs, stored
 from adhere.modular.examine import examine
 from adhere.modular.generalization_odds import Odds
 from adhere.modular.runs import Finished
-from adhere.report.charts.chart import SHAPES, Chart, finished, number
+from adhere.report.charts.chart import SHAPES, Chart, finished, legend, number
 from adhere.report.charts.curves import DASHES
+from adhere.report.numbers import between
 from adhere.report.page import Block, Charts, Fact, Facts, Prose, Section, Table
 from adhere.report.svg import GRID, SERIES, SOFT, TEXT, figure, label, mark, style
 
@@ -66,7 +68,17 @@ def section(done: Sequence[Finished], *, recompute: str = "") -> Section:
         "(arXiv 2306.17844). Each metric is shown beside its value before training, because the "
         "architecture alone determines part of it."
     )
-    return Section("modular", "Clock and Pizza", lead, tuple(blocks))
+    return Section("modular", "Clock and Pizza", lead, tuple(blocks), _headline(done, verdicts))
+
+
+def _headline(done: Sequence[Finished], verdicts: Counter[str]) -> str:
+    """How many trainings generalise, and what they learned."""
+    generalised = sum(run.generalised for run in done)
+    learned = ", ".join(f"{count} {name}" for name, count in verdicts.most_common())
+    return (
+        f"{generalised} of {len(done)} trainings are right on every held-out pair "
+        f"({between(wilson(generalised, len(done)), 0)} %); what they learned: {learned}."
+    )
 
 
 def _table(done: Sequence[Finished], recompute: str) -> Table:
@@ -144,6 +156,7 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
         if one.logarithmic:
             axes.set_yscale("log")
             axes.minorticks_off()
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")  # matplotlib's own writes mathematics
         if one.x_limits:
             axes.set_xlim(one.x_limits[0] - 0.03, one.x_limits[1] + 0.03)
         if one.y_limits:
@@ -155,7 +168,7 @@ def draw(one: figures.Figure, recompute: str = "") -> Chart:
         for side in axes.spines.values():
             side.set_visible(False)
         if len(one.series) > 1:
-            drawn.legend(loc="outside upper left", ncols=3, handlelength=2.0, columnspacing=1.0)
+            legend(drawn, [series.label for series in one.series])
         return finished(drawn, one.title, one.caption, *_numbers(one), recompute=recompute)
 
 
