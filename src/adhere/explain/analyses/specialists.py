@@ -168,6 +168,15 @@ class Specialists:
         ]
         return curves + right
 
+    def readable(self) -> frozenset[str]:
+        """The skills whose AUC at their best position lies beyond every control."""
+        at_best = {skill: self.best_position(skill).position for skill in self.skills}
+        subjects = (
+            claim.finding.subject for claim in self.claims() if claim.holds and claim.finding.what == "probe.auc"
+        )
+        held = {(str(subject["skill"]), str(subject["position"])) for subject in subjects}
+        return frozenset(skill for skill, position in at_best.items() if (skill, position) in held)
+
     def claims(self, recompute: str = "") -> list[Claim]:
         """What may be said of each skill at each position: decodability, gaps, emergence."""
         made = []

@@ -32,7 +32,7 @@ def points(
             shift = 0.0 if len(series) == 1 else (k / (len(series) - 1) - 0.5) * 0.5
             mine = [point for point in rows if point.series == name and point.estimate is not None]
             if len(series) > 1 and mine:  # the legend's key
-                axes.plot([], [], SHAPES[k % len(SHAPES)], color=SERIES[k % len(SERIES)], label=label(name, 22))
+                axes.plot([], [], SHAPES[k % len(SHAPES)], color=SERIES[k % len(SERIES)], label=label(name, 30))
             for point in mine:
                 _dot(axes, point, k, labels.index(point.label) + shift)
         axes.set_yticks(range(len(labels)), [label(name, 26) for name in labels])

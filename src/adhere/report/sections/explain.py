@@ -52,6 +52,7 @@ def overview(explained: Explained, recompute: str = "") -> Section:
         )
     ]
     rows = []
+    held = explained.specialists.readable()
     for skill in explained.skills:
         met, broken = explained.labels[skill]
         best = explained.specialists.best_position(skill)
@@ -66,18 +67,30 @@ def overview(explained: Explained, recompute: str = "") -> Section:
                 _with_interval(best.specialist),
                 _with_interval(best.balanced_accuracy),
                 f"{controls[0]:.2f} ({controls[1]})",
+                "yes" if skill in held else "no",
             )
         )
     blocks.append(
         Table(
             "Skills",
-            ("skill", "met", "violated", "used", "best site", "AUC", "balanced accuracy", "strongest control"),
+            (
+                "skill",
+                "met",
+                "violated",
+                "used",
+                "best site",
+                "AUC",
+                "balanced accuracy",
+                "strongest control",
+                "beyond every control",
+            ),
             tuple(rows),
             "Used: half met and half violated, also within each kind of item. The AUC is on held-out "
             "prompts, with the layer chosen on others; the position is the best of all, so the AUC "
             "is an upper end. Balanced accuracy is the mean of sensitivity and specificity at the "
-            "probe's threshold.",
+            "probe's threshold. Grey: the AUC does not lie beyond every control.",
             recompute,
+            frozenset(k for k, skill in enumerate(explained.skills) if skill not in held),
         )
     )
     if explained.left_out:
@@ -100,8 +113,7 @@ def overview(explained: Explained, recompute: str = "") -> Section:
 
 def _headline(explained: Explained) -> str:
     """Which skills can be read beyond every control."""
-    claims = [claim for claim in explained.specialists.claims() if claim.finding.what == "probe.auc"]
-    held = {str(claim.finding.subject.get("skill")) for claim in claims if claim.holds}
+    held = explained.specialists.readable()
     readable = [skill for skill in explained.skills if skill in held]
     names = f": {', '.join(readable)}" if readable else ""
     return f"{len(readable)} of {len(explained.skills)} skills can be read beyond every control{names}."
@@ -134,6 +146,7 @@ def decodability(explained: Explained, recompute: str = "") -> Section:
             )
         )
     rows = []
+    held = explained.specialists.readable()
     for skill in lens.skills:
         best = lens.best_position(skill)
         for name, estimate in (
@@ -145,7 +158,8 @@ def decodability(explained: Explained, recompute: str = "") -> Section:
             ("untrained model", best.untrained),
         ):
             if estimate is not None:
-                rows.append(Point(skill, estimate.value, finite(estimate), name, estimate.n))
+                holds = name != "specialist" or skill in held
+                rows.append(Point(skill, estimate.value, finite(estimate), name, estimate.n, holds))
     chart = points(
         "Specialist and general probes",
         rows,

@@ -89,7 +89,8 @@ def specific(explained: Explained, recompute: str = "") -> Section:
     """Specificity: the instruction, or only the text."""
     rows = []
     for one in explained.specificity:
-        rows.append(Point(one.skill, one.asked.value, finite(one.asked), "with the instruction", one.asked.n))
+        holds = any(claim.holds for claim in one.claims(recompute) if claim.finding.what == "probe.specificity")
+        rows.append(Point(one.skill, one.asked.value, finite(one.asked), "with the instruction", one.asked.n, holds))
         if one.free is not None:
             rows.append(Point(one.skill, one.free.value, finite(one.free), "without the instruction", one.free.n))
     chart = points(
@@ -145,7 +146,8 @@ def behaves(explained: Explained, recompute: str = "") -> Section:
     for one in explained.behaviour:
         label = f"{one.skill}, {one.place}"
         rows.append(Point(label, one.before.value, finite(one.before), "nothing erased", one.before.n))
-        rows.append(Point(label, one.erased.value, finite(one.erased), "direction erased", one.erased.n))
+        holds = one.claim(explained.model, recompute).holds
+        rows.append(Point(label, one.erased.value, finite(one.erased), "direction erased", one.erased.n, holds))
         rows.append(Point(label, one.random.value, finite(one.random), "random direction erased", one.random.n))
     chart = points(
         "Adherence after erasure",

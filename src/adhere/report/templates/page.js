@@ -80,7 +80,7 @@
   }
   for (const table of document.querySelectorAll("table")) {
     [...table.tHead.rows[0].cells].forEach((heading, column) => {
-      if (!heading.textContent.trim()) return;
+      if (heading.querySelector(".unseen")) return;
       const label = heading.textContent;
       heading.textContent = "";
       heading.append(button(label, () => sort(table, column, heading)));
