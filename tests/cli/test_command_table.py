@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -45,3 +46,19 @@ def test_a_mistyped_command_names_the_nearest() -> None:
     result = CliRunner().invoke(app, ["scor"])
     assert result.exit_code == 2
     assert "'score'" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("adhere constraints length.w", ["length.words"]),
+        ("adhere explain --skills word_count,to", ["word_count,topic", "word_count,toxicity"]),
+        ("adhere audit poc", ["pocket"]),
+    ],
+)
+def test_the_shell_completes_kinds_skills_and_models(words: str, expected: list[str]) -> None:
+    asks = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_ADHERE_COMPLETE": "complete_bash"}
+    done = subprocess.run(
+        [sys.executable, "-m", "adhere"], env={**os.environ, **asks}, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == expected

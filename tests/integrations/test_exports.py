@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -49,7 +52,7 @@ def test_csv_has_a_row_for_each_finding_and_no_formula(file: Path, tmp_path: Pat
 def test_errors_say_what_is_missing(file: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="csv needs --out"):
         export([file], to="csv")
-    with pytest.raises(UserError, match="there are: csv, mlflow"):
+    with pytest.raises(UserError, match="there are: csv, langfuse"):
         export([file], to="excel")
     (tmp_path / "empty.json").write_text('{"findings": []}')
     with pytest.raises(UserError, match="no findings in"):
@@ -88,6 +91,53 @@ def test_wandb_keeps_an_offline_run(file: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("WANDB_SILENT", "true")
     assert "2 findings in" in export([file], to="wandb", name="nightly")
     assert list((tmp_path / "wandb").glob("offline-run-*"))
+
+
+class _Langfuse(BaseHTTPRequestHandler):
+    """As much of Langfuse's server as its client talks to; keeps what it is sent."""
+
+    sent: ClassVar[list[tuple[str, bytes]]] = []
+    accepts = True
+
+    def do_GET(self) -> None:
+        self._answer(
+            200 if self.accepts else 401,
+            {"data": [{"id": "p", "name": "p", "metadata": {}, "organization": {"id": "o", "name": "o"}}]},
+        )
+
+    def do_POST(self) -> None:
+        self.sent.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+        self._answer(207, {"successes": [], "errors": []})
+
+    def _answer(self, status: int, body: object) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_langfuse_gets_a_score_for_each_estimate(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("langfuse", reason="langfuse is not installed")
+    monkeypatch.setenv("LANGFUSE_PUBLIC_KEY", "pk-lf-1")
+    monkeypatch.setenv("LANGFUSE_SECRET_KEY", "sk-lf-1")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Langfuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("LANGFUSE_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+        assert "1 scores on trace" in export([file], to="langfuse", name="nightly")
+        [[score]] = [json.loads(body) for path, body in _Langfuse.sent if path.endswith("/scores")]
+        assert score["value"] == 0.5
+        assert score["comment"] == "95% interval 0.4 to 0.6, n = 90"
+        assert score["metadata"]["what"] == "adherence.prompt.strict"
+        assert any(path.endswith("/otel/v1/traces") for path, _ in _Langfuse.sent)
+        monkeypatch.setattr(_Langfuse, "accepts", False)
+        with pytest.raises(UserError, match="Langfuse"):
+            export([file], to="langfuse", name="nightly")
+        server.shutdown()
 
 
 def test_a_label_tells_subjects_apart() -> None:

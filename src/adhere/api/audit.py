@@ -71,8 +71,7 @@ class Audit(Result):
 
     def page(self) -> Page:
         """A section for each part; the claims of the literature on top where every part ran."""
-        from adhere.report.sections import adherence, certificate, enforced, evidence, modular
-        from adhere.report.sections.explain import sections as explaining
+        from adhere.report.sections import adherence, certificate, enforced, evidence
 
         measured, command = self.measured, self.recompute
         sections: list[Section] = []
@@ -85,9 +84,13 @@ class Audit(Result):
             sections.append(enforced.section(self.enforced, recompute=command))
         if self.cost and (section := self.cost.section):
             sections.append(section)
-        if self.explanation:
+        if self.explanation:  # these two import torch, which a model behind an API does not need
+            from adhere.report.sections.explain import sections as explaining
+
             sections += explaining(self.explanation.explained, recompute=self.explanation.recompute)
         if self.study:
+            from adhere.report.sections import modular
+
             sections.append(modular.section(self.study.runs, recompute=command))
         sections.append(evidence.section(measured.logs, measured.findings, command, self.folder))
         lead = (

@@ -64,7 +64,7 @@ class Commands(LazyGroup):
             "export",
             "adhere.cli.export:export",
             MEASURE,
-            "Send findings to MLflow, W&B or an OpenTelemetry collector, or write them as CSV.",
+            "Send findings to MLflow, W&B, Langfuse or an OpenTelemetry collector, or write them as CSV.",
         ),
         Entry(
             "constraints",

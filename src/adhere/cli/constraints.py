@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adhere.cli import completion
 from adhere.cli.options import Json
 
 if TYPE_CHECKING:
@@ -15,7 +16,12 @@ if TYPE_CHECKING:
 
 def constraints(
     filter: Annotated[
-        str, typer.Argument(metavar="[FILTER]", help="List those whose name, skill or sentence contains this.")
+        str,
+        typer.Argument(
+            metavar="[FILTER]",
+            help="List those whose name, skill or sentence contains this.",
+            autocompletion=completion.kinds,
+        ),
     ] = "",
     json: Json = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from adhere.cli import completion
 from adhere.cli.engine_options import engine_options
 from adhere.cli.options import Device, Json, Limit, Page, Resumed, Seed, words
 from adhere.cli.runs import command_line, resumable
@@ -16,14 +17,26 @@ from adhere.core.errors import UserError
 @engine_options()
 def explain(
     model: Annotated[
-        str, typer.Argument(metavar="[MODEL]", help="`pocket`, `smollm2`, a GGUF file, a folder or a hub id.")
+        str,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="`pocket`, `smollm2`, a GGUF file, a folder or a hub id.",
+            autocompletion=completion.models,
+        ),
     ] = "pocket",
     logs: Annotated[
         Path | None,
         typer.Option("--logs", metavar="DIR", help="Inspect logs of its answers.", show_default="the model is sampled"),
     ] = None,
     skills: Annotated[
-        str | None, typer.Option("--skills", metavar="NAMES", help="Skills, with commas.", show_default="all nine")
+        str | None,
+        typer.Option(
+            "--skills",
+            metavar="NAMES",
+            help="Skills, with commas.",
+            show_default="all nine",
+            autocompletion=completion.skills,
+        ),
     ] = None,
     positions: Annotated[
         str,

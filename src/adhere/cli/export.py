@@ -13,6 +13,7 @@ class Target(StrEnum):
     """Where findings can go."""
 
     csv = "csv"
+    langfuse = "langfuse"
     mlflow = "mlflow"
     otel = "otel"
     wandb = "wandb"
@@ -27,7 +28,7 @@ def export(
         typer.Option("--out", metavar="FILE", help="The file for csv; `-` is standard output.", show_default=False),
     ] = None,
 ) -> None:
-    """Send findings to MLflow, W&B or an OpenTelemetry collector, or write them as CSV."""
+    """Send findings to MLflow, W&B, Langfuse or an OpenTelemetry collector, or write them as CSV."""
     from adhere.api.exports import export as run_export
     from adhere.cli import console as output
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from adhere.cli import completion
+
 app = typer.Typer(
     help="List the models that can be had by name, without a hub.",
     invoke_without_command=True,
@@ -19,22 +21,20 @@ def models(context: typer.Context) -> None:
     """List the models that can be had by name, without a hub."""
     if context.invoked_subcommand is not None:
         return
-    from rich.console import Console
-    from rich.table import Table
-
+    from adhere.cli import console as output
+    from adhere.cli.tables.layout import Column, Table
     from adhere.models import registry
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "model", "size", "licence", "here"):
-        table.add_column(heading, justify="right" if heading == "size" else "left", overflow="fold")
-    table.add_row("pocket", "the model inside (chat)", "", "Apache-2.0", "yes")
-    table.add_row("pocket-base", "the model inside (plain text)", "", "Apache-2.0", "yes")
+    columns = [Column("size", number=True, rank=1), Column("licence", rank=2), Column("here", folds=True)]
+    table = Table("", ["name", Column("model", folds=True), *columns])
+    table.add("pocket", "the bundled model (chat)", "", "Apache-2.0", "yes")
+    table.add("pocket-base", "the bundled model (plain text)", "", "Apache-2.0", "yes")
     for model in registry.listed().values():
         title = f"{model.title}, {model.quantisation}, {model.maker}"
         here = "yes" if model.here else f"adhere models get {model.name}"
-        table.add_row(model.name, title, f"{model.bytes >> 20} MB", model.licence, here)
-    console = Console()
-    console.print(table)
+        table.add(model.name, title, f"{model.bytes >> 20} MB", model.licence, here)
+    console = output.results()
+    table.print(console)
     console.print(
         "Besides: any GGUF file, a folder as transformers saves it, a hub id, the URL of a server, "
         "or a model of Inspect such as openai/gpt-5.",
@@ -44,7 +44,7 @@ def models(context: typer.Context) -> None:
 
 @app.command()
 def get(
-    name: Annotated[str, typer.Argument(help="As `adhere models` lists it.")],
+    name: Annotated[str, typer.Argument(help="As `adhere models` lists it.", autocompletion=completion.models)],
     wheel: Annotated[
         Path | None,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from adhere.cli import completion
 from adhere.cli import console as output
 from adhere.core.files import is_standard_output
 
@@ -32,6 +33,7 @@ Model = Annotated[
         metavar="[MODEL]",
         help="`pocket`, `smollm2`, a GGUF file, a folder, a hub id, a server's URL, or a model of Inspect: "
         "openai/gpt-5.",
+        autocompletion=completion.models,
     ),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, ...", show_default="a GPU if there is one")]

@@ -14,6 +14,7 @@ from adhere.cli.runs import command_line
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from adhere.api.score import Scores
     from adhere.measure.adherence.scoring import BadInput, Progress
     from adhere.measure.adherence.sharded.run import ShardProgress
 
@@ -133,6 +134,7 @@ def score(
     from adhere.cli.inputs import readable
     from adhere.cli.tables.score import print_failures, print_run
     from adhere.core.errors import UserError
+    from adhere.core.extras import require
     from adhere.core.files import write_text
     from adhere.measure.adherence.scoring import BadInput
     from adhere.measure.files.places import join, object_store, write
@@ -145,6 +147,8 @@ def score(
         raise UserError(
             "--engine needs --out" if out is None else "--junit and --sarif need every record: leave --engine out"
         )
+    if report is not None:
+        require(*PAGE)
     bucket = None if out is None or engine is None else object_store(out)
     journal = None if engine is not None else _journal(out, json, report)
     try:
@@ -187,9 +191,7 @@ def score(
         write_text(sarif, ci.sarif(scores))
     if summary:
         write_text(summary, ci.summary(scores))
-    page = report or (out / "report.html" if out and not bucket else None)
-    if page is not None:
-        output.note(f"report: {scores.report(page)}")
+    _page(scores, report, out if not bucket else None)
     if journal is not None and not (out or json):
         journal.unlink(missing_ok=True)
     missed = [] if fail_under is None else scores.missing(fail_under)
@@ -197,6 +199,25 @@ def score(
         typer.echo(f"adhere: {line}", err=True)
     if missed:
         raise typer.Exit(1)
+
+
+PAGE = ("jinja2", "matplotlib")
+"""What a page is drawn with."""
+
+
+def _page(scores: Scores, report: Path | None, out: Path | None) -> None:
+    """Write the page where it was asked for; into a run's folder where its libraries are installed."""
+    from adhere.cli import console as output
+    from adhere.core.extras import MissingExtra, require
+
+    if report is None and out is not None:
+        try:
+            require(*PAGE)
+        except MissingExtra as error:
+            output.note(f"without a page: {error}")
+            return
+    if (page := report or (out / "report.html" if out else None)) is not None:
+        output.note(f"report: {scores.report(page)}")
 
 
 KEPT = 64_000_000

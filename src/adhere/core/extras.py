@@ -61,6 +61,7 @@ PACKAGES: Mapping[str, str] = {
     "openai": "openai",
     "anthropic": "anthropic",
     "pandas": "pandas",
+    "langfuse": "langfuse",
     "mlflow": "mlflow-skinny",
     "wandb": "wandb",
     "dspy": "dspy",

@@ -14,7 +14,7 @@ from adhere.core import findings as records
 from adhere.core.errors import UserError
 from adhere.core.extras import naming_extras
 
-TARGETS = ("csv", "mlflow", "otel", "wandb")
+TARGETS = ("csv", "langfuse", "mlflow", "otel", "wandb")
 
 
 def export(files: Iterable[str | os.PathLike[str]], to: str, *, name: str = "adhere", out: str | None = None) -> str:
