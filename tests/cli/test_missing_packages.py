@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from adhere.core.extras import EXTRAS
+from adhere.core.extras import EXTRAS, UNIX
 
 GROUPS = {extra: sorted(name for name, of in EXTRAS.items() if of == extra) for extra in sorted(set(EXTRAS.values()))}
 ALL = sorted(EXTRAS)
@@ -42,6 +42,17 @@ def test_without_an_extra_every_command_works_or_names_it_in_one_line() -> None:
     for extra in ("measure", "explain", "enforce"):
         said = [line["error"] for line in lines if line["hidden"] == GROUPS[extra]]
         assert any(f'pip install "adhere[{extra}]"' in str(one) for one in said)
+
+
+def test_where_the_system_is_no_unix_every_command_works_or_says_so_in_one_line(tmp_path: Path) -> None:
+    assert not _faults(_without(",".join(sorted(UNIX))))
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({sorted(UNIX)})); sys.argv = ['adhere', 'corrigibility', "
+        "'mockllm/model', '--tiers', 'world', '--limit', '1', '--out', 'run']; from adhere.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "this needs Linux or macOS" in done.stderr
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from adhere.cli.options import Json, Limit, Out, Prompts, Report, Seed
+from adhere.cli.progress import progress
 from adhere.cli.runs import command_line
 
 if TYPE_CHECKING:
@@ -242,29 +244,37 @@ def _journal(out: Path | None, json: Path | None, report: Path | None) -> Path |
 
 
 class _Shown:
-    """A progress bar on standard error, from the second batch on; nothing where there is no terminal."""
+    """How far it is, on standard error: a bar from the second batch on; without a terminal, a line a minute."""
 
     def __init__(self) -> None:
         from adhere.cli import console as output
 
         self._console = output.notices()
         self._bar: Bar | None = None
+        self._lines = ExitStack()
+        self._told = 0
 
     def __enter__(self) -> _Shown:
+        if not self._console.is_terminal:
+            self._tell = self._lines.enter_context(progress())
         return self
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, done: Progress) -> None:
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        if not self._console.is_terminal or (self._bar is None and progress.read >= progress.size):
+        if not self._console.is_terminal:
+            self._tell("scoring, bytes", done.read - self._told, done.size)
+            self._told = done.read
+            return
+        if self._bar is None and done.read >= done.size:
             return
         if self._bar is None:
             columns = BarColumn(), TextColumn("{task.percentage:3.0f} %"), TextColumn("{task.fields[n]:,} responses")
             self._bar = Bar(*columns, TimeRemainingColumn(), console=self._console, transient=True)
             self._bar.start()
-            self._bar.add_task("score", total=progress.size, n=0)
-        self._bar.update(self._bar.task_ids[0], completed=progress.read, n=progress.responses)
+            self._bar.add_task("score", total=done.size, n=0)
+        self._bar.update(self._bar.task_ids[0], completed=done.read, n=done.responses)
 
     def shards(self, progress: ShardProgress) -> None:
         """A shard is finished."""
@@ -273,6 +283,7 @@ class _Shown:
         self(Progress(progress.shards, progress.of, progress.responses))
 
     def __exit__(self, *_: object) -> None:
+        self._lines.close()
         if self._bar is not None:
             self._bar.stop()
 

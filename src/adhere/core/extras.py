@@ -6,6 +6,7 @@ Rules:
 - Code imports an optional module where it needs it and does not catch the error. The command line, and every use case
   in `adhere.api`, runs inside `naming_extras()`, which turns the error into a `MissingExtra`.
 - `require("module")` fails early: before a child process is started, or before work that would be lost.
+- A module of the standard library that Windows lacks (`UNIX`) is named in one line, too.
 - A module that no extra brings is a defect of ours and keeps its traceback.
 """
 
@@ -71,13 +72,19 @@ PACKAGES: Mapping[str, str] = {
 """Optional modules that no extra installs, and the package to install instead."""
 
 
+UNIX = frozenset(("fcntl", "grp", "pty", "pwd", "resource", "termios"))
+"""Modules of the standard library that Windows does not have. What contains processes and runs programs needs them."""
+
+
 class MissingExtra(UserError):
     """An optional module is not installed. The line names the extra and the command that installs it."""
 
 
 def install_line(module: str) -> str | None:
-    """What to install for `module`, in one line; None where no extra and no known package brings it."""
+    """What to do about a missing `module`, in one line; None where no extra and no known package brings it."""
     name = module.partition(".")[0]
+    if name in UNIX:
+        return f"this needs Linux or macOS: Python has no module {name} on this system"
     if name in EXTRAS:
         extra = EXTRAS[name]
         return f'{name} is not installed; it is part of the extra "{extra}": pip install "adhere[{extra}]"'
