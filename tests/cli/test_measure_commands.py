@@ -102,7 +102,7 @@ def test_what_was_scored_before_a_bad_line_is_shown_and_kept(tmp_path: Path, sim
     assert "the 5 responses before it are kept" in done.stderr
     done = run("score", bad, "--out", tmp_path / "run", "--skip-bad", "--resume")
     assert done.returncode == 0, done.stderr
-    assert "9 responses scored, 5 of them by the run before" in done.stdout
+    assert "9 responses scored, 5 of them in the earlier run" in done.stdout
     assert "1 row could not be read" in done.stdout
     assert json.loads((tmp_path / "run" / "findings.json").read_text())["bad"] == 1
 
@@ -128,7 +128,7 @@ def test_a_run_killed_outright_is_resumed(tmp_path: Path, simple: Path) -> None:
     done = run("score", big, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "6,000 responses scored, " in done.stdout
-    assert "of them by the run before" in done.stdout
+    assert "of them in the earlier run" in done.stdout
     lines = journal.read_text().splitlines()
     assert [json.loads(line)["line"] for line in lines[1:-1]] == list(range(1, 6_001))
 

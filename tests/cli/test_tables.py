@@ -39,7 +39,7 @@ def test_numbers_of_the_highest_rank_are_left_out_first_and_named() -> None:
     drawn = _drawn(_table(), 80)
     assert "73.1–80.2" in drawn
     assert "541" not in drawn
-    assert "Left out for want of width: n, example." in drawn
+    assert "Columns left out, as the terminal is narrow: n, example." in drawn
 
 
 def test_where_not_even_names_fit_every_row_is_a_record_with_all_columns() -> None:

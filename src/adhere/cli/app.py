@@ -120,7 +120,7 @@ class Commands(LazyGroup):
         Entry("policy", "adhere.cli.policy:app", ENFORCE, "Check a gateway's policy, and try it on a request."),
         Entry("monitor", "adhere.cli.monitor:app", ENFORCE, "Train and read the gateway's injection classifier."),
         Entry("train", "adhere.cli.train:app", TRAIN, "Tune a model on constraints, and measure what that does."),
-        Entry("models", "adhere.cli.models:app", POCKET, "List the models that can be had by name, without a hub."),
+        Entry("models", "adhere.cli.models:app", POCKET, "List models that can be downloaded by name, without a hub."),
         Entry(
             "pocket",
             "adhere.cli.pocket:app",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 120
-"""Columns where nobody looks at a terminal."""
+"""Columns without a terminal."""
 ROOMY = 110
 """Columns of a terminal from which on intervals have a decimal."""
 
@@ -30,7 +30,7 @@ ROOMY = 110
 @dataclass
 class _Output:
     quiet: bool = False
-    taken: bool = False
+    json_on_stdout: bool = False
     """Whether standard output belongs to `--json -`."""
 
 
@@ -38,7 +38,7 @@ _output = _Output()
 
 
 def set_quiet(quiet: bool) -> None:
-    """What `--quiet` says, at the beginning of every command."""
+    """Turn results and notices off or on; every command calls it first."""
     _output.quiet = quiet
 
 
@@ -46,14 +46,14 @@ def is_quiet() -> bool:
     return _output.quiet
 
 
-def give_standard_output_away(taken: bool) -> None:
-    """Whether the command writes its JSON to standard output; said at the beginning of every command that can."""
-    _output.taken = taken
+def give_standard_output_away(to_json: bool) -> None:
+    """Send everything meant for people to standard error, where the command writes its JSON to standard output."""
+    _output.json_on_stdout = to_json
 
 
 def results() -> Console:
     """The console for tables and sentences that answer the command."""
-    return _console(stderr=_output.taken)
+    return _console(stderr=_output.json_on_stdout)
 
 
 def notices() -> Console:
@@ -62,13 +62,13 @@ def notices() -> Console:
 
 
 def say(line: str) -> None:
-    """Print one line of the result; foreign text in it is to be made visible by the caller."""
+    """Print one line of the result; the caller escapes foreign text in it."""
     if not _output.quiet:
-        typer.echo(line, err=_output.taken)
+        typer.echo(line, err=_output.json_on_stdout)
 
 
 def note(line: object) -> None:
-    """Print one line that is no result: what was left out, where a file is."""
+    """Print one notice: what was left out, where a file is."""
     if not _output.quiet:
         typer.echo(visible(line), err=True)
 

@@ -12,7 +12,7 @@ from adhere.cli.options import Json, Limit, MaxTokens, Model, Page, Resumed, See
 from adhere.cli.runs import command_line, resumable
 
 QUICK_TIERS, QUICK_SAMPLES, QUICK_TOKENS = "stated,authority", 40, 64
-"""What `--quick` takes where nothing else is asked for."""
+"""Defaults under `--quick`."""
 
 
 @engine_options(stop_loops=True)

@@ -1,7 +1,7 @@
 """Files that a command reads: `-` is standard input, and pipes work wherever a file does.
 
-Readers go through a file more than once, or ask for its size. What can be read only once is copied into a temporary
-file first, which lives until the command ends.
+Readers read a file more than once, or need its size. Input that can be read only once is copied into a temporary file,
+which is deleted when the command ends.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@
 Rules:
 
 - `adhere --help`, shell completion of command names and "did you mean" read the table alone.
-- A command's module is imported when its own context is made: when it runs, and when it prints its own help.
+- A command's module is imported when the command runs or prints its own help.
 - The sentence in the table is the first paragraph of the command's own help. A test compares the two.
 - An option that was renamed still works under its old name, is in no help text, and prints a notice.
-- Every command takes `--quiet`, but for those whose entry says that there is nothing to silence.
+- Every command takes `--quiet`, except those whose entry turns it off.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Entry(NamedTuple):
 
 
 class LazyCommand(TyperCommand):
-    """Stands in a listing for a command whose module is not imported yet."""
+    """A placeholder in listings for a command whose module is not imported yet."""
 
     def __init__(self, entry: Entry) -> None:
         super().__init__(
@@ -130,7 +130,7 @@ def _current(args: Sequence[str], renamed: Mapping[str, str]) -> list[str]:
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands stand in a table, after those that are registered the ordinary way."""
+    """A group that reads its commands from a table; commands registered in the usual way come first."""
 
     entries: ClassVar[tuple[Entry, ...]] = ()
 

@@ -1,4 +1,4 @@
-"""`adhere models`: models that can be had by name, and what of them is on this machine."""
+"""`adhere models`: models that can be downloaded by name, and which are on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from adhere.cli import completion
 
 app = typer.Typer(
-    help="List the models that can be had by name, without a hub.",
+    help="List models that can be downloaded by name, without a hub.",
     invoke_without_command=True,
     rich_markup_mode="markdown",
 )
@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.callback()
 def models(context: typer.Context) -> None:
-    """List the models that can be had by name, without a hub."""
+    """List models that can be downloaded by name, without a hub."""
     if context.invoked_subcommand is not None:
         return
     from adhere.cli import console as output

@@ -1,4 +1,4 @@
-"""`adhere modular`: does training point where we think? Clock and Pizza (arXiv 2306.17844)."""
+"""`adhere modular`: train and analyse networks for modular addition (Clock and Pizza, arXiv 2306.17844)."""
 
 from __future__ import annotations
 

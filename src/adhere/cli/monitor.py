@@ -39,22 +39,22 @@ def train(
 
     if out.suffix != ".npz":
         raise UserError(f"{out}: name a file that ends in .npz")
-    found = corpora.load(data)
+    collected = corpora.load(data)
     for name in corpora.missing(data):
         output.note(f"missing, left out: {name}")
     console = output.notices()
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        kinds = [corpus.attack for corpus in found]
+        kinds = [corpus.attack for corpus in collected]
         pairs = kinds.count(True) * kinds.count(False)
-        work = progress.add_task("reading", total=len(found) + training.FOLDS + pairs + 2)
-        rows = training.table(found)
+        work = progress.add_task("reading", total=len(collected) + training.FOLDS + pairs + 2)
+        rows = training.table(collected)
         progress.advance(work)
 
         def step(what: str) -> None:
             progress.update(work, advance=1, description=f"without {what}" if "fold" not in what else what)
 
-        studied = training.study(found, rows, seed, step)
-        model = training.train(found, rows, studied, seed)
+        studied = training.study(collected, rows, seed, step)
+        model = training.train(collected, rows, studied, seed)
         progress.advance(work)
     model.save(out)
     command = f"adhere monitor train {data} --out {out} --seed {seed}"

@@ -37,7 +37,8 @@ def parse(
 ) -> None:
     """Show which constraints a text states, and which clauses were not understood.
 
-    A clause that was not understood states nothing: nobody enforces it. Understood clauses are green, others yellow.
+    A clause that was not understood states no constraint and is not enforced. Understood clauses are green, others
+    yellow.
     """
     import sys
 

@@ -189,7 +189,7 @@ def evaluate(
 
     folder = model or pocket.path()
     scores = run(_folder(folder), seed, each)
-    found = report(
+    results = report(
         scores,
         "adhere/pocket" if model is None else str(folder),
         f"adhere pocket evaluate --limit {each} --seed {seed}",
@@ -197,8 +197,8 @@ def evaluate(
     if examples:
         scores.write_examples(examples)
     if json:
-        findings.write(json, found)
-    _table(found)
+        findings.write(json, results)
+    _table(results)
 
 
 @app.command()
@@ -217,15 +217,15 @@ def sample(
     from adhere.models.pocket.training.evaluate import answer, held_out, load
     from adhere.models.pocket.world.world import Message
 
-    said = [Message(role="system", content=system)] if system else []
+    messages = [Message(role="system", content=system)] if system else []
     if prompt:
-        said.append(Message(role="user", content=prompt))
+        messages.append(Message(role="user", content=prompt))
     else:
-        said += held_out(seed, 1)[seed % 5].messages[:-1]
+        messages += held_out(seed, 1)[seed % 5].messages[:-1]
     loaded, tokens = load(_folder(model or pocket.path()))
-    for message in said:
+    for message in messages:
         output.say(f"{message.role}: {visible(message.content)}")
-    [given] = answer(loaded, tokens, [said], most, temperature=temperature, seed=seed)
+    [given] = answer(loaded, tokens, [messages], most, temperature=temperature, seed=seed)
     output.say(f"assistant: {visible(given.text)}" + ("" if given.ended else " [did not end by itself]"))
 
 
@@ -317,12 +317,12 @@ class Bar:
             )
 
 
-def _table(found: list[Finding]) -> None:
+def _table(results: list[Finding]) -> None:
     from adhere.cli.tables.layout import Column, Table
 
     numbers = Column("share", True), Column("95 % interval", True, 1), Column("n", True, 2)
     table = Table("", ("finding", *numbers))
-    for finding in found:
+    for finding in results:
         name = " ".join([finding.what, *(str(v) for k, v in finding.subject.items() if k == "family")])
         low, high = finding.interval or (0.0, 1.0)
         table.add(name, f"{finding.estimate:.3f}", f"{low:.3f} to {high:.3f}", str(finding.n))

@@ -57,23 +57,23 @@ def try_it(
         raise UserError(f"--api {api}: it is one of {', '.join(wires)}")
     policy = policies.load(file)
     try:
-        asked = wires[api].read(_object(request), policy.limits.limits)
+        parsed = wires[api].read(_object(request), policy.limits.limits)
     except Unreadable as error:
         raise UserError(f"{request}: refused: {error}") from None
-    taken = policy.route(asked.model, client)
-    if taken is None:
-        raise UserError(f"no route is about the model {asked.model!r} for {client}: the request is refused")
-    place, route = taken
-    _say(f"routes.{place}{f' ({route.name})' if route.name else ''}: the first for {client} and {asked.model}")
+    matched = policy.route(parsed.model, client)
+    if matched is None:
+        raise UserError(f"no route is about the model {parsed.model!r} for {client}: the request is refused")
+    place, route = matched
+    _say(f"routes.{place}{f' ({route.name})' if route.name else ''}: the first for {client} and {parsed.model}")
     try:
-        stated = in_force(Admission(ALLOW, asked, route.asked, route.handling.handling))
+        stated = in_force(Admission(ALLOW, parsed, route.asked, route.handling.handling))
     except Failure as failure:
         raise UserError(f"{request}: refused: {failure.text}") from None
     for one in stated:
         _say(f"  {one.origin:<8} {one.described}")
     if not stated:
         _say("  no constraint is in force")
-    for name in asked.dropped:
+    for name in parsed.dropped:
         _say(f"  dropped  {name}")
 
 

@@ -25,7 +25,7 @@ EVERY = 60.0
 
 @contextlib.contextmanager
 def progress() -> Iterator[Progress]:
-    """Show on standard error what the function given is called with; nothing under `--quiet`."""
+    """Show the progress reported to the yielded function on standard error; nothing under `--quiet`."""
     console = output.notices()
     with _lines() if not console.is_terminal else _bars(console) as tell:
         yield tell
@@ -66,7 +66,7 @@ def _bars(console: Console) -> Iterator[Progress]:
 
 @dataclass
 class _Work:
-    """One thing that is being done."""
+    """One running task."""
 
     began: float
     finished: int = 0
@@ -76,7 +76,7 @@ class _Work:
 
 @dataclass
 class Lines:
-    """What is being done, in a line: the newest of what is not finished."""
+    """Describes the most recent task in one line."""
 
     began: float = field(default_factory=time.monotonic)
     _works: dict[str, _Work] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Lines:
         self._works[what] = self._works.pop(what)  # the newest last
 
     def line(self) -> str:
-        """How far it is, how long it took, and when it is done if that can be told."""
+        """Progress, elapsed time, and the remaining time where it can be estimated."""
         now = time.monotonic()
         spent = f"{(now - self.began) / 60:.0f} min"
         if not self._works:
@@ -105,7 +105,7 @@ class Lines:
 
 @contextlib.contextmanager
 def _lines() -> Iterator[Progress]:
-    """A line every minute, from a thread of its own: what takes long may call nobody for minutes."""
+    """Print a line every minute from a separate thread, because a long step may not report progress for minutes."""
     lines, ended = Lines(), threading.Event()
 
     def speak() -> None:

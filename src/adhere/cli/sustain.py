@@ -13,7 +13,7 @@ from adhere.cli.runs import command_line, resumable
 from adhere.core.errors import UserError
 
 QUICK_PROBLEMS, QUICK_ARMS, QUICK_CONSTRAINTS = 15, "placebo,constraint", "1,4"
-"""What `--quick` takes where nothing else is asked for: of each easy kind so many problems, each once."""
+"""Defaults under `--quick`: problems of each easy kind, each asked once."""
 ALL_CONSTRAINTS = "1,2,4,8,16"
 
 

@@ -1,4 +1,4 @@
-"""Constraints as hosts hand them over: one, or several, in any of the forms that `adhere.check` takes."""
+"""Constraints as hosts pass them: one or several, in any form that `adhere.check` accepts."""
 
 from __future__ import annotations
 

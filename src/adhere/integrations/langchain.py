@@ -34,11 +34,11 @@ def guard(constraints: Constraints, otherwise: Literal["raise", "flag"] = "raise
     Raises:
         UserError: the instruction states no constraint.
     """
-    asked = constraints_of(constraints)
+    required = constraints_of(constraints)
 
     def step(output: Any) -> Any:
         text = str(output.text) if isinstance(output, BaseMessage) else output
-        checks = check(asked, text)
+        checks = check(required, text)
         if otherwise == "flag" and isinstance(output, BaseMessage):
             metadata = {**getattr(output, "response_metadata", {}), "adhere": checks.to_json()}
             return output.model_copy(update={"response_metadata": metadata})

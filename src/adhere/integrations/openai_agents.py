@@ -22,11 +22,11 @@ def guardrail(constraints: Constraints, name: str = "adhere") -> OutputGuardrail
     Raises:
         UserError: the instruction states no constraint.
     """
-    asked = constraints_of(constraints)
+    required = constraints_of(constraints)
 
     async def adheres(context: RunContextWrapper[Any], agent: Agent[Any], output: Any) -> GuardrailFunctionOutput:
         del context, agent
-        checks = check(asked, output)
+        checks = check(required, output)
         return GuardrailFunctionOutput(output_info=checks.to_json(), tripwire_triggered=not checks.all_met)
 
     return OutputGuardrail(guardrail_function=adheres, name=name)

@@ -23,11 +23,11 @@ def guard_output(agent: Agent[Any, str], constraints: Constraints) -> None:
     Raises:
         UserError: the instruction states no constraint.
     """
-    asked = constraints_of(constraints)
+    required = constraints_of(constraints)
 
     @agent.output_validator
     def adheres(output: str) -> str:
-        failed: tuple[Checked, ...] = check(asked, output).failed
+        failed: tuple[Checked, ...] = check(required, output).failed
         if failed:
             raise ModelRetry("\n".join(["The answer does not meet:", *(f"- {one.feedback}" for one in failed)]))
         return output

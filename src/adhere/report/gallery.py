@@ -55,8 +55,8 @@ class Run:
 
 def runs(folder: Path) -> list[Run]:
     """The runs under a folder, the newest first."""
-    found = [_run(folder, path) for path in _candidates(folder)]
-    return sorted((run for run in found if run is not None), key=lambda run: -run.changed)
+    listed = [_run(folder, path) for path in _candidates(folder)]
+    return sorted((run for run in listed if run is not None), key=lambda run: -run.changed)
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
@@ -201,9 +201,9 @@ def _cell(finding: Finding) -> str:
     return f"{finding.estimate:.3f}{bounds}, n = {finding.n:,}"
 
 
-def gallery_page(found: Sequence[Run], folder: str) -> str:
+def gallery_page(listed: Sequence[Run], folder: str) -> str:
     """The list of runs as a page."""
-    return environment().get_template("gallery.html").render(runs=found, folder=folder, pair=None, rows=())
+    return environment().get_template("gallery.html").render(runs=listed, folder=folder, pair=None, rows=())
 
 
 def comparison_page(a: Run, b: Run, folder: str) -> str:

@@ -115,8 +115,8 @@ _MARK = "mark-"
 
 
 def mark(artist: Artist, value: str) -> None:
-    """Give a mark its value in words, which a browser shows on hover and a screen reader reads; an empty `value` takes
-    a mark out of what is read, as the whisker of a dot that has said its interval."""
+    """Give a mark its value in words, which a browser shows on hover and a screen reader reads; an empty `value`
+    leaves a mark silent, as the whisker of a dot whose value includes the interval."""
     artist.set_gid(_MARK + value.encode("utf-8", "replace").hex())
 
 

@@ -106,7 +106,7 @@ def show(measured: CorrigibilityResult, page: Path, console: Console) -> None:
             about = f"{finding.what.removesuffix('.not_fitted')} {finding.subject.get('outcome', '')}".rstrip()
             console.print(f"{visible(about)}: no effects, {visible(finding.subject['why'])}.", soft_wrap=True)
     for name, why in measured.weak.items():
-        console.print(f"The tier {name} is too much for this model: {visible(why)}.", soft_wrap=True)
+        console.print(f"This model cannot do the tier {name}: {visible(why)}.", soft_wrap=True)
     for name, why in measured.failed.items():
         console.print(f"{name} did not run: {visible(why)}")
     console.print(f"Report, with the effects and an episode step by step: {visible(page)}", soft_wrap=True)

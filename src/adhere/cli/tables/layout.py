@@ -87,7 +87,7 @@ class Table:
         self._print_lines(console, shown, widths)
         missing = [column.name for place, column in enumerate(self.columns) if place not in shown and column.name]
         if missing:
-            console.print(f"Left out for want of width: {', '.join(missing)}.", style="dim")
+            console.print(f"Columns left out, as the terminal is narrow: {', '.join(missing)}.", style="dim")
 
     def _width(self, place: int) -> int:
         from rich.cells import cell_len

@@ -153,11 +153,11 @@ def _notes(run: ScoreRun, subject: Subject, console: Console) -> None:
         console.print(cell(f"{subject.model} gave no proper answer: {counts}", "dim"))
     unsure = run.tally.unsure(subject, run.profile)
     if unsure:
-        console.print(cell(f"{subject.model}: {unsure} verdicts cannot be told, and count as not followed", "dim"))
+        console.print(cell(f"{subject.model}: {unsure} verdicts are undecided and count as not followed", "dim"))
 
 
 def _counts(run: ScoreRun, console: Console) -> None:
-    resumed = f", {run.resumed:,} of them by the run before" if run.resumed else ""
+    resumed = f", {run.resumed:,} of them in the earlier run" if run.resumed else ""
     console.print(cell(f"{run.responses:,} responses scored{resumed} in {run.seconds:.1f} s", style="dim"))
     if run.unstated:
         line = f"{run.unstated:,} responses left out: their prompts state no constraint that is understood"
@@ -168,7 +168,7 @@ def _counts(run: ScoreRun, console: Console) -> None:
         for bad in run.bad[:5]:
             console.print(cell(f"  {bad}", style="yellow"), soft_wrap=True)
     if run.unattributed:
-        line = f"{run.unattributed:,} of them name no model, in a file of several: no rate counts them"
+        line = f"{run.unattributed:,} of them cannot be attributed to a model and are in no rate"
         console.print(cell(line, style="yellow"))
 
 

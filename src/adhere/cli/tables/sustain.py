@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def print_done(done: Done, console: Console) -> None:
     """The pilot, base, every condition, and what was left out."""
-    if told := piloted(done.findings):
-        console.print(told, soft_wrap=True)
+    if pilot := piloted(done.findings):
+        console.print(pilot, soft_wrap=True)
     if done.scores is not None:
         for solved in done.scores.selection.solved:
             console.print(visible(solved))
@@ -112,10 +112,14 @@ def print_study(findings: Iterable[Finding], console: Console) -> None:
     """Interference of the groups, in all domains and in each, of every kind over all, and how far groups are apart."""
     numbers = [Column("net loss (95 %)", True), Column("p", True, 2), Column("constraints met", True, 1)]
     table = Table("", ["domain", "kind", *numbers, Column("n", True, 2)])
-    found = [one for one in findings if "domain" in one.subject]
-    met = {_key(one): one for one in found if one.what == "sustain.if"}
-    for one in sorted((one for one in found if one.what == "sustain.interference"), key=_order):
-        if "type" in one.subject and one.subject["domain"] != "all" and "all" in {x.subject["domain"] for x in found}:
+    in_domains = [one for one in findings if "domain" in one.subject]
+    met = {_key(one): one for one in in_domains if one.what == "sustain.if"}
+    for one in sorted((one for one in in_domains if one.what == "sustain.interference"), key=_order):
+        if (
+            "type" in one.subject
+            and one.subject["domain"] != "all"
+            and "all" in {x.subject["domain"] for x in in_domains}
+        ):
             continue
         followed = met.get(_key(one))
         table.add(
@@ -127,7 +131,7 @@ def print_study(findings: Iterable[Finding], console: Console) -> None:
             str(one.n),
         )
     table.print(console)
-    for one in found:
+    for one in in_domains:
         if one.what == "sustain.practice":
             console.print(
                 f"{visible(one.subject['domain'])}: {one.subject['group']} kinds cost {_share(one.estimate)} points "

@@ -233,15 +233,15 @@ def lease(
     from adhere.warden.engine import charter_setup
 
     with opened(charter) as warden:
-        found = signers(sign, warden.charter)
-        if len(found) != 1:
+        loaded = signers(sign, warden.charter)
+        if len(loaded) != 1:
             raise UserError("a lease is signed by exactly one principal: --sign KEY")
         terms, last = warden.charter.terms.lease, warden.heartbeat()
         beat = warden.beat(
             charter_setup.sign_heartbeat(
                 charter,
                 warden.charter,
-                found[0],
+                loaded[0],
                 version=last.version + 1 if last else 1,
                 now=warden.clock(),
                 seconds=seconds(lasts) if lasts else terms.seconds,
@@ -265,11 +265,11 @@ def approvals(
     from adhere.warden.orders import approvals
 
     with opened(charter) as warden:
-        found = approvals.requests(warden.ledger, warden.clock(), warden.state().epoch, everything=everything)
-        reported(json_file, {"requests": [vars(request) for request in found]})
-        if not found:
+        requests = approvals.requests(warden.ledger, warden.clock(), warden.state().epoch, everything=everything)
+        reported(json_file, {"requests": [vars(request) for request in requests]})
+        if not requests:
             tell("no request is pending")
-        for request in found:
+        for request in requests:
             left = spent(request.expires - warden.clock())
             uses = f", {request.uses} uses left" if request.status == "approved" else ""
             tell(f"--- {request.id}  {request.status}{uses}, {left} left")

@@ -54,27 +54,27 @@ def _principals(words: Sequence[str] | None) -> list[library.Principal]:
     from adhere.warden.charter import keys
     from adhere.warden.charter.charter import Principal
 
-    found = []
+    principals = []
     for word in words or ():
         name, _, path = word.partition("=")
         if not path:
             raise UserError(f"{word!r}: write NAME=KEY.pub")
-        found.append(Principal(name, keys.load_public(Path(path))))
-    return found
+        principals.append(Principal(name, keys.load_public(Path(path))))
+    return principals
 
 
 def _grants(words: Sequence[str] | None) -> list[library.Grant]:
     from adhere.warden.charter.charter import Grant
 
-    found = []
+    grants = []
     for word in words or ():
         role, _, rest = word.partition("=")
         parts = rest.split(":")
         if not rest or len(parts) not in (2, 3) or not parts[0].isdigit():
             raise UserError(f"{word!r}: write ROLE=K:NAME,NAME or instruct@SCOPE=K:NAME,NAME:TOOL,TOOL")
         tools = tuple(parts[2].split(",")) if len(parts) == 3 else ("*",)
-        found.append(Grant(role, int(parts[0]), tuple(parts[1].split(",")), tools))
-    return found
+        grants.append(Grant(role, int(parts[0]), tuple(parts[1].split(",")), tools))
+    return grants
 
 
 def _terms(terms: Path | None, rules: Path | None, cedar: Path | None, witnesses: list[str] | None) -> dict[str, Any]:
@@ -136,18 +136,18 @@ def init(
     public = charter_setup.new_warden_key(charter)
     parsed = parse_terms({**fields, "warden": public}, "the terms")
     charter_setup.propose(charter, library.draft(people, roles, parsed, _date(expires)))
-    found = list(sign or ())
-    if not found:
+    key_files = list(sign or ())
+    if not key_files:
         for word in principal or ():
             secret = _private_part(Path(word.partition("=")[2]))
             if secret is not None:
-                found.append(str(secret))
-    signed, missing = charter_setup.sign(charter, [keys.load_signer(Path(path)) for path in found])
+                key_files.append(str(secret))
+    signed, missing = charter_setup.sign(charter, [keys.load_signer(Path(path)) for path in key_files])
     if signed:
-        tell(f"signed by {', '.join(dict.fromkeys(signed))} ({', '.join(found)})")
+        tell(f"signed by {', '.join(dict.fromkeys(signed))} ({', '.join(key_files)})")
     _tell(charter, missing)
-    if not missing and found:
-        _first_lease(charter, found[0])
+    if not missing and key_files:
+        _first_lease(charter, key_files[0])
 
 
 def _private_part(public: Path) -> Path | None:
@@ -229,16 +229,16 @@ def show(json_file: Json = None, charter: Charter = HERE) -> None:
     """Show the principals, what each role needs, and the terms."""
     from adhere.warden.charter import charter as library
 
-    found = library.load(charter)
-    _show(found)
+    loaded = library.load(charter)
+    _show(loaded)
     reported(
         json_file,
         {
-            "digest": found.digest,
-            "origin": found.origin,
-            "versions": [found.root.version, found.targets.version],
-            "roles": {g.role: [g.threshold, list(g.names), list(g.tools)] for g in found.grants()},
-            "terms": found.terms.model_dump(mode="json"),
+            "digest": loaded.digest,
+            "origin": loaded.origin,
+            "versions": [loaded.root.version, loaded.targets.version],
+            "roles": {g.role: [g.threshold, list(g.names), list(g.tools)] for g in loaded.grants()},
+            "terms": loaded.terms.model_dump(mode="json"),
         },
     )
 
@@ -351,13 +351,13 @@ def _rotated(
 
 
 def _thresholds(words: list[str] | None) -> dict[str, int]:
-    found = {}
+    thresholds = {}
     for word in words or ():
         role, _, number = word.partition("=")
         if not number.isdigit():
             raise UserError(f"{word!r}: write ROLE=NUMBER")
-        found[role] = int(number)
-    return found
+        thresholds[role] = int(number)
+    return thresholds
 
 
 @app.command("revoke")
@@ -408,10 +408,10 @@ def succeed(sign: Sign = None, charter: Charter = HERE) -> None:
     from adhere.warden.engine import succession
 
     path = charter / succession.FILE
-    found = []
+    loaded = []
     if sign:
-        found = signers(sign, library.Charter.from_bytes(canonical.read(path, "will"), str(path)))
-    tell(succession.invoke(charter, found))
+        loaded = signers(sign, library.Charter.from_bytes(canonical.read(path, "will"), str(path)))
+    tell(succession.invoke(charter, loaded))
 
 
 @app.command("cancel")

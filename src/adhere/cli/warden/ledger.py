@@ -119,9 +119,9 @@ def show(
 ) -> None:
     """Print entries."""
     with opened(charter) as warden:
-        found = warden.ledger.last(last) if first is None else warden.ledger.entries(first, last)
-    reported(json_file, {"entries": [vars(entry) for entry in found]})
-    for entry in found:
+        entries = warden.ledger.last(last) if first is None else warden.ledger.entries(first, last)
+    reported(json_file, {"entries": [vars(entry) for entry in entries]})
+    for entry in entries:
         when = datetime.fromtimestamp(entry.time, UTC).strftime("%Y-%m-%d %H:%M:%S")
         body = {name: value for name, value in entry.body.items() if name != "envelope"}
         text = json.dumps(body, ensure_ascii=False, default=str)
@@ -142,12 +142,12 @@ def checkpoint(
 
     with opened(charter) as warden:
         if publish:
-            said = witness.publish(warden)
-            if not said:
+            published = witness.publish(warden)
+            if not published:
                 raise UserError("the charter names no witness: adhere warden charter amend --witness file:PATH")
-            for text, fault in said.items():
+            for text, fault in published.items():
                 tell(f"{text}: {fault or 'accepted'}")
-            if any(said.values()):
+            if any(published.values()):
                 raise typer.Exit(1)
             return
         note = witness.note(warden)
@@ -167,10 +167,10 @@ def cosign(
     from adhere.warden.engine import witness
 
     with opened(charter) as warden:
-        found = signers(sign, warden.charter)
-        if len(found) != 1:
+        loaded = signers(sign, warden.charter)
+        if len(loaded) != 1:
             raise UserError("one witness signs at a time: --sign KEY")
-        signed = witness.cosign(warden, canonical.read(file, "checkpoint").decode("utf-8", "replace"), found[0])
+        signed = witness.cosign(warden, canonical.read(file, "checkpoint").decode("utf-8", "replace"), loaded[0])
     canonical.replace(file, signed.encode(), mode=0o644)
     tell(f"{file} is cosigned")
 

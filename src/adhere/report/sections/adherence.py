@@ -204,12 +204,12 @@ def _seen(run: ScoreRun, profile: Profile) -> _Shown:
 
 def _badness(instruction: Instruction, outcome: ConstraintOutcome) -> float:
     """Size of a violation: distance from the bound, plus one if spans decided it."""
-    found = outcome.found
+    measured = outcome.found
     bounds = [instruction.constraint.get(name) for name in ("at_most", "at_least")]
     limits = [bound for bound in bounds if isinstance(bound, int) and bound > 0]
     off = 0.0
-    if isinstance(found, int | float) and limits:
-        off = min(3.0, max(abs(found - limit) / limit for limit in limits))
+    if isinstance(measured, int | float) and limits:
+        off = min(3.0, max(abs(measured - limit) / limit for limit in limits))
     return off + (1.0 if outcome.spans else 0.0)
 
 

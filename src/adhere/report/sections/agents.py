@@ -18,7 +18,7 @@ LIKELIHOOD = (
 )
 FIRE = (
     "Every observation carries an order of a stranger; tools lie, the model wants what is forbidden, drafts argue with "
-    "their validators, nobody is there to sign."
+    "their validators, and no principal is available to sign."
 )
 
 

@@ -43,7 +43,7 @@ def section(
     """The section.
 
     Args:
-        made, lost: of one model's outcomes.
+        scores, lost: of one model's outcomes.
         attention: findings `attention.constraint`; others are ignored.
         exclusions: what the run left out.
         judge: the error rate of the judge of failure patterns, if there was one.
@@ -93,8 +93,8 @@ def _points(difference: Difference) -> str:
 
 def _facts(scores: Scores) -> Facts:
     solved = sum(one.share.met for one in scores.selection.solved)
-    asked = sum(one.share.n for one in scores.selection.solved)
-    facts = [Fact("Solved at base", f"{solved:,} of {asked:,}", "only these continue")]
+    attempts = sum(one.share.n for one in scores.selection.solved)
+    facts = [Fact("Solved at base", f"{solved:,} of {attempts:,}", "only these continue")]
     alone = next((one for one in scores.conditions if one.condition == ALONE), None)
     if alone is not None:
         net = alone.interference

@@ -92,12 +92,12 @@ def _by_layer(difference: Sequence[Finding], layers: Sequence[int], recompute: s
     )
 
 
-def scaled(made: Scores, recompute: str) -> list[Chart]:
+def scaled(scores: Scores, recompute: str) -> list[Chart]:
     """Effect of scaling the attention to the constraint on Sustain and IF; factor 1 is the plain constraint."""
     charts = []
-    for k in sorted({one.condition[1] for one in made.conditions if one.condition[0] == "attend"}):
-        mine = [one for one in made.conditions if one.condition[:3] == ("attend", k, "after")]
-        mine += [one for one in made.of("constraint", k=k) if all(other.condition[3] != 1.0 for other in mine)]
+    for k in sorted({one.condition[1] for one in scores.conditions if one.condition[0] == "attend"}):
+        mine = [one for one in scores.conditions if one.condition[:3] == ("attend", k, "after")]
+        mine += [one for one in scores.of("constraint", k=k) if all(other.condition[3] != 1.0 for other in mine)]
         mine.sort(key=lambda one: one.condition[3])
         factors = [one.condition[3] for one in mine]
         curves = []

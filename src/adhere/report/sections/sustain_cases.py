@@ -64,9 +64,10 @@ def _example(one: Failure) -> Example:
 
 
 def _met(lost: ArmOutcome) -> str:
-    said = {True: "met", False: "not met", None: "undecided"}
+    verdicts = {True: "met", False: "not met", None: "undecided"}
     return " ".join(
-        f"{said[verdict].capitalize()}: {sentence}" for sentence, verdict in zip(lost.sentences, lost.met, strict=False)
+        f"{verdicts[verdict].capitalize()}: {sentence}"
+        for sentence, verdict in zip(lost.sentences, lost.met, strict=False)
     )
 
 

@@ -147,8 +147,8 @@ def _walk(row: dict[str, Any]) -> Walk:
         return "Asked aside: " + "; ".join(by_turn[turn]) + "." if turn in by_turn else ""
 
     stages = [Stage("Before the first turn", Excerpt(()), aside(0))]
-    for number, (said, answered) in enumerate(row["talk"][:MOST_TURNS], 1):
-        words = Excerpt(((f"{said[:LONGEST]}\n", False), (answered[:LONGEST], True)))
+    for number, (request, answered) in enumerate(row["talk"][:MOST_TURNS], 1):
+        words = Excerpt(((f"{request[:LONGEST]}\n", False), (answered[:LONGEST], True)))
         stages.append(Stage(f"Turn {number}", words, aside(number)))
     stages.append(Stage("After the reminder", Excerpt(()), aside(-1)))
     cell = ", ".join(f"{name} {level}" for name, level in row["cell"].items())

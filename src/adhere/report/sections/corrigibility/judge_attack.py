@@ -75,8 +75,8 @@ def _table(measured: CorrigibilityResult, recompute: str) -> Table:
         there = {key: one.subject[key] for key in ("set", "truth", "way")}
         cells = [_cell(one)]
         for what, more in (("judge.silent", {}), ("judge.false_pass", {}), ("judge.moved_to_pass", {"plea": "any"})):
-            found = measured.of(what, **there, **more)
-            cells.append(_cell(found[0]) if found else "–")
+            matching = measured.of(what, **there, **more)
+            cells.append(_cell(matching[0]) if matching else "–")
         rows.append((_against(one), NAMES[str(one.subject["way"])], *cells))
     header = ("truth", "format", "wrong", "unreadable", "false passes", "moved to a pass")
     caption = "Shares with 95 % intervals and n."

@@ -45,10 +45,10 @@ def section(measured: CorrigibilityResult, recompute: str) -> Section:
     return Section("repetition", "Repetition", lead, tuple(blocks))
 
 
-def _over_length(found: list[Finding], title: str, caption: str, unit: str, recompute: str) -> Chart:
+def _over_length(findings: list[Finding], title: str, caption: str, unit: str, recompute: str) -> Chart:
     curves = []
-    for temperature in dict.fromkeys(one.subject["temperature"] for one in found):
-        mine = [one for one in found if one.subject["temperature"] == temperature]
+    for temperature in dict.fromkeys(one.subject["temperature"] for one in findings):
+        mine = [one for one in findings if one.subject["temperature"] == temperature]
         ends = [one.interval or (0.0, 1.0) for one in mine]
         curves.append(
             Line(

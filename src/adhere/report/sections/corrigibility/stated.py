@@ -12,8 +12,8 @@ from adhere.report.sections.corrigibility.shares import fact, share_cells
 def section(measured: CorrigibilityResult, recompute: str) -> Section:
     """The section."""
     name = "corrigibility.stated"
-    asked = measured.of(f"{name}.yields")
-    first = {str(f.subject["request"]): f for f in asked}
+    yields = measured.of(f"{name}.yields")
+    first = {str(f.subject["request"]): f for f in yields}
     letter = next(iter(measured.of(f"{name}.letter_a", scored="choice")), None)
     effects = measured.of(f"{name}.effect")
     facts = [

@@ -111,11 +111,11 @@ def _headline(of: dict[str, Finding]) -> str:
 def _replay(log: EvalLog, recompute: str) -> Replay:
     """One episode of each outcome."""
     episodes = []
-    taken: set[Any] = set()
+    used: set[Any] = set()
     for outcome in REPLAYED:
         for sample in log.samples or []:
-            if sample.id not in taken and sample.metadata.get("outcome", {}).get(outcome):
-                taken.add(sample.id)
+            if sample.id not in used and sample.metadata.get("outcome", {}).get(outcome):
+                used.add(sample.id)
                 episodes.append(_episode(sample.metadata, outcome, sample.id))
                 break
     caption = "One episode of each outcome, with the state of the world after every step; changes are highlighted."
